@@ -1,0 +1,158 @@
+//! The layers in tensor operations of any backend: what runs where no kernel is written by hand,
+//! and what the hand-written ones are tested against.
+//!
+//! Everything is time-major here (`[T, N, …]`), so that a step is one contiguous block. What
+//! doesn't depend on the previous step is one product over the whole sequence: the input
+//! projection, and in the backward pass the gradients of the weights and of the input.
+
+mod cells;
+mod loss;
+mod raw;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, IndexingUpdateOp, TensorData, TensorMetadata};
+
+use crate::ops::{LayerGrads, LayerInput, LayerSpec, LayerWeights};
+use crate::{Dropout, dropout};
+use cells::{CellSaved, Step};
+pub(crate) use loss::linear_cross_entropy;
+pub(crate) use raw::Raw;
+
+/// What the forward pass keeps for the backward pass.
+#[derive(Clone, Debug)]
+pub struct Saved<B: Backend> {
+    steps: CellSaved<B>,
+    /// The hidden state before each step and after the last, `[T + 1, N, H]`, without dropout.
+    hidden: Raw<B>,
+}
+
+/// One layer over a whole sequence; see [`RecurrentOps`](crate::ops::RecurrentOps) for the shapes.
+pub(crate) fn forward<B: Backend>(
+    input: LayerInput<B>,
+    weights: LayerWeights<B>,
+    state: FloatTensor<B>,
+    spec: LayerSpec,
+) -> (FloatTensor<B>, Saved<B>) {
+    let state = Raw::<B>(state);
+    let [_, n, h] = state.dims();
+    let [t, rows] = [input.steps(), spec.cell.gates() * h];
+    let projected = project(input, &weights, spec).reshape(&[t, n, rows]);
+    let recurrent = Raw::<B>(weights.hh).t();
+    let bias = Raw::<B>(weights.bias_hh).reshape(&[1, rows]);
+
+    let mut step = Step::start(spec.cell, &state, recurrent, bias);
+    let mut hidden = vec![step.hidden.clone()];
+    for t in 0..t {
+        step.advance(projected.at(t));
+        hidden.push(step.hidden.clone());
+    }
+    let last = step.state();
+    let saved = Saved { steps: step.into_saved(), hidden: Raw::stack(hidden) };
+
+    let mut output = saved.hidden.rows(1..t + 1);
+    if let Some(dropout) = spec.dropout {
+        output = output.clone() * mask(&output, dropout);
+    }
+    (Raw::cat(vec![output, last], 0).0, saved)
+}
+
+/// The gradients of [`forward`] from that of its result, `[T + S, N, H]`.
+pub(crate) fn backward<B: Backend>(
+    input: LayerInput<B>,
+    weights: LayerWeights<B>,
+    state: FloatTensor<B>,
+    saved: Saved<B>,
+    grad: FloatTensor<B>,
+    spec: LayerSpec,
+    want_input: bool,
+) -> LayerGrads<B> {
+    let (state, grad) = (Raw::<B>(state), Raw::<B>(grad));
+    let [states, n, h] = state.dims();
+    let [t, rows] = [input.steps(), spec.cell.gates() * h];
+
+    let mut grad_output = grad.rows(0..t);
+    if let Some(dropout) = spec.dropout {
+        grad_output = grad_output.clone() * mask(&grad_output, dropout);
+    }
+    let grad_last = grad.rows(t..t + states);
+    let reversed = cells::backward(
+        spec.cell,
+        &saved.steps,
+        &saved.hidden,
+        &state,
+        Raw(weights.hh),
+        &grad_output,
+        grad_last,
+    );
+
+    let steps = t * n;
+    let grad_projected = reversed.projected.reshape(&[steps, rows]);
+    let grad_recurrent = reversed.recurrent.reshape(&[steps, rows]);
+    let before = saved.hidden.rows(0..t).reshape(&[steps, h]);
+    let grad_hh = grad_recurrent.clone().t().matmul(before);
+    let [_, d] = Raw::<B>(weights.ih.clone()).dims();
+
+    let (grad_ih, grad_input) = match input {
+        LayerInput::Dense(x) => {
+            let x = Raw::<B>(x).reshape(&[steps, d]);
+            let grad_ih = grad_projected.clone().t().matmul(x);
+            let grad_input = want_input.then(|| {
+                let grad = grad_projected.clone().matmul(Raw(weights.ih));
+                grad.reshape(&[t, n, d]).0
+            });
+            (grad_ih, grad_input)
+        }
+        LayerInput::Ids(ids) => {
+            let table = grad_projected.zeros_like(&[d, rows]);
+            let table = B::float_select_assign(
+                table.0,
+                0,
+                flat::<B>(ids),
+                grad_projected.0.clone(),
+                IndexingUpdateOp::Add,
+            );
+            (Raw(table).t(), None)
+        }
+    };
+    LayerGrads {
+        input: grad_input,
+        ih: grad_ih.0,
+        hh: grad_hh.0,
+        bias_ih: grad_projected.sum_rows().0,
+        bias_hh: grad_recurrent.sum_rows().0,
+        state: reversed.state.0,
+    }
+}
+
+/// `W_ih x + b_ih` of all steps in one product (a row look-up for ids): `[T * N, G * H]`.
+fn project<B: Backend>(
+    input: LayerInput<B>,
+    weights: &LayerWeights<B>,
+    spec: LayerSpec,
+) -> Raw<B> {
+    let table = Raw::<B>(weights.ih.clone()).t();
+    let [d, rows] = table.dims();
+    debug_assert_eq!(rows % spec.cell.gates(), 0);
+    let projected = match input {
+        LayerInput::Dense(x) => {
+            let [t, n, _] = Raw::<B>(x.clone()).dims();
+            Raw::<B>(x).reshape(&[t * n, d]).matmul(table)
+        }
+        LayerInput::Ids(ids) => Raw(B::float_select(table.0, 0, flat::<B>(ids))),
+    };
+    projected + Raw(weights.bias_ih.clone()).reshape(&[1, rows])
+}
+
+fn flat<B: Backend>(ids: IntTensor<B>) -> IntTensor<B> {
+    let elements = ids.shape().num_elements();
+    B::int_reshape(ids, vec![elements].into())
+}
+
+/// 0 for what is dropped and `1 / (1 - p)` for what is kept: the same numbers on every backend,
+/// which is why they are made on the host.
+fn mask<B: Backend>(like: &Raw<B>, dropout: Dropout) -> Raw<B> {
+    let [t, n, h] = like.dims();
+    let data = TensorData::new(dropout::mask(dropout, t * n * h), [t, n, h]);
+    let data = data.convert_dtype(like.0.dtype());
+    Raw(B::float_from_data(data, &like.0.device()))
+}

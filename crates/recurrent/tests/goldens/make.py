@@ -1,0 +1,102 @@
+"""Golden files for the recurrent layers: forward, final state and every gradient, as torch.nn computes them.
+
+Run `python make.py` with torch (written with 2.15), numpy and safetensors; the files land beside this script.
+The inputs are float32 numbers, the arithmetic is float64, the results are rounded once to float32.
+
+`lstm`, `gru`, `tanh` and `relu.safetensors` hold one layer each. A tensor is `CASE/NAME`, CASE is `BIAS_INPUT_NxTxDxH`:
+BIAS `double` (bias_ih and bias_hh), `single` (bias_ih; torch ran with bias_hh = 0), `none`;
+INPUT `dense` (input) or `ids` (one-hot rows of D classes); sizes 3x5x7x6 and 5x4x9x17. G is 4 (lstm), 3 (gru), 1 (tanh, relu).
+    input [N,T,D] or ids [N,T] (int32), weight_ih [GH,D], weight_hh [GH,H], bias_ih [GH], bias_hh [GH],
+    h0 [N,H], c0 [N,H] (lstm), output [N,T,H], h_n [N,H], c_n [N,H] (lstm).
+`grad_output`, `grad_h_n`, `grad_c_n` are the gradients that come from above; `grad_` + any other name is what comes out
+(`grad_input` for dense input alone): gradients of sum(output * grad_output) + sum(h_n * grad_h_n) + sum(c_n * grad_c_n).
+
+`lstm_stack.safetensors` holds two LSTM layers, no CASE: weights end in `_l0` and `_l1` (weight_ih_l1 is [4H,H]),
+h0, c0, h_n, c_n are [L,N,H]; N, T, D, H = 3, 5, 7, 6, L = 2, dense, both biases.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+HERE = Path(__file__).parent
+SIZES = [(3, 5, 7, 6), (5, 4, 9, 17)]
+CELLS = {
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "tanh": lambda *a, **k: nn.RNN(*a, nonlinearity="tanh", **k),
+    "relu": lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k),
+}
+
+
+def draw(generator, *shape, scale=1.0):
+    """Uniform float32 numbers in (-scale, scale), held as float64."""
+    values = (torch.rand(*shape, generator=generator) * 2 - 1) * scale
+    return values.float().double()
+
+
+def golden(seed, cell, size, bias="double", kind="dense", layers=1):
+    """All tensors of one case under torch's own names."""
+    n, t, d, h = size
+    generator = torch.Generator().manual_seed(seed)
+    layer = CELLS[cell](d, h, layers, bias=bias != "none", batch_first=True).double()
+    for name, parameter in layer.named_parameters():
+        zero = bias == "single" and name.startswith("bias_hh")
+        parameter.data = draw(generator, *parameter.shape, scale=0.0 if zero else 0.6)
+
+    result = {}
+    if kind == "ids":
+        ids = torch.randint(0, d, (n, t), generator=generator)
+        ids[0, 1] = ids[0, 0]  # a class that comes twice must add its gradients
+        result["ids"] = ids.int()
+        x = nn.functional.one_hot(ids, d).double()
+    else:
+        x = result["input"] = draw(generator, n, t, d).requires_grad_()
+    states = ["h", "c"] if cell == "lstm" else ["h"]
+    first = [draw(generator, layers, n, h, scale=0.8).requires_grad_() for _ in states]
+
+    output, last = layer(x, tuple(first) if cell == "lstm" else first[0])
+    last = list(last) if cell == "lstm" else [last]
+    result["output"] = output
+    for letter, before, after in zip(states, first, last):
+        result[f"{letter}0"] = before
+        result[f"{letter}_n"] = after
+    result |= {k: p for k, p in layer.named_parameters() if bias != "single" or not k.startswith("bias_hh")}
+
+    upstream = {k: draw(generator, *result[k].shape) for k in ["output", *(f"{s}_n" for s in states)]}
+    sum((result[k] * g).sum() for k, g in upstream.items()).backward()
+    gradients = {k: v.grad for k, v in result.items() if v.is_leaf and v.grad is not None}
+    result |= {f"grad_{k}": v for k, v in (gradients | upstream).items()}
+    return result
+
+
+def one_layer(tensors):
+    """Drops the layer from names and state shapes: weight_ih_l0 -> weight_ih, [1,N,H] -> [N,H]."""
+    is_state = ("h0", "c0", "h_n", "c_n")
+    return {k.removesuffix("_l0"): v.squeeze(0) if k.endswith(is_state) else v for k, v in tensors.items()}
+
+
+def save(name, tensors):
+    stored = {k: (v if v.dtype == torch.int32 else v.detach().float()).contiguous() for k, v in tensors.items()}
+    save_file(stored, HERE / f"{name}.safetensors", metadata={"torch": torch.__version__.split("+")[0]})
+
+
+def main():
+    seed = 0
+    for cell in CELLS:
+        tensors = {}
+        for size in SIZES:
+            for bias in ["double", "single", "none"]:
+                for kind in ["dense", "ids"]:
+                    seed += 1
+                    case = f"{bias}_{kind}_{'x'.join(map(str, size))}"
+                    found = one_layer(golden(seed, cell, size, bias, kind))
+                    tensors |= {f"{case}/{k}": v for k, v in found.items()}
+        save(cell, tensors)
+    save("lstm_stack", golden(100, "lstm", SIZES[0], layers=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Golden files for training: 100 steps of whole training runs, and 100 steps of every optimizer.
+
+Run `python make.py` with torch (written with 2.15), numpy and safetensors; the files land beside this script.
+
+`{lstm,gru,tanh,lstm_clip,gru_embedding}_100_steps.safetensors`: float32 training as users run it, on one thread.
+One-hot (or an embedding of D = 8) -> L = 2 recurrent layers, H = 10 -> linear, V = 13, no dropout; N = 4 rows, T = 7 columns.
+Adam 1e-2 with torch's defaults, clip_grad_norm_ 5 (`lstm_clip`: 0.25), mean cross-entropy. The state starts at zero each
+epoch, is carried from batch to batch and detached. What does not fill a batch is dropped; the last target of a row's
+last window is the row's first character.
+    initial.* and final.* (rnn.weight_ih_l0 ... rnn.bias_hh_l1, fc.weight, fc.bias, embed.weight with the embedding),
+    text_ids [613] (int32; the text itself is the metadata `text`, ids are ranks in code-point order),
+    inputs and targets [21,N,T] (int32): every batch of an epoch, in order,
+    losses [100] before each step, norms [100]: the global gradient norm before clipping,
+    losses_f64 [100]: the same run in float64, which tells rounding from error.
+
+`optimizers.safetensors`: initial [4,5], gradients [100,4,5] (given, whatever the parameters are), and for each NAME of
+OPTIMIZERS `NAME/after_1`, `NAME/after_10`, `NAME/after_100` [4,5], computed in float64. Metadata NAME: its settings as JSON;
+what is not there is torch's default. `adagrad_inside_root` is min-char-rnn's form, sum += g*g; p -= lr*g / sqrt(sum + 1e-8).
+Row 0's gradients are around 10, row 1's around 0.1, row 2's around 1e-4, row 3's around 1e-8 (epsilon decides); the last column is 0.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+HERE = Path(__file__).parent
+N, T, H, L, D, STEPS = 4, 7, 10, 2, 8, 100
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "tanh": nn.RNN}
+OPTIMIZERS = {
+    "adam": (torch.optim.Adam, {"lr": 1e-3}),
+    "adam_weight_decay": (torch.optim.Adam, {"lr": 1e-3, "weight_decay": 0.1}),
+    "adam_amsgrad": (torch.optim.Adam, {"lr": 1e-3, "amsgrad": True}),
+    "adamw": (torch.optim.AdamW, {"lr": 1e-3}),
+    "sgd": (torch.optim.SGD, {"lr": 0.1}),
+    "sgd_weight_decay": (torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.1}),
+    "sgd_momentum": (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    "sgd_dampening": (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
+    "sgd_nesterov": (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": (torch.optim.RMSprop, {"lr": 1e-2}),
+    "rmsprop_char_rnn": (torch.optim.RMSprop, {"lr": 2e-3, "alpha": 0.95}),
+    "rmsprop_momentum": (torch.optim.RMSprop, {"lr": 1e-2, "momentum": 0.9}),
+    "rmsprop_centered": (torch.optim.RMSprop, {"lr": 1e-2, "centered": True}),
+    "adagrad": (torch.optim.Adagrad, {"lr": 1e-2}),
+    "adagrad_lr_decay": (torch.optim.Adagrad, {"lr": 1e-2, "lr_decay": 0.01}),
+    "adadelta": (torch.optim.Adadelta, {"lr": 1.0}),
+}
+
+
+class CharRnn(nn.Module):
+    def __init__(self, cell, vocab_size, embedding):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, D) if embedding else None
+        self.rnn = CELLS[cell](D if embedding else vocab_size, H, L, batch_first=True)
+        self.fc = nn.Linear(H, vocab_size)
+
+    def forward(self, ids, state):
+        vocab_size, dtype = self.fc.out_features, self.fc.weight.dtype
+        x = self.embed(ids) if self.embed else nn.functional.one_hot(ids, vocab_size).to(dtype)
+        output, state = self.rnn(x, state)
+        return self.fc(output), state
+
+
+def made_up_text(length):
+    """Words drawn by a small congruential generator, so that the text depends on no library."""
+    words = ["the", "hat", "met", "a", "tame", "moth", "on", "seas", "of", "salt.\n", "less", "foam", "fell"]
+    text, state = "", 12345
+    while len(text) < length:
+        state = (state * 1103515245 + 12345) % 2**31
+        text += words[(state >> 16) % len(words)] + " "
+    return text[:length]
+
+
+def batches(ids):
+    """Inputs and targets [B,N,T]: N contiguous rows, T columns a batch."""
+    columns = len(ids) // (N * T) * T
+    rows = ids[: N * columns].reshape(N, columns)
+    following = torch.cat([rows[:, 1:], rows[:, :1]], dim=1)
+    return [x.reshape(N, -1, T).transpose(0, 1).contiguous() for x in (rows, following)]
+
+
+def train(model, inputs, targets, clip):
+    """100 steps; the losses and the gradient norms before clipping."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    losses, norms = [], []
+    for step in range(STEPS):
+        batch = step % len(inputs)
+        if batch == 0:
+            state = None  # torch takes it for zeros
+        logits, state = model(inputs[batch], state)
+        state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        loss = nn.functional.cross_entropy(logits.reshape(N * T, -1), targets[batch].reshape(N * T))
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(nn.utils.clip_grad_norm_(model.parameters(), clip).item())
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, norms
+
+
+def save(name, tensors, metadata):
+    stored = {k: (v if v.dtype == torch.int32 else v.float()).clone().contiguous() for k, v in tensors.items()}
+    metadata = {"torch": torch.__version__.split("+")[0]} | metadata
+    save_file(stored, HERE / f"{name}.safetensors", metadata=metadata)
+
+
+def training_run(name, seed, cell, clip=5.0, embedding=False):
+    text = made_up_text(613)
+    alphabet = sorted(set(text))
+    assert len(alphabet) == 13, len(alphabet)
+    ids = torch.tensor([alphabet.index(c) for c in text])
+    inputs, targets = batches(ids)
+    torch.manual_seed(seed)
+    model = CharRnn(cell, len(alphabet), embedding)
+    initial = {k: v.clone() for k, v in model.state_dict().items()}
+    losses, norms = train(model, inputs, targets, clip)
+    final = model.state_dict()
+
+    exact = CharRnn(cell, len(alphabet), embedding).double()
+    exact.load_state_dict(initial)
+    losses_f64, _ = train(exact, inputs, targets, clip)
+
+    tensors = {f"initial.{k}": v for k, v in initial.items()} | {f"final.{k}": v for k, v in final.items()}
+    tensors |= {"text_ids": ids.int(), "inputs": inputs.int(), "targets": targets.int()}
+    tensors |= {"losses": torch.tensor(losses), "norms": torch.tensor(norms), "losses_f64": torch.tensor(losses_f64)}
+    save(f"{name}_100_steps", tensors, {"text": text, "clip": str(clip)})
+
+
+def inside_root(parameter, lr=0.1):
+    """min-char-rnn's Adagrad as a step function."""
+    total = torch.zeros_like(parameter)
+
+    def step():
+        total.add_(parameter.grad**2)
+        parameter.data -= lr * parameter.grad / (total + 1e-8).sqrt()
+
+    return step
+
+
+def optimizers():
+    generator = torch.Generator().manual_seed(7)
+    initial = torch.randn(4, 5, generator=generator)
+    gradients = torch.randn(STEPS, 4, 5, generator=generator) + 0.5  # not of zero mean: momentum must build up
+    gradients *= torch.tensor([10, 0.1, 1e-4, 1e-8]).reshape(4, 1)
+    gradients[:, :, 4] = 0
+    tensors, metadata = {"initial": initial, "gradients": gradients}, {}
+    for name in [*OPTIMIZERS, "adagrad_inside_root"]:
+        parameter = nn.Parameter(initial.double())
+        if name in OPTIMIZERS:
+            kind, settings = OPTIMIZERS[name]
+            step = kind([parameter], **settings).step
+        else:
+            step, settings = inside_root(parameter), {"lr": 0.1}
+        metadata[name] = json.dumps(settings)
+        for count, gradient in enumerate(gradients, start=1):
+            parameter.grad = gradient.double()
+            step()
+            if count in (1, 10, 100):
+                tensors[f"{name}/after_{count}"] = parameter.data.clone()
+    save("optimizers", tensors, metadata)
+
+
+def main():
+    torch.set_num_threads(1)
+    for seed, cell in enumerate(CELLS):
+        training_run(cell, seed, cell)
+    training_run("lstm_clip", 3, "lstm", clip=0.25)
+    training_run("gru_embedding", 4, "gru", embedding=True)
+    optimizers()
+
+
+if __name__ == "__main__":
+    main()
