@@ -112,8 +112,7 @@ pub(super) fn backward<B: Backend>(
                 let memory = saved.extra[t].clone().tanh();
                 let old = if t == 0 { state.at(1) } else { saved.extra[t - 1].clone() };
                 let from_above = grad_memory.take().expect("an LSTM has a memory");
-                let grad_c =
-                    from_above + grad.clone() * o.clone() * memory.clone().tanh_slope();
+                let grad_c = from_above + grad.clone() * o.clone() * memory.clone().tanh_slope();
                 let grad_gates = vec![
                     grad_c.clone() * g.clone() * i.clone().sigmoid_slope(),
                     grad_c.clone() * old * f.clone().sigmoid_slope(),

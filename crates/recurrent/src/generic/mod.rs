@@ -10,7 +10,8 @@ mod loss;
 mod raw;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, IndexingUpdateOp, TensorData, TensorMetadata};
+use burn::backend::{Backend, TensorData, TensorMetadata};
+use burn::tensor::IndexingUpdateOp;
 
 use crate::ops::{LayerGrads, LayerInput, LayerSpec, LayerWeights};
 use crate::{Dropout, dropout};
@@ -125,11 +126,7 @@ pub(crate) fn backward<B: Backend>(
 }
 
 /// `W_ih x + b_ih` of all steps in one product (a row look-up for ids): `[T * N, G * H]`.
-fn project<B: Backend>(
-    input: LayerInput<B>,
-    weights: &LayerWeights<B>,
-    spec: LayerSpec,
-) -> Raw<B> {
+fn project<B: Backend>(input: LayerInput<B>, weights: &LayerWeights<B>, spec: LayerSpec) -> Raw<B> {
     let table = Raw::<B>(weights.ih.clone()).t();
     let [d, rows] = table.dims();
     debug_assert_eq!(rows % spec.cell.gates(), 0);

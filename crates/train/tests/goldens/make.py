@@ -8,14 +8,14 @@ Adam 1e-2 with torch's defaults, clip_grad_norm_ 5 (`lstm_clip`: 0.25), mean cro
 epoch, is carried from batch to batch and detached. What does not fill a batch is dropped; the last target of a row's
 last window is the row's first character.
     initial.* and final.* (rnn.weight_ih_l0 ... rnn.bias_hh_l1, fc.weight, fc.bias, embed.weight with the embedding),
-    text_ids [613] (int32; the text itself is the metadata `text`, ids are ranks in code-point order),
+    text [613] (uint8, ASCII), text_ids [613] (int32, ranks of the 13 characters in code-point order),
     inputs and targets [21,N,T] (int32): every batch of an epoch, in order,
     losses [100] before each step, norms [100]: the global gradient norm before clipping,
     losses_f64 [100]: the same run in float64, which tells rounding from error.
 
 `optimizers.safetensors`: initial [4,5], gradients [100,4,5] (given, whatever the parameters are), and for each NAME of
-OPTIMIZERS `NAME/after_1`, `NAME/after_10`, `NAME/after_100` [4,5], computed in float64. Metadata NAME: its settings as JSON;
-what is not there is torch's default. `adagrad_inside_root` is min-char-rnn's form, sum += g*g; p -= lr*g / sqrt(sum + 1e-8).
+OPTIMIZERS `NAME/after_1`, `NAME/after_10`, `NAME/after_100` [4,5], computed in float64. The metadata `settings` is
+JSON, NAME -> settings; what is not there is torch's default. `adagrad_inside_root` is min-char-rnn's form, sum += g*g; p -= lr*g / sqrt(sum + 1e-8).
 Row 0's gradients are around 10, row 1's around 0.1, row 2's around 1e-4, row 3's around 1e-8 (epsilon decides); the last column is 0.
 """
 
@@ -100,9 +100,9 @@ def train(model, inputs, targets, clip):
     return losses, norms
 
 
-def save(name, tensors, metadata):
-    stored = {k: (v if v.dtype == torch.int32 else v.float()).clone().contiguous() for k, v in tensors.items()}
-    metadata = {"torch": torch.__version__.split("+")[0]} | metadata
+def save(name, tensors, metadata=None):
+    """At most one metadata key: with two, safetensors writes them in any order and the file's bytes change."""
+    stored = {k: (v.float() if v.is_floating_point() else v).clone().contiguous() for k, v in tensors.items()}
     save_file(stored, HERE / f"{name}.safetensors", metadata=metadata)
 
 
@@ -123,9 +123,10 @@ def training_run(name, seed, cell, clip=5.0, embedding=False):
     losses_f64, _ = train(exact, inputs, targets, clip)
 
     tensors = {f"initial.{k}": v for k, v in initial.items()} | {f"final.{k}": v for k, v in final.items()}
-    tensors |= {"text_ids": ids.int(), "inputs": inputs.int(), "targets": targets.int()}
+    letters = torch.tensor(list(text.encode()), dtype=torch.uint8)
+    tensors |= {"text": letters, "text_ids": ids.int(), "inputs": inputs.int(), "targets": targets.int()}
     tensors |= {"losses": torch.tensor(losses), "norms": torch.tensor(norms), "losses_f64": torch.tensor(losses_f64)}
-    save(f"{name}_100_steps", tensors, {"text": text, "clip": str(clip)})
+    save(f"{name}_100_steps", tensors)
 
 
 def inside_root(parameter, lr=0.1):
@@ -145,7 +146,7 @@ def optimizers():
     gradients = torch.randn(STEPS, 4, 5, generator=generator) + 0.5  # not of zero mean: momentum must build up
     gradients *= torch.tensor([10, 0.1, 1e-4, 1e-8]).reshape(4, 1)
     gradients[:, :, 4] = 0
-    tensors, metadata = {"initial": initial, "gradients": gradients}, {}
+    tensors, used = {"initial": initial, "gradients": gradients}, {}
     for name in [*OPTIMIZERS, "adagrad_inside_root"]:
         parameter = nn.Parameter(initial.double())
         if name in OPTIMIZERS:
@@ -153,13 +154,13 @@ def optimizers():
             step = kind([parameter], **settings).step
         else:
             step, settings = inside_root(parameter), {"lr": 0.1}
-        metadata[name] = json.dumps(settings)
+        used[name] = settings
         for count, gradient in enumerate(gradients, start=1):
             parameter.grad = gradient.double()
             step()
             if count in (1, 10, 100):
                 tensors[f"{name}/after_{count}"] = parameter.data.clone()
-    save("optimizers", tensors, metadata)
+    save("optimizers", tensors, {"settings": json.dumps(used)})
 
 
 def main():

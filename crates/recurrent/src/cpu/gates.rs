@@ -1,0 +1,53 @@
+//! Sigmoid, tanh and exp on vectors, to about one part in 10⁷.
+//!
+//! All three rest on `exp(y) = 2ⁿ (1 + p(r))`, `n = round(y / ln 2)`, `r = y - n ln 2`, where `p` is `expm1` on
+//! `[-ln 2 / 2, ln 2 / 2]` as a polynomial (least maximum relative error 1.3·10⁻⁸, fitted by Lawson's iteration).
+//! Arguments are clamped where the result no longer changes; NaN stays NaN.
+
+use super::simd::Simd;
+
+/// `p(r)` and `2ⁿ` of `y`, for `|y| <= 88`.
+#[inline(always)]
+fn split_exp<S: Simd>(s: S, y: S::F) -> (S::F, S::F) {
+    // Adding 1.5 · 2²³ leaves the rounded n in the low bits of the sum.
+    let magic = s.splat(12_582_912.0);
+    let shifted = s.mul_add(y, s.splat(std::f32::consts::LOG2_E), magic);
+    let n = s.sub(shifted, magic);
+    let r = s.mul_add(n, s.splat(-std::f32::consts::LN_2), y);
+    let mut q = s.splat(0.001_394_649_7);
+    q = s.mul_add(q, r, s.splat(0.008_366_611));
+    q = s.mul_add(q, r, s.splat(0.041_666_28));
+    q = s.mul_add(q, r, s.splat(0.166_665_43));
+    q = s.mul_add(q, r, s.splat(0.5));
+    let p = s.mul_add(s.mul(r, r), q, r);
+    let power = s.u_add(s.u_shl::<23>(s.bits(shifted)), s.u_splat(0x3f80_0000));
+    (p, s.from_bits(power))
+}
+
+#[inline(always)]
+fn clamp<S: Simd>(s: S, x: S::F, low: f32, high: f32) -> S::F {
+    s.at_most(s.at_least(x, s.splat(low)), s.splat(high))
+}
+
+/// `exp(x)`, 0 below -87 and constant above 88.
+#[inline(always)]
+pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
+    let (p, power) = split_exp(s, clamp(s, x, -87.0, 88.0));
+    s.mul_add(p, power, power)
+}
+
+/// `1 / (1 + exp(-x))`
+#[inline(always)]
+pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
+    let one = s.splat(1.0);
+    let negative = s.sub(s.splat(0.0), x);
+    s.div(one, s.add(one, exp(s, negative)))
+}
+
+/// `t / (t + 2)` with `t = exp(2 x) - 1`, which keeps small arguments exact.
+#[inline(always)]
+pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
+    let (p, power) = split_exp(s, clamp(s, s.add(x, x), -30.0, 30.0));
+    let t = s.mul_add(p, power, s.sub(power, s.splat(1.0)));
+    s.div(t, s.add(t, s.splat(2.0)))
+}

@@ -1,0 +1,130 @@
+//! One recurrent layer.
+
+use burn::backend::Dispatch;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+use rand::Rng;
+
+use crate::ops::{LayerInput, LayerSpec, LayerWeights, RecurrentOps};
+use crate::{Cell, Dropout, Init};
+
+/// Which biases the layers have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Bias {
+    /// One on the input's side and one on the state's, as PyTorch has it.
+    #[default]
+    Double,
+    /// On the input's side only.
+    Single,
+    /// None.
+    Without,
+}
+
+/// The sequence that a layer reads, time-major.
+#[derive(Clone, Debug)]
+pub enum Sequence {
+    /// Ids `[T, N]`, each in `0..D`, standing for their one-hot vectors.
+    Ids(Tensor<2, Int>),
+    /// Vectors `[T, N, D]`.
+    Dense(Tensor<3>),
+}
+
+/// Configuration of a [`RecurrentLayer`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecurrentLayerConfig {
+    /// The recurrence.
+    pub cell: Cell,
+    /// Input size D, or the number of different ids.
+    pub d_input: usize,
+    /// Hidden size H.
+    pub d_hidden: usize,
+    /// Which biases.
+    pub bias: Bias,
+    /// Where parameters start.
+    pub init: Init,
+}
+
+impl RecurrentLayerConfig {
+    /// Draws the parameters, in PyTorch's order: `W_ih`, `W_hh`, `b_ih`, `b_hh`.
+    pub fn init(&self, device: &Device, rng: &mut impl Rng) -> RecurrentLayer {
+        let Self { cell, d_input, d_hidden, bias, init } = *self;
+        let rows = cell.gates() * d_hidden;
+        let weight_ih = init.param([rows, d_input], d_hidden, device, rng);
+        let weight_hh = init.param([rows, d_hidden], d_hidden, device, rng);
+        let (with_ih, with_hh) = match bias {
+            Bias::Double => (true, true),
+            Bias::Single => (true, false),
+            Bias::Without => (false, false),
+        };
+        let bias_ih = with_ih.then(|| init.param([rows], d_hidden, device, rng));
+        let bias_hh = with_hh.then(|| init.param([rows], d_hidden, device, rng));
+        RecurrentLayer { weight_ih, weight_hh, bias_ih, bias_hh, cell }
+    }
+}
+
+/// One recurrent layer; its parameters are those of a layer of `torch.nn.LSTM`, `GRU` or `RNN`.
+/// See [`Cell`] for the equations.
+#[derive(Module, Debug)]
+pub struct RecurrentLayer {
+    /// `[G*H, D]`
+    pub weight_ih: Param<Tensor<2>>,
+    /// `[G*H, H]`
+    pub weight_hh: Param<Tensor<2>>,
+    /// `[G*H]`
+    pub bias_ih: Option<Param<Tensor<1>>>,
+    /// `[G*H]`
+    pub bias_hh: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    cell: Cell,
+}
+
+impl RecurrentLayer {
+    /// The recurrence.
+    pub fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    /// Hidden size H.
+    pub fn d_hidden(&self) -> usize {
+        self.weight_hh.dims()[1]
+    }
+
+    /// Runs the layer over a sequence.
+    ///
+    /// # Shapes
+    /// - `input`: ids `[T, N]` or vectors `[T, N, D]`, T and N at least 1
+    /// - `state`: `[S, N, H]`, h before c
+    /// - result: the output `[T, N, H]`, after dropout where it is given, and the final state
+    ///   `[S, N, H]`; both differentiable
+    pub fn forward(
+        &self,
+        input: Sequence,
+        state: Tensor<3>,
+        dropout: Option<Dropout>,
+    ) -> (Tensor<3>, Tensor<3>) {
+        let (t, input) = match input {
+            Sequence::Ids(ids) => (ids.dims()[0], LayerInput::Ids(ids.into_dispatch())),
+            Sequence::Dense(x) => (x.dims()[0], LayerInput::Dense(x.into_dispatch())),
+        };
+        let states = self.cell.states();
+        let weight_ih = self.weight_ih.val();
+        let [rows, _] = weight_ih.dims();
+        // An absent bias is zeros that nothing is differentiated by.
+        let absent = || Tensor::<1>::zeros([rows], &weight_ih.device());
+        let bias = |bias: &Option<Param<Tensor<1>>>| match bias {
+            Some(bias) => bias.val(),
+            None => absent(),
+        };
+        let weights = LayerWeights {
+            bias_ih: bias(&self.bias_ih).into_dispatch(),
+            bias_hh: bias(&self.bias_hh).into_dispatch(),
+            hh: self.weight_hh.val().into_dispatch(),
+            ih: weight_ih.clone().into_dispatch(),
+        };
+        let spec =
+            LayerSpec { cell: self.cell, dropout: dropout.filter(|dropout| dropout.p > 0.0) };
+        let packed = Dispatch::recurrent_layer(input, weights, state.into_dispatch(), spec);
+        let packed = Tensor::<3>::from_dispatch(packed); // [T + S, N, H]
+        (packed.clone().narrow(0, 0, t), packed.narrow(0, t, states))
+    }
+}

@@ -1,0 +1,27 @@
+//! The loss of a language model's last layer.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use crate::ops::RecurrentOps;
+
+/// Mean cross-entropy, in nats, of `softmax(hidden · weightᵀ + bias)` against the targets, as one
+/// differentiable operation: the logits of all rows need not exist at once.
+///
+/// # Shapes
+/// - `hidden`: `[R, H]`, `weight`: `[V, H]` (PyTorch's layout), `bias`: `[V]`
+/// - `targets`: `[R]`, each in `0..V`
+/// - result: `[1]`
+pub fn linear_cross_entropy(
+    hidden: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    targets: Tensor<1, Int>,
+) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::linear_cross_entropy(
+        hidden.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        targets.into_dispatch(),
+    ))
+}

@@ -1,0 +1,158 @@
+//! The operations as nodes of Burn's autodiff graph, with hand-written gradients.
+
+use burn::backend::Autodiff;
+use burn::backend::TensorMetadata;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+
+use super::{LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps};
+
+/// What the backward pass of a layer needs of its forward pass.
+#[derive(Clone, Debug)]
+struct LayerState<B: RecurrentKernels> {
+    input: LayerInput<B>,
+    weights: LayerWeights<B>,
+    state: FloatTensor<B>,
+    saved: B::Saved,
+    spec: LayerSpec,
+}
+
+/// Parents: W_ih, W_hh, b_ih, b_hh, state and, for a dense input, the input.
+#[derive(Debug)]
+struct LayerBackward;
+
+impl<B: RecurrentKernels, const P: usize> Backward<B, P> for LayerBackward {
+    type State = LayerState<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, P>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let LayerState { input, weights, state, saved, spec } = ops.state;
+        let want_input = ops.parents.get(5).is_some_and(Option::is_some);
+        let found = B::layer_backward(input, weights, state, saved, grad, spec, want_input);
+        let found = [
+            Some(found.ih),
+            Some(found.hh),
+            Some(found.bias_ih),
+            Some(found.bias_hh),
+            Some(found.state),
+            found.input,
+        ];
+        for (parent, grad) in ops.parents.into_iter().zip(found) {
+            if let (Some(parent), Some(grad)) = (parent, grad) {
+                grads.register::<B>(parent.id, grad);
+            }
+        }
+    }
+}
+
+/// The gradients are made in the forward pass, where the probabilities are at hand.
+#[derive(Debug)]
+struct LossBackward;
+
+impl<B: RecurrentKernels> Backward<B, 3> for LossBackward {
+    type State = LossGrads<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let above = grads.consume::<B>(&ops.node);
+        let LossGrads { hidden, weight, bias } = ops.state;
+        for (parent, grad) in ops.parents.into_iter().zip([hidden, weight, bias]) {
+            if let Some(parent) = parent {
+                let rank = grad.shape().num_dims();
+                let above = B::float_reshape(above.clone(), vec![1; rank].into());
+                grads.register::<B>(parent.id, B::float_mul(grad, above));
+            }
+        }
+    }
+}
+
+impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C> {
+    fn recurrent_layer(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self> {
+        let of_weights =
+            [weights.ih.node(), weights.hh.node(), weights.bias_ih.node(), weights.bias_hh.node()];
+        let [ih, hh, bias_ih, bias_hh] = of_weights;
+        let of_state = state.node();
+        let weights = LayerWeights::<B> {
+            ih: weights.ih.into_primitive(),
+            hh: weights.hh.into_primitive(),
+            bias_ih: weights.bias_ih.into_primitive(),
+            bias_hh: weights.bias_hh.into_primitive(),
+        };
+        let state = state.into_primitive();
+        match input {
+            LayerInput::Ids(ids) => {
+                let nodes = [ih, hh, bias_ih, bias_hh, of_state];
+                let input = LayerInput::Ids(ids);
+                match Backward::<B, 5>::prepare::<C>(LayerBackward, nodes)
+                    .compute_bound()
+                    .stateful()
+                {
+                    OpsKind::Tracked(prep) => {
+                        let (kept, out) = saving(input, weights, state, spec);
+                        prep.finish(kept, out)
+                    }
+                    OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
+                }
+            }
+            LayerInput::Dense(x) => {
+                let nodes = [ih, hh, bias_ih, bias_hh, of_state, x.node()];
+                let input = LayerInput::Dense(x.into_primitive());
+                match Backward::<B, 6>::prepare::<C>(LayerBackward, nodes)
+                    .compute_bound()
+                    .stateful()
+                {
+                    OpsKind::Tracked(prep) => {
+                        let (kept, out) = saving(input, weights, state, spec);
+                        prep.finish(kept, out)
+                    }
+                    OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
+                }
+            }
+        }
+    }
+
+    fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [hidden.node(), weight.node(), bias.node()];
+        let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
+        match Backward::<B, 3>::prepare::<C>(LossBackward, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let (loss, grads) = B::loss(hidden, weight, bias, targets, true);
+                prep.finish(grads.expect("the gradients were asked for"), loss)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::loss(hidden, weight, bias, targets, false).0)
+            }
+        }
+    }
+}
+
+fn saving<B: RecurrentKernels>(
+    input: LayerInput<B>,
+    weights: LayerWeights<B>,
+    state: FloatTensor<B>,
+    spec: LayerSpec,
+) -> (LayerState<B>, FloatTensor<B>) {
+    let (out, saved) = B::layer_saving(input.clone(), weights.clone(), state.clone(), spec);
+    (LayerState { input, weights, state, saved, spec }, out)
+}

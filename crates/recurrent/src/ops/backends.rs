@@ -1,0 +1,97 @@
+//! Which backend computes with what.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+
+use super::{
+    LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps,
+};
+use crate::generic;
+
+/// A backend without kernels of its own.
+macro_rules! generic_kernels {
+    ($backend:ty) => {
+        impl RecurrentKernels for $backend {
+            type Saved = generic::Saved<Self>;
+
+            fn layer(
+                input: LayerInput<Self>,
+                weights: LayerWeights<Self>,
+                state: FloatTensor<Self>,
+                spec: LayerSpec,
+            ) -> FloatTensor<Self> {
+                generic::forward(input, weights, state, spec).0
+            }
+
+            fn layer_saving(
+                input: LayerInput<Self>,
+                weights: LayerWeights<Self>,
+                state: FloatTensor<Self>,
+                spec: LayerSpec,
+            ) -> (FloatTensor<Self>, Self::Saved) {
+                generic::forward(input, weights, state, spec)
+            }
+
+            fn layer_backward(
+                input: LayerInput<Self>,
+                weights: LayerWeights<Self>,
+                state: FloatTensor<Self>,
+                saved: Self::Saved,
+                grad: FloatTensor<Self>,
+                spec: LayerSpec,
+                want_input: bool,
+            ) -> LayerGrads<Self> {
+                generic::backward(input, weights, state, saved, grad, spec, want_input)
+            }
+
+            fn loss(
+                hidden: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                targets: IntTensor<Self>,
+                want_grads: bool,
+            ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
+                generic::linear_cross_entropy(hidden, weight, bias, targets, want_grads)
+            }
+        }
+
+        undifferentiated!($backend);
+    };
+}
+
+/// Outside autodiff an operation is its kernel.
+macro_rules! undifferentiated {
+    ($backend:ty) => {
+        impl RecurrentOps for $backend {
+            fn recurrent_layer(
+                input: LayerInput<Self>,
+                weights: LayerWeights<Self>,
+                state: FloatTensor<Self>,
+                spec: LayerSpec,
+            ) -> FloatTensor<Self> {
+                Self::layer(input, weights, state, spec)
+            }
+
+            fn linear_cross_entropy(
+                hidden: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                targets: IntTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::loss(hidden, weight, bias, targets, false).0
+            }
+        }
+    };
+}
+
+#[cfg(feature = "flex")]
+generic_kernels!(burn::backend::Flex);
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated, reason = "kept for as long as Burn ships it")]
+mod ndarray {
+    use super::*;
+    generic_kernels!(burn::backend::NdArray);
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+generic_kernels!(burn::backend::Cube);

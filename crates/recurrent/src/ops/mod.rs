@@ -1,0 +1,163 @@
+//! The backend extension: what a layer is to a backend.
+//!
+//! [`RecurrentKernels`] is what a backend computes, forward and backward, without autodiff.
+//! [`RecurrentOps`] is the same as one differentiable operation each, dispatched by Burn to the
+//! backend of the tensors it is given. A new backend implements the first and is listed in the
+//! attribute of the second; `generic` is there for the ones without kernels of their own.
+
+mod autodiff;
+mod backends;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
+
+use crate::{Cell, Dropout};
+
+/// What a layer is given at each step: character ids or vectors.
+#[derive(ExtensionType, Clone, Debug)]
+pub enum LayerInput<B: Backend> {
+    /// `[T, N]`, each in `0..D`: stands for its one-hot vector, a column of `W_ih`.
+    Ids(IntTensor<B>),
+    /// `[T, N, D]`.
+    Dense(FloatTensor<B>),
+}
+
+impl<B: Backend> LayerInput<B> {
+    pub(crate) fn steps(&self) -> usize {
+        match self {
+            Self::Ids(ids) => ids.shape()[0],
+            Self::Dense(x) => x.shape()[0],
+        }
+    }
+}
+
+/// The parameters of one layer, in PyTorch's layout. Zeros stand for an absent bias.
+#[derive(ExtensionType, Clone, Debug)]
+pub struct LayerWeights<B: Backend> {
+    /// `[G*H, D]`
+    pub ih: FloatTensor<B>,
+    /// `[G*H, H]`
+    pub hh: FloatTensor<B>,
+    /// `[G*H]`
+    pub bias_ih: FloatTensor<B>,
+    /// `[G*H]`
+    pub bias_hh: FloatTensor<B>,
+}
+
+/// What a layer computes besides its tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerSpec {
+    /// The recurrence.
+    pub cell: Cell,
+    /// Dropout of the output; the carried state is never dropped.
+    pub dropout: Option<Dropout>,
+}
+
+/// The gradients of a layer, shaped as what they are the gradients of.
+#[derive(Clone, Debug)]
+pub struct LayerGrads<B: Backend> {
+    /// `[T, N, D]`, where it was asked for.
+    pub input: Option<FloatTensor<B>>,
+    /// `[G*H, D]`
+    pub ih: FloatTensor<B>,
+    /// `[G*H, H]`
+    pub hh: FloatTensor<B>,
+    /// `[G*H]`
+    pub bias_ih: FloatTensor<B>,
+    /// `[G*H]`
+    pub bias_hh: FloatTensor<B>,
+    /// `[S, N, H]`
+    pub state: FloatTensor<B>,
+}
+
+/// The gradients of the loss, shaped as what they are the gradients of.
+#[derive(Clone, Debug)]
+pub struct LossGrads<B: Backend> {
+    /// `[R, H]`
+    pub hidden: FloatTensor<B>,
+    /// `[V, H]`
+    pub weight: FloatTensor<B>,
+    /// `[V]`
+    pub bias: FloatTensor<B>,
+}
+
+/// What a backend computes for a layer and for the loss, without autodiff.
+pub trait RecurrentKernels: Backend {
+    /// What the forward pass of a layer keeps for its backward pass.
+    type Saved: Clone + Send + std::fmt::Debug + 'static;
+
+    /// One layer over a whole sequence, with nothing kept: see [`RecurrentOps::recurrent_layer`].
+    fn layer(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self>;
+
+    /// The same with what the backward pass needs.
+    fn layer_saving(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> (FloatTensor<Self>, Self::Saved);
+
+    /// The gradients from that of the result, `[T + S, N, H]`; that of a dense input only if wanted.
+    fn layer_backward(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        saved: Self::Saved,
+        grad: FloatTensor<Self>,
+        spec: LayerSpec,
+        want_input: bool,
+    ) -> LayerGrads<Self>;
+
+    /// The loss `[1]` and, if wanted, its gradients: see [`RecurrentOps::linear_cross_entropy`].
+    fn loss(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        want_grads: bool,
+    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>);
+}
+
+/// The differentiable operations that this crate adds to Burn's backends.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm")),
+    Autodiff
+)]
+pub trait RecurrentOps: Backend {
+    /// One recurrent layer over a whole sequence.
+    ///
+    /// # Shapes
+    /// - `input`: ids `[T, N]` or vectors `[T, N, D]`
+    /// - `weights`: `[G*H, D]`, `[G*H, H]`, `[G*H]`, `[G*H]`
+    /// - `state`: `[S, N, H]`, h before c
+    /// - result: `[T + S, N, H]`: the output of each step (after dropout, where there is one),
+    ///   then the final state (without). They come in one tensor because an operation of Burn's
+    ///   autodiff has one differentiable result.
+    fn recurrent_layer(
+        #[extension_type] input: LayerInput<Self>,
+        #[extension_type] weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self>;
+
+    /// The mean over R rows of the cross-entropy, in nats, between `softmax(W h + b)` and the
+    /// target of the row.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[R, H]`, `weight`: `[V, H]`, `bias`: `[V]`
+    /// - `targets`: `[R]`, each in `0..V`
+    /// - result: `[1]`
+    fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+}

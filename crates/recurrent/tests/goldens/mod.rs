@@ -1,0 +1,189 @@
+//! Holds a device's layers against what PyTorch computes; `make.py` wrote the files.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::prelude::*;
+use charloom_recurrent::{Bias, Cell, Init, Recurrent, RecurrentConfig, State};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use safetensors::SafeTensors;
+
+/// Largest difference allowed, relative to the largest value of the tensor.
+const TOLERANCE: f32 = 1e-5;
+
+/// A golden file.
+pub struct Golden(Vec<u8>);
+
+impl Golden {
+    pub fn open(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+        Self(std::fs::read(folder.join(format!("{name}.safetensors"))).unwrap())
+    }
+
+    pub fn cases(&self) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let mut cases: Vec<String> = file
+            .names()
+            .iter()
+            .filter_map(|name| name.split_once('/').map(|(case, _)| case.to_string()))
+            .collect();
+        cases.sort();
+        cases.dedup();
+        cases
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).is_ok()
+    }
+
+    pub fn data(&self, name: &str) -> TensorData {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let view = file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let words = view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+        let shape = view.shape().to_vec();
+        match view.dtype() {
+            safetensors::Dtype::I32 => {
+                TensorData::new(words.map(i32::from_le_bytes).collect::<Vec<_>>(), shape)
+            }
+            _ => TensorData::new(words.map(f32::from_le_bytes).collect::<Vec<_>>(), shape),
+        }
+    }
+
+    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(self.data(name), device)
+    }
+
+    /// Panics unless the tensor equals the file's.
+    pub fn check<const D: usize>(&self, name: &str, found: Tensor<D>) {
+        let expected: Vec<f32> = self.data(name).iter::<f32>().collect();
+        let found: Vec<f32> = found.into_data().iter::<f32>().collect();
+        assert_eq!(expected.len(), found.len(), "{name}: number of elements");
+        let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs())).max(1e-3);
+        for (i, (e, f)) in expected.iter().zip(&found).enumerate() {
+            assert!((e - f).abs() <= TOLERANCE * scale, "{name}[{i}]: PyTorch {e}, here {f}");
+        }
+    }
+}
+
+/// A stack of the given layers with the file's weights under `{prefix}weight_ih{suffix(layer)}`.
+fn stack(
+    golden: &Golden,
+    config: RecurrentConfig,
+    device: &Device,
+    name: impl Fn(&str, usize) -> String,
+) -> Recurrent {
+    let mut stack = config.init(device, &mut ChaCha8Rng::seed_from_u64(1));
+    for (index, layer) in stack.layers.iter_mut().enumerate() {
+        let matrix = |key| Param::from_tensor(golden.tensor(&name(key, index), device));
+        let vector = |key| Param::from_tensor(golden.tensor(&name(key, index), device));
+        layer.weight_ih = matrix("weight_ih");
+        layer.weight_hh = matrix("weight_hh");
+        layer.bias_ih = layer.bias_ih.as_ref().map(|_| vector("bias_ih"));
+        layer.bias_hh = layer.bias_hh.as_ref().map(|_| vector("bias_hh"));
+    }
+    stack
+}
+
+/// Every case of one cell's file: output, final state and every gradient.
+pub fn layers_match(cell: Cell, device: &Device) {
+    let device = &device.clone().autodiff();
+    let golden = Golden::open(&cell.to_string());
+    let cases = golden.cases();
+    assert!(cases.len() >= 4, "{cases:?}");
+    for case in cases {
+        let name = |key: &str| format!("{case}/{key}");
+        let get = |key: &str| golden.tensor::<2>(&name(key), device);
+        let [rows, d] = get("weight_ih").dims();
+        let bias = match case.split('_').next().unwrap() {
+            "double" => Bias::Double,
+            "single" => Bias::Single,
+            _ => Bias::Without,
+        };
+        let config = RecurrentConfig::new(cell, d, rows / cell.gates()).with_bias(bias);
+        let stack = stack(&golden, config, device, |key, _| name(key));
+        let letters: &[&str] = if cell == Cell::Lstm { &["h", "c"] } else { &["h"] };
+        let state: Vec<Tensor<2>> =
+            letters.iter().map(|letter| get(&format!("{letter}0")).require_grad()).collect();
+        let start = State(vec![Tensor::stack(state.clone(), 0)]);
+
+        let dense = golden.has(&name("input"));
+        let (input, (output, last)) = if dense {
+            let input = golden.tensor::<3>(&name("input"), device).require_grad();
+            (Some(input.clone()), stack.forward(input, start, None))
+        } else {
+            let ids = Tensor::<2, Int>::from_data(golden.data(&name("ids")), device);
+            (None, stack.forward_ids(ids, start, None))
+        };
+        golden.check(&name("output"), output.clone());
+        golden.check(&name("h_n"), last.hidden(0));
+        let mut total = (output * golden.tensor(&name("grad_output"), device)).sum()
+            + (last.hidden(0) * get("grad_h_n")).sum();
+        if let Some(memory) = last.memory(0) {
+            golden.check(&name("c_n"), memory.clone());
+            total = total + (memory * get("grad_c_n")).sum();
+        }
+
+        let grads = total.backward();
+        let layer = &stack.layers[0];
+        golden.check(&name("grad_weight_ih"), layer.weight_ih.grad(&grads).unwrap());
+        golden.check(&name("grad_weight_hh"), layer.weight_hh.grad(&grads).unwrap());
+        for (key, bias) in [("bias_ih", &layer.bias_ih), ("bias_hh", &layer.bias_hh)] {
+            if let Some(bias) = bias {
+                golden.check(&name(&format!("grad_{key}")), bias.grad(&grads).unwrap());
+            }
+        }
+        for (letter, state) in letters.iter().zip(&state) {
+            golden.check(&name(&format!("grad_{letter}0")), state.grad(&grads).unwrap());
+        }
+        if let Some(input) = input {
+            golden.check(&name("grad_input"), input.grad(&grads).unwrap());
+        }
+    }
+}
+
+/// Two LSTM layers on top of each other.
+pub fn stacks_match(device: &Device) {
+    let device = &device.clone().autodiff();
+    let golden = Golden::open("lstm_stack");
+    let config = RecurrentConfig::new(Cell::Lstm, 7, 6).with_layers(2);
+    let stack = stack(&golden, config, device, |key, layer| format!("{key}_l{layer}"));
+    let [h0, c0] = ["h0", "c0"].map(|key| golden.tensor::<3>(key, device));
+    let start = (0..2).map(|layer| {
+        Tensor::cat(vec![h0.clone().narrow(0, layer, 1), c0.clone().narrow(0, layer, 1)], 0)
+    });
+    let input = golden.tensor::<3>("input", device).require_grad();
+    let (output, last) = stack.forward(input.clone(), State(start.collect()), None);
+    golden.check("output", output.clone());
+    let hidden = Tensor::stack::<3>(vec![last.hidden(0), last.hidden(1)], 0);
+    let memory = Tensor::stack::<3>(vec![last.memory(0).unwrap(), last.memory(1).unwrap()], 0);
+    golden.check("h_n", hidden.clone());
+    golden.check("c_n", memory.clone());
+    let total = (output * golden.tensor("grad_output", device)).sum()
+        + (hidden * golden.tensor("grad_h_n", device)).sum()
+        + (memory * golden.tensor("grad_c_n", device)).sum();
+    let grads = total.backward();
+    golden.check("grad_input", input.grad(&grads).unwrap());
+    for (index, layer) in stack.layers.iter().enumerate() {
+        golden.check(&format!("grad_weight_ih_l{index}"), layer.weight_ih.grad(&grads).unwrap());
+        golden.check(&format!("grad_weight_hh_l{index}"), layer.weight_hh.grad(&grads).unwrap());
+    }
+}
+
+/// A stack in double precision, for numeric gradients.
+pub fn in_f64(stack: Recurrent) -> Recurrent {
+    struct Cast;
+    impl ModuleMapper for Cast {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            Param::from_tensor(param.val().cast(burn::tensor::DType::F64).detach())
+        }
+    }
+    stack.map(&mut Cast)
+}
+
+pub fn small_stack(cell: Cell, device: &Device) -> Recurrent {
+    let config =
+        RecurrentConfig::new(cell, 7, 6).with_layers(2).with_init(Init::Uniform { bound: 0.6 });
+    config.init(device, &mut ChaCha8Rng::seed_from_u64(3))
+}

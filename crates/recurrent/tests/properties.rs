@@ -1,0 +1,165 @@
+//! What must hold of the layers whatever the numbers.
+
+mod goldens;
+
+use burn::prelude::*;
+use burn::tensor::DType;
+use charloom_recurrent::{Cell, Dropout, Sequence, State, linear_cross_entropy};
+
+const CELLS: [Cell; 4] = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
+
+/// Numbers in ±1 that look random.
+fn numbers<const D: usize>(shape: [usize; D], salt: u64, device: &Device) -> Tensor<D> {
+    let len: usize = shape.iter().product();
+    let value = |i: usize| ((i as f64 * 12.9898 + salt as f64 * 78.233).sin() * 43758.5453).fract();
+    let values: Vec<f32> = (0..len).map(|i| value(i) as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn close<const D: usize>(a: Tensor<D>, b: Tensor<D>, tolerance: f64, what: &str) {
+    let difference: f64 = (a - b).abs().max().try_into_scalar().unwrap();
+    assert!(difference <= tolerance, "{what}: differs by {difference:e}");
+}
+
+#[test]
+fn a_sequence_gives_what_its_chunks_give_with_carried_state() {
+    let device = Device::flex();
+    for cell in CELLS {
+        let stack = goldens::small_stack(cell, &device);
+        let input = numbers([3, 5, 7], 1, &device);
+        let (whole, last) = stack.forward(input.clone(), stack.zero_state(3, &device), None);
+        let (first, state) =
+            stack.forward(input.clone().narrow(1, 0, 2), stack.zero_state(3, &device), None);
+        let (second, state) = stack.forward(input.narrow(1, 2, 3), state, None);
+        close(whole, Tensor::cat(vec![first, second], 1), 1e-6, &format!("{cell} output"));
+        for (a, b) in last.0.into_iter().zip(state.0) {
+            close(a, b, 1e-6, &format!("{cell} state"));
+        }
+    }
+}
+
+#[test]
+fn an_id_stands_for_its_one_hot_vector() {
+    let device = Device::flex();
+    for cell in CELLS {
+        let stack = goldens::small_stack(cell, &device);
+        let ids = Tensor::<2, Int>::from_ints([[0, 6, 3, 3], [5, 1, 2, 4], [6, 6, 0, 1]], &device);
+        let vectors: Tensor<3> = ids.clone().one_hot::<3>(7).float();
+        let (from_ids, _) = stack.forward_ids(ids, stack.zero_state(3, &device), None);
+        let (from_vectors, _) = stack.forward(vectors, stack.zero_state(3, &device), None);
+        close(from_ids, from_vectors, 1e-6, &cell.to_string());
+    }
+}
+
+/// Central differences in double precision, for each weight of the stack and for the state.
+#[test]
+fn gradients_agree_with_numeric_differences() {
+    let device = Device::flex().autodiff();
+    for cell in CELLS {
+        let stack = goldens::in_f64(goldens::small_stack(cell, &device));
+        let double = |x: Tensor<3>| x.cast(DType::F64);
+        let input = double(numbers([5, 3, 7], 2, &device));
+        let above = double(numbers([5, 3, 6], 3, &device));
+        let state: Vec<Tensor<3>> = (0..2)
+            .map(|layer| double(numbers([cell.states(), 3, 6], 4 + layer, &device)))
+            .map(|layer| layer.detach().require_grad())
+            .collect();
+        let dropout = Some(Dropout { p: 0.3, seed: 11 });
+        let objective = |stack: &charloom_recurrent::Recurrent, state: Vec<Tensor<3>>| {
+            let (output, last) = stack.run(Sequence::Dense(input.clone()), State(state), dropout);
+            let last = last.0.into_iter().map(|x| x.square().sum()).reduce(|a, b| a + b).unwrap();
+            (output * above.clone()).sum() + last
+        };
+        let value = |stack: &charloom_recurrent::Recurrent, state: Vec<Tensor<3>>| -> f64 {
+            objective(stack, state).try_into_scalar().unwrap()
+        };
+        let grads = objective(&stack, state.clone()).backward();
+        let step = 1e-5;
+        let assert_close = |what: &str, exact: f64, numeric: f64| {
+            let scale = exact.abs().max(numeric.abs()).max(1e-2);
+            assert!((exact - numeric).abs() <= 1e-5 * scale, "{cell} {what}: {exact} {numeric}");
+        };
+
+        for layer in 0..2 {
+            let weights = [
+                ("weight_ih", stack.layers[layer].weight_ih.grad(&grads).unwrap()),
+                ("weight_hh", stack.layers[layer].weight_hh.grad(&grads).unwrap()),
+            ];
+            for (which, (name, grad)) in weights.into_iter().enumerate() {
+                let [_, columns] = grad.dims();
+                let exact: Vec<f64> = grad.into_data().iter::<f64>().collect();
+                for index in (0..exact.len()).step_by(5) {
+                    let moved = |by: f64| {
+                        let mut stack = stack.clone();
+                        let layer = &mut stack.layers[layer];
+                        let param =
+                            if which == 0 { &mut layer.weight_ih } else { &mut layer.weight_hh };
+                        let (row, column) = (index / columns, index % columns);
+                        *param = param.clone().map(|w| {
+                            let old = w.clone().slice(s![row..row + 1, column..column + 1]);
+                            w.slice_assign(s![row..row + 1, column..column + 1], old + by)
+                        });
+                        value(&stack, state.clone())
+                    };
+                    let numeric = (moved(step) - moved(-step)) / (2.0 * step);
+                    assert_close(&format!("{name}_l{layer}[{index}]"), exact[index], numeric);
+                }
+            }
+            let exact: Vec<f64> = state[layer].grad(&grads).unwrap().into_data().iter().collect();
+            for (index, exact) in exact.into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut values: Vec<f64> = state[layer].to_data().iter().collect();
+                    values[index] += by;
+                    let data = TensorData::new(values, state[layer].dims());
+                    let mut state = state.clone();
+                    state[layer] = Tensor::from_data(data, (&device, DType::F64));
+                    value(&stack, state)
+                };
+                let numeric = (moved(step) - moved(-step)) / (2.0 * step);
+                assert_close(&format!("state_l{layer}[{index}]"), exact, numeric);
+            }
+        }
+    }
+}
+
+#[test]
+fn dropout_spares_the_state_and_scales_what_it_keeps() {
+    let device = Device::flex();
+    let stack = goldens::small_stack(Cell::Lstm, &device);
+    let layer = &stack.layers[0];
+    let input = numbers([40, 5, 7], 1, &device);
+    let run = |dropout| {
+        let state = Tensor::zeros([2, 5, 6], &device);
+        layer.forward(Sequence::Dense(input.clone()), state, dropout)
+    };
+    let (plain, plain_state) = run(None);
+    let (dropped, state) = run(Some(Dropout { p: 0.25, seed: 9 }));
+    close(plain_state, state, 0.0, "state");
+    let plain: Vec<f32> = plain.into_data().iter().collect();
+    let dropped: Vec<f32> = dropped.into_data().iter().collect();
+    let kept = dropped.iter().filter(|x| **x != 0.0).count() as f64 / 1200.0;
+    assert!((kept - 0.75).abs() < 0.05, "kept {kept}");
+    for (p, d) in plain.iter().zip(&dropped).filter(|(_, d)| **d != 0.0) {
+        assert!((p / 0.75 - d).abs() <= 1e-6 * p.abs().max(1e-3), "{p} {d}");
+    }
+}
+
+#[test]
+fn the_fused_loss_and_its_gradients_are_those_of_burns_cross_entropy() {
+    let device = Device::flex().autodiff();
+    let hidden = numbers([11, 6], 1, &device).require_grad();
+    let weight = numbers([7, 6], 2, &device).require_grad();
+    let bias = numbers([7], 3, &device).require_grad();
+    let targets = Tensor::<1, Int>::from_ints([0, 6, 3, 3, 5, 1, 2, 4, 6, 0, 1], &device);
+    let fused = linear_cross_entropy(hidden.clone(), weight.clone(), bias.clone(), targets.clone());
+    let logits = hidden.clone().matmul(weight.clone().transpose()) + bias.clone().unsqueeze();
+    let plain =
+        burn::nn::loss::CrossEntropyLossConfig::new().init(&device).forward(logits, targets);
+    close(fused.clone().inner(), plain.clone().inner(), 1e-6, "loss");
+    // Scaled, so that the gradient from above counts.
+    let (fused, plain) = ((fused * 3.0).backward(), (plain * 3.0).backward());
+    let grad = |x: &Tensor<2>, grads| x.grad(grads).unwrap();
+    close(grad(&hidden, &fused), grad(&hidden, &plain), 1e-6, "hidden");
+    close(grad(&weight, &fused), grad(&weight, &plain), 1e-6, "weight");
+    close(bias.grad(&fused).unwrap(), bias.grad(&plain).unwrap(), 1e-6, "bias");
+}
