@@ -1,1 +1,49 @@
-//! placeholder
+//! Corpora, vocabularies and batches for character-level language models, on Burn.
+//!
+//! A [`Corpus`] is a text as [`Ids`] of a [`Vocab`]; a [`Split`] says which part of it trains and which validates;
+//! [`Batches`] cut a part into rows of contiguous text, and a [`BatchLoader`] hands them to Burn's training loop.
+//! [`Descriptor`]s say where well-known texts are to be had, [`TextStats`] what is in one.
+//!
+//! ```
+//! use charloom_data::{BatchConfig, Batches, Corpus, Fractions, LastTarget, Split};
+//!
+//! let corpus = Corpus::from_text("the loom weaves the words, and the words weave the loom")?;
+//! let split = Split::new(corpus.chars(), Fractions::new(0.2, 0.0)?);
+//!
+//! let config = BatchConfig { batch_size: 3, seq_length: 4, last_target: LastTarget::Next };
+//! let train = Batches::new(corpus.ids().slice(split.train), config)?;
+//! assert_eq!(train.len(), 3); // 44 characters, of which 3 x 3 x 4 are inputs
+//!
+//! let (mut inputs, mut targets) = (vec![0; 12], vec![0; 12]); // [N, T]
+//! train.fill(0, &mut inputs, &mut targets);
+//! let text = |ids: &[i32]| corpus.vocab().decode(ids.iter().map(|&id| id as u32));
+//! assert_eq!(text(&inputs[..4]), "the ");
+//! assert_eq!(text(&targets[..4]), "he l");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+mod atomic;
+mod batch;
+mod checksum;
+mod corpus;
+mod dataset;
+mod ids;
+mod inspect;
+mod loader;
+mod obtain;
+mod one_hot;
+mod split;
+mod utf8;
+mod vocab;
+
+pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
+pub use corpus::{Corpus, CorpusError, Origin};
+pub use dataset::{Descriptor, DescriptorError};
+pub use ids::Ids;
+pub use inspect::{PartBatches, TextStats};
+pub use loader::{BatchLoader, CharBatch};
+pub use obtain::{Mismatch, ObtainError};
+pub use one_hot::one_hot;
+pub use split::{FractionError, Fractions, Part, Split};
+pub use vocab::{Shown, UnknownCharacters, Vocab, VocabError};

@@ -36,12 +36,11 @@ impl Activation for Relu {
     }
     #[inline(always)]
     fn backward<S: Simd>(s: S, result: S::F, d_result: S::F) -> S::F {
-        s.if_positive(result, d_result, s.splat(0.0))
+        s.if_positive(result, d_result)
     }
 }
 
 impl<A: Activation> ForwardCell for A {
-    const GATES: usize = VECTORS;
     const UNITS: usize = VECTORS;
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use super::elman::{Relu, Tanh};
 use super::gru::Gru;
 use super::layer::{InputWeights, PackedLayer};
 use super::lstm::Lstm;
-use super::panels::{accumulate, blocks};
+use super::panels::blocks;
 use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::Shared;
 use super::Cell;
@@ -124,14 +124,12 @@ impl Place {
 
 /// The arithmetic of a cell after its products.
 pub trait ForwardCell {
-    /// Vectors in a panel of its weights.
-    const GATES: usize;
     /// Units in a panel, in vectors.
     const UNITS: usize;
 
     /// Adds a part of the products to the sums of a tile.
     /// # Safety
-    /// As [`accumulate`].
+    /// As [`accumulate`](super::panels::accumulate).
     unsafe fn products<S: Simd, const M: usize>(
         s: S,
         sums: &mut [[S::F; VECTORS]; M],

@@ -11,7 +11,6 @@ use super::simd::{Simd, VECTORS};
 pub struct Gru;
 
 impl ForwardCell for Gru {
-    const GATES: usize = 3;
     const UNITS: usize = 1;
 
     #[inline(always)]

@@ -10,7 +10,6 @@ use super::simd::{Simd, VECTORS};
 pub struct Lstm;
 
 impl ForwardCell for Lstm {
-    const GATES: usize = 4;
     const UNITS: usize = 1;
 
     #[inline(always)]

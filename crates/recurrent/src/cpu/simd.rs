@@ -50,8 +50,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn at_least(self, x: Self::F, bound: Self::F) -> Self::F;
     /// `min(x, bound)`, NaN where `x` is NaN.
     fn at_most(self, x: Self::F, bound: Self::F) -> Self::F;
-    /// `value` where `x > 0`, else `other` (also where `x` is NaN).
-    fn if_positive(self, x: Self::F, value: Self::F, other: Self::F) -> Self::F;
+    /// 0 where `x <= 0`, else `value`.
+    fn if_positive(self, x: Self::F, value: Self::F) -> Self::F;
 
     fn u_splat(self, x: u32) -> Self::U;
     /// `0, 1, 2, …`
@@ -222,8 +222,8 @@ impl Simd for Plain {
         map2(x, bound, |x, bound| if x > bound { bound } else { x })
     }
     #[inline(always)]
-    fn if_positive(self, x: [f32; 4], value: [f32; 4], other: [f32; 4]) -> [f32; 4] {
-        std::array::from_fn(|i| if x[i] > 0.0 { value[i] } else { other[i] })
+    fn if_positive(self, x: [f32; 4], value: [f32; 4]) -> [f32; 4] {
+        map2(x, value, |x, value| if x <= 0.0 { 0.0 } else { value })
     }
 
     #[inline(always)]

@@ -36,7 +36,7 @@ pub fn for_each_job(jobs: usize, job: impl Fn(usize) + Sync) {
     if jobs <= 1 || rayon::current_num_threads() == 1 {
         (0..jobs).for_each(job);
     } else {
-        (0..jobs).into_par_iter().with_max_len(1).for_each(job);
+        (0..jobs).into_par_iter().with_max_len(1).for_each(&job);
     }
 }
 

@@ -106,10 +106,10 @@ impl Simd for Avx512 {
         arithmetic!(_mm512_min_ps(bound, x))
     }
     #[inline(always)]
-    fn if_positive(self, x: __m512, value: __m512, other: __m512) -> __m512 {
+    fn if_positive(self, x: __m512, value: __m512) -> __m512 {
         arithmetic!({
-            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
-            _mm512_mask_blend_ps(positive, other, value)
+            let positive = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(positive, value)
         })
     }
 
@@ -249,10 +249,10 @@ impl Simd for Avx2 {
         arithmetic!(_mm256_min_ps(bound, x))
     }
     #[inline(always)]
-    fn if_positive(self, x: __m256, value: __m256, other: __m256) -> __m256 {
+    fn if_positive(self, x: __m256, value: __m256) -> __m256 {
         arithmetic!({
-            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps());
-            _mm256_blendv_ps(other, value, positive)
+            let positive = _mm256_cmp_ps::<_CMP_NLE_UQ>(x, _mm256_setzero_ps());
+            _mm256_and_ps(value, positive)
         })
     }
 

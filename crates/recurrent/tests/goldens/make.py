@@ -3,13 +3,15 @@
 Run `python make.py` with torch (written with 2.15), numpy and safetensors; the files land beside this script.
 The inputs are float32 numbers, the arithmetic is float64, the results are rounded once to float32.
 
-`lstm`, `gru`, `tanh` and `relu.safetensors` hold one layer each. A tensor is `CASE/NAME`, CASE is `BIAS_INPUT_NxTxDxH`:
+`lstm`, `gru`, `tanh` and `relu.safetensors` hold one layer each. A tensor is `CASE/NAME`, CASE `BIAS_INPUT_NxTxDxH`:
 BIAS `double` (bias_ih and bias_hh), `single` (bias_ih; torch ran with bias_hh = 0), `none`;
-INPUT `dense` (input) or `ids` (one-hot rows of D classes); sizes 3x5x7x6 and 5x4x9x17. G is 4 (lstm), 3 (gru), 1 (tanh, relu).
+INPUT `dense` (input) or `ids` (one-hot rows of D classes); sizes 3x5x7x6 and 5x4x9x17. G is 4 (lstm), 3 (gru), 1
+(tanh, relu).
     input [N,T,D] or ids [N,T] (int32), weight_ih [GH,D], weight_hh [GH,H], bias_ih [GH], bias_hh [GH],
     h0 [N,H], c0 [N,H] (lstm), output [N,T,H], h_n [N,H], c_n [N,H] (lstm).
-`grad_output`, `grad_h_n`, `grad_c_n` are the gradients that come from above; `grad_` + any other name is what comes out
-(`grad_input` for dense input alone): gradients of sum(output * grad_output) + sum(h_n * grad_h_n) + sum(c_n * grad_c_n).
+`grad_output`, `grad_h_n`, `grad_c_n` are the gradients that come from above; `grad_` + any other name is what comes
+out (`grad_input` for dense input alone): gradients of sum(output * grad_output) + sum(h_n * grad_h_n) + sum(c_n *
+grad_c_n).
 
 `lstm_stack.safetensors` holds two LSTM layers, no CASE: weights end in `_l0` and `_l1` (weight_ih_l1 is [4H,H]),
 h0, c0, h_n, c_n are [L,N,H]; N, T, D, H = 3, 5, 7, 6, L = 2, dense, both biases.

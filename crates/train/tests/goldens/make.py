@@ -3,10 +3,10 @@
 Run `python make.py` with torch (written with 2.15), numpy and safetensors; the files land beside this script.
 
 `{lstm,gru,tanh,lstm_clip,gru_embedding}_100_steps.safetensors`: float32 training as users run it, on one thread.
-One-hot (or an embedding of D = 8) -> L = 2 recurrent layers, H = 10 -> linear, V = 13, no dropout; N = 4 rows, T = 7 columns.
-Adam 1e-2 with torch's defaults, clip_grad_norm_ 5 (`lstm_clip`: 0.25), mean cross-entropy. The state starts at zero each
-epoch, is carried from batch to batch and detached. What does not fill a batch is dropped; the last target of a row's
-last window is the row's first character.
+One-hot (or an embedding of D = 8) -> L = 2 recurrent layers, H = 10 -> linear, V = 13, no dropout; N = 4, T = 7.
+Adam 1e-2 with torch's defaults, clip_grad_norm_ 5 (`lstm_clip`: 0.25), mean cross-entropy. The state starts at zero
+each epoch, is carried from batch to batch and detached. What does not fill a batch is dropped; the last target of a
+row's last window is the row's first character.
     initial.* and final.* (rnn.weight_ih_l0 ... rnn.bias_hh_l1, fc.weight, fc.bias, embed.weight with the embedding),
     text [613] (uint8, ASCII), text_ids [613] (int32, ranks of the 13 characters in code-point order),
     inputs and targets [21,N,T] (int32): every batch of an epoch, in order,
@@ -15,8 +15,9 @@ last window is the row's first character.
 
 `optimizers.safetensors`: initial [4,5], gradients [100,4,5] (given, whatever the parameters are), and for each NAME of
 OPTIMIZERS `NAME/after_1`, `NAME/after_10`, `NAME/after_100` [4,5], computed in float64. The metadata `settings` is
-JSON, NAME -> settings; what is not there is torch's default. `adagrad_inside_root` is min-char-rnn's form, sum += g*g; p -= lr*g / sqrt(sum + 1e-8).
-Row 0's gradients are around 10, row 1's around 0.1, row 2's around 1e-4, row 3's around 1e-8 (epsilon decides); the last column is 0.
+JSON, NAME -> settings; what is not there is torch's default. `adagrad_inside_root` is min-char-rnn's form, sum +=
+g*g; p -= lr*g / sqrt(sum + 1e-8). Gradients are around 10 in row 0, 0.1 in row 1, 1e-4 in row 2, 1e-8 in row 3
+(epsilon decides), and 0 in the last column.
 """
 
 import json

@@ -1,0 +1,256 @@
+//! [`Batches`]: a text as rows of contiguous characters, cut into batches.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::ids::Ids;
+use crate::split::Part;
+
+/// How a text is cut into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// Rows of a batch, N: so many places of the text are read side by side.
+    pub batch_size: usize,
+    /// Characters of each row in a batch, T: so many steps are unrolled at a time.
+    pub seq_length: usize,
+    /// What the last character of a row is to predict.
+    pub last_target: LastTarget,
+}
+
+/// The target of the last character of a row, for which the row itself has no next character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LastTarget {
+    /// The true next character of the text: each row's is the first of the row below, and the last row's is the first
+    /// character that is left over. One character more than the inputs is therefore needed.
+    #[default]
+    Next,
+    /// The first character of the same row, as the classic exercise has it.
+    Wrap,
+}
+
+impl BatchConfig {
+    /// How many batches `chars` characters make: none if they are too few.
+    pub fn batches_of(&self, chars: usize) -> usize {
+        self.inputs_of(chars)
+            .checked_div(self.batch_size.saturating_mul(self.seq_length))
+            .unwrap_or(0)
+    }
+
+    /// How many characters one batch needs.
+    pub fn chars_needed(&self) -> usize {
+        (self.batch_size.saturating_mul(self.seq_length)).saturating_add(self.chars_beyond())
+    }
+
+    /// How many of `chars` characters can be inputs.
+    fn inputs_of(&self, chars: usize) -> usize {
+        chars.saturating_sub(self.chars_beyond())
+    }
+
+    /// How many characters are needed beyond the inputs.
+    fn chars_beyond(&self) -> usize {
+        match self.last_target {
+            LastTarget::Next => 1,
+            LastTarget::Wrap => 0,
+        }
+    }
+}
+
+/// The batches of a text, in order.
+///
+/// The text becomes N rows of contiguous characters, each as long as all B batches together: row r is characters
+/// `r·B·T .. (r+1)·B·T`. Batch b is columns `b·T .. (b+1)·T` of every row, so that each row goes on in batch b + 1 where it
+/// stopped in batch b, and a recurrent state can be carried from one to the next. Targets are the inputs shifted by one.
+/// What doesn't fill a batch is dropped at the end of the text: B = ⌊(n − 1) / (N·T)⌋ for n characters, or
+/// ⌊n / (N·T)⌋ with [`LastTarget::Wrap`].
+///
+/// Eleven characters in N = 2 rows of T = 2 steps make two batches:
+///
+/// ```
+/// # use charloom_data::{BatchConfig, Batches, LastTarget, Vocab};
+/// let text = "abcdefghijk"; // rows: abcd, efgh
+/// let ids = Vocab::from_text(text).encode(text)?;
+/// let config = BatchConfig { batch_size: 2, seq_length: 2, last_target: LastTarget::Next };
+/// let batches = Batches::new(ids, config)?;
+/// assert_eq!(batches.len(), 2);
+///
+/// let (mut inputs, mut targets) = ([0; 4], [0; 4]); // [N, T] each, row by row
+/// batches.fill(1, &mut inputs, &mut targets);
+/// assert_eq!(inputs, [2, 3, 6, 7]); // cd, gh
+/// assert_eq!(targets, [3, 4, 7, 8]); // de, hi
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Batches {
+    ids: Ids,
+    config: BatchConfig,
+    len: usize,
+}
+
+impl Batches {
+    /// Cuts `ids` into batches.
+    ///
+    /// # Errors
+    /// If there are too few ids for one batch, or `config` asks for no rows or no steps.
+    pub fn new(ids: Ids, config: BatchConfig) -> Result<Self, BatchError> {
+        if config.batch_size == 0 || config.seq_length == 0 {
+            return Err(BatchError::Zero(config));
+        }
+        match config.batches_of(ids.len()) {
+            0 => Err(TooShort::new(ids.len(), config).into()),
+            len => Ok(Self { ids, config, len }),
+        }
+    }
+
+    /// The number of batches, B.
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How the text was cut.
+    pub fn config(&self) -> BatchConfig {
+        self.config
+    }
+
+    /// The number of characters in one batch, N·T.
+    pub fn chars_per_batch(&self) -> usize {
+        self.config.batch_size * self.config.seq_length
+    }
+
+    /// Writes batch `index` to `inputs` and `targets`.
+    ///
+    /// # Shapes
+    /// `inputs` and `targets`: `[N, T]`, row by row
+    ///
+    /// # Panics
+    /// If there is no batch `index`, or a slice has not N·T elements.
+    pub fn fill(&self, index: usize, inputs: &mut [i32], targets: &mut [i32]) {
+        assert!(index < self.len, "batch {index} of {}", self.len);
+        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
+        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
+        let steps = self.config.seq_length;
+        let row_length = self.len * steps;
+        let rows = inputs.chunks_exact_mut(steps).zip(targets.chunks_exact_mut(steps));
+        for (row, (inputs, targets)) in rows.enumerate() {
+            let start = row * row_length;
+            let at = start + index * steps;
+            self.ids.copy_to(at, inputs);
+            match self.config.last_target {
+                LastTarget::Wrap if index + 1 == self.len => {
+                    let (last, others) = targets.split_at_mut(steps - 1);
+                    self.ids.copy_to(at + 1, last);
+                    self.ids.copy_to(start, others);
+                }
+                _ => self.ids.copy_to(at + 1, targets),
+            }
+        }
+    }
+}
+
+/// Why a text can't be cut into batches.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BatchError {
+    /// No rows or no steps.
+    #[error(
+        "a batch must have at least 1 row and 1 step, not {} x {}",
+        .0.batch_size, .0.seq_length
+    )]
+    Zero(BatchConfig),
+    /// Too few characters for one batch.
+    #[error(transparent)]
+    TooShort(#[from] TooShort),
+}
+
+impl BatchError {
+    /// Says which part of a text the error is about.
+    pub fn in_part(mut self, part: Part) -> Self {
+        if let Self::TooShort(error) = &mut self {
+            error.part = part;
+        }
+        self
+    }
+
+    /// What would help, if something would.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Zero(_) => None,
+            Self::TooShort(error) => error.hint(),
+        }
+    }
+}
+
+/// A text has too few characters for one batch.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct TooShort {
+    /// Which part of the text it is; [`BatchError::in_part`] sets it.
+    pub part: Part,
+    /// How many characters there are.
+    pub chars: usize,
+    /// How many one batch needs.
+    pub needed: usize,
+    /// How the text was to be cut.
+    pub config: BatchConfig,
+    /// The largest N that would fit with the same T, if one would.
+    pub batch_size_that_fits: Option<usize>,
+    /// The largest T that would fit with the same N, if one would.
+    pub seq_length_that_fits: Option<usize>,
+}
+
+impl TooShort {
+    fn new(chars: usize, config: BatchConfig) -> Self {
+        let inputs = config.inputs_of(chars);
+        let fitting = |other: usize| inputs.checked_div(other).filter(|&fits| fits > 0);
+        Self {
+            part: Part::Whole,
+            chars,
+            needed: config.chars_needed(),
+            config,
+            batch_size_that_fits: fitting(config.seq_length),
+            seq_length_that_fits: fitting(config.batch_size),
+        }
+    }
+
+    /// Which smaller N or T would fit, if any.
+    pub fn hint(&self) -> Option<String> {
+        let (rows, steps) = (self.config.batch_size, self.config.seq_length);
+        let smaller: Vec<_> = [
+            (self.batch_size_that_fits)
+                .map(|rows| format!("{} (`batch_size = {rows}`)", size(rows, steps))),
+            (self.seq_length_that_fits)
+                .map(|steps| format!("{} (`seq_length = {steps}`)", size(rows, steps))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        (!smaller.is_empty()).then(|| format!("{} would fit", smaller.join(" or ")))
+    }
+}
+
+impl fmt::Display for TooShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} has {}, but one batch of {} needs {}",
+            self.part,
+            counted(self.chars, "character"),
+            size(self.config.batch_size, self.config.seq_length),
+            self.needed
+        )
+    }
+}
+
+/// `3 rows x 1 step`.
+fn size(rows: usize, steps: usize) -> String {
+    format!("{} x {}", counted(rows, "row"), counted(steps, "step"))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests;

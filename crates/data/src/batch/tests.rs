@@ -1,0 +1,155 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::IdsBuilder;
+
+fn config(batch_size: usize, seq_length: usize, last_target: LastTarget) -> BatchConfig {
+    BatchConfig { batch_size, seq_length, last_target }
+}
+
+/// 0, 1, 2, … so that an id says where it stood.
+fn counting(len: usize) -> Ids {
+    let mut ids = IdsBuilder::new(len.max(1), len);
+    (0..len as u32).for_each(|id| ids.push(id));
+    ids.finish()
+}
+
+fn batch(batches: &Batches, index: usize) -> (Vec<i32>, Vec<i32>) {
+    let len = batches.chars_per_batch();
+    let (mut inputs, mut targets) = (vec![-1; len], vec![-1; len]);
+    batches.fill(index, &mut inputs, &mut targets);
+    (inputs, targets)
+}
+
+// Worked by hand: 27 characters in N = 3 rows of T = 4 steps make two batches, so rows begin at 0, 8 and 16.
+#[test]
+fn a_batch_is_the_next_columns_of_all_rows_and_targets_are_one_further() {
+    let batches = Batches::new(counting(27), config(3, 4, LastTarget::Next)).unwrap();
+    assert_eq!(batches.len(), 2);
+    let (inputs, targets) = batch(&batches, 0);
+    assert_eq!(inputs, [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19]);
+    assert_eq!(targets, [1, 2, 3, 4, 9, 10, 11, 12, 17, 18, 19, 20]);
+    let (inputs, targets) = batch(&batches, 1);
+    assert_eq!(inputs, [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23]);
+    assert_eq!(targets, [5, 6, 7, 8, 13, 14, 15, 16, 21, 22, 23, 24]);
+}
+
+#[test]
+fn wrap_gives_the_last_step_of_each_row_that_rows_first_character() {
+    let batches = Batches::new(counting(27), config(3, 4, LastTarget::Wrap)).unwrap();
+    let (_, targets) = batch(&batches, 0);
+    assert_eq!(targets, [1, 2, 3, 4, 9, 10, 11, 12, 17, 18, 19, 20]);
+    let (_, targets) = batch(&batches, 1);
+    assert_eq!(targets, [5, 6, 7, 0, 13, 14, 15, 8, 21, 22, 23, 16]);
+}
+
+// What the classic exercise's `get_batches` makes of `np.arange(10)` with N = 2 and T = 1: five batches, and in the
+// last one `arr[:, 5]` is an IndexError, so that y is `arr[:, 0]`.
+#[test]
+fn wrap_with_a_single_step_still_ends_on_the_rows_first_character() {
+    let batches = Batches::new(counting(10), config(2, 1, LastTarget::Wrap)).unwrap();
+    assert_eq!(batches.len(), 5);
+    assert_eq!(batch(&batches, 3), (vec![3, 8], vec![4, 9]));
+    assert_eq!(batch(&batches, 4), (vec![4, 9], vec![0, 5]));
+}
+
+#[test]
+fn next_needs_one_character_beyond_the_inputs_and_wrap_does_not() {
+    for (chars, next, wrap) in [(11, 0, 0), (12, 0, 1), (13, 1, 1), (24, 1, 2), (25, 2, 2)] {
+        let count = |last_target| config(3, 4, last_target).batches_of(chars);
+        assert_eq!(count(LastTarget::Next), next, "of {chars}");
+        assert_eq!(count(LastTarget::Wrap), wrap, "of {chars}");
+        for (last_target, count) in [(LastTarget::Next, next), (LastTarget::Wrap, wrap)] {
+            let made = Batches::new(counting(chars), config(3, 4, last_target));
+            assert_eq!(made.map_or(0, |batches| batches.len()), count, "of {chars}");
+        }
+    }
+}
+
+#[test]
+fn a_text_too_short_says_how_short_and_what_would_fit() {
+    let error = Batches::new(counting(120), config(128, 100, LastTarget::Next))
+        .unwrap_err()
+        .in_part(Part::Valid);
+    assert_eq!(
+        error.to_string(),
+        "the validation part has 120 characters, but one batch of 128 rows x 100 steps needs 12801"
+    );
+    // 119 inputs: one row of 100, but not 128 rows of one.
+    assert_eq!(error.hint().unwrap(), "1 row x 100 steps (`batch_size = 1`) would fit");
+}
+
+#[test]
+fn what_is_said_to_fit_fits_and_is_the_largest_that_does() {
+    for last_target in [LastTarget::Next, LastTarget::Wrap] {
+        for chars in 0..35 {
+            let wanted = config(5, 7, last_target);
+            let Err(BatchError::TooShort(error)) = Batches::new(counting(chars), wanted) else {
+                assert!(chars >= 35, "{chars}");
+                continue;
+            };
+            assert_eq!((error.chars, error.needed), (chars, wanted.chars_needed()));
+            let fits = |n, t| config(n, t, last_target).batches_of(chars) > 0;
+            let rows = (1..5).rev().find(|&n| fits(n, 7));
+            let steps = (1..7).rev().find(|&t| fits(5, t));
+            assert_eq!(error.batch_size_that_fits, rows, "{chars}");
+            assert_eq!(error.seq_length_that_fits, steps, "{chars}");
+        }
+    }
+}
+
+#[test]
+fn nothing_fits_a_text_without_characters() {
+    let error = Batches::new(counting(0), config(2, 3, LastTarget::Next)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the text has 0 characters, but one batch of 2 rows x 3 steps needs 7"
+    );
+    assert_eq!(error.hint(), None);
+}
+
+#[test]
+fn sizes_that_make_no_batch_are_refused_without_a_panic() {
+    for (n, t) in [(0, 5), (5, 0), (0, 0)] {
+        let config = config(n, t, LastTarget::Next);
+        assert_eq!(config.batches_of(100), 0);
+        let error = Batches::new(counting(100), config).unwrap_err();
+        assert_eq!(error, BatchError::Zero(config));
+    }
+    let config = config(usize::MAX, usize::MAX, LastTarget::Next);
+    let error = Batches::new(counting(100), config).unwrap_err();
+    assert!(matches!(error, BatchError::TooShort(_)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_target_is_the_next_character_of_the_text(n in 1usize..6, t in 1usize..6, chars in 0usize..200) {
+        let text = counting(chars);
+        let Ok(batches) = Batches::new(text, config(n, t, LastTarget::Next)) else {
+            prop_assert!(chars <= n * t);
+            return Ok(());
+        };
+        for index in 0..batches.len() {
+            let (inputs, targets) = batch(&batches, index);
+            prop_assert!(inputs.iter().zip(&targets).all(|(input, target)| input + 1 == *target));
+        }
+    }
+
+    #[test]
+    fn batches_side_by_side_give_the_rows_and_the_rows_give_the_text(
+        n in 1usize..6, t in 1usize..6, chars in 36usize..200, wrap: bool,
+    ) {
+        let last_target = if wrap { LastTarget::Wrap } else { LastTarget::Next };
+        let batches = Batches::new(counting(chars), config(n, t, last_target)).unwrap();
+        let mut rows = vec![Vec::<i32>::new(); n];
+        for index in 0..batches.len() {
+            let (inputs, _) = batch(&batches, index);
+            (rows.iter_mut().zip(inputs.chunks(t))).for_each(|(row, steps)| row.extend(steps));
+        }
+        let kept = batches.len() * n * t;
+        prop_assert!(chars - kept <= n * t, "less than a batch (and one character) is dropped");
+        prop_assert_eq!(rows.concat(), (0..kept as i32).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,182 @@
+//! [`Split`]: which part of a text trains, validates and tests.
+
+use std::fmt;
+use std::ops::Range;
+
+use thiserror::Error;
+
+/// Which fractions of a text are held out of training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fractions {
+    valid: f64,
+    test: f64,
+}
+
+impl Fractions {
+    /// Holds out `valid` for validation and `test` for testing.
+    ///
+    /// # Errors
+    /// If either is not in `[0, 1)`, or nothing is left to train on.
+    pub fn new(valid: f64, test: f64) -> Result<Self, FractionError> {
+        for (part, fraction) in [(Part::Valid, valid), (Part::Test, test)] {
+            // Also refuses what is not a number.
+            if !(0.0..1.0).contains(&fraction) {
+                return Err(FractionError::OutOfRange { part, fraction });
+            }
+        }
+        if valid + test >= 1.0 {
+            return Err(FractionError::NothingToTrainOn { valid, test });
+        }
+        Ok(Self { valid, test })
+    }
+
+    /// The fraction for validation.
+    pub fn valid(&self) -> f64 {
+        self.valid
+    }
+
+    /// The fraction for testing.
+    pub fn test(&self) -> f64 {
+        self.test
+    }
+}
+
+/// Fractions that don't make a split.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum FractionError {
+    /// A fraction is outside `[0, 1)`.
+    #[error("the fraction for {part} must be at least 0 and less than 1, and is {fraction}")]
+    OutOfRange {
+        /// What the fraction is for.
+        part: Part,
+        /// Its value.
+        fraction: f64,
+    },
+    /// Validation and test take the whole text.
+    #[error("validation ({valid}) and test ({test}) together must take less than the whole text")]
+    NothingToTrainOn {
+        /// The fraction for validation.
+        valid: f64,
+        /// The fraction for testing.
+        test: f64,
+    },
+}
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// What the model learns from.
+    Train,
+    /// What tells how well it learns, after each epoch.
+    Valid,
+    /// What is kept for the very end.
+    Test,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Whole => "the text",
+            Part::Train => "the training part",
+            Part::Valid => "the validation part",
+            Part::Test => "the test part",
+        })
+    }
+}
+
+/// A text of some length cut into three contiguous parts: training first, then validation, then the test tail.
+///
+/// With n characters, training ends before character ⌊n · (1 − valid − test)⌋ and validation before ⌊n · (1 − test)⌋,
+/// computed in double precision from left to right. Without a test part this is the classic exercise's
+/// `data[:int(len(data) * (1 - val_frac))]` and the rest, to the character.
+///
+/// ```
+/// # use charloom_data::{Fractions, Split};
+/// let split = Split::new(1000, Fractions::new(0.1, 0.05)?);
+/// assert_eq!(split, Split { train: 0..850, valid: 850..950, test: 950..1000 });
+/// # Ok::<(), charloom_data::FractionError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The characters to learn from.
+    pub train: Range<usize>,
+    /// The characters to validate on, right after those.
+    pub valid: Range<usize>,
+    /// The characters to test on, the last ones.
+    pub test: Range<usize>,
+}
+
+impl Split {
+    /// Cuts `len` characters.
+    pub fn new(len: usize, fractions: Fractions) -> Self {
+        let Fractions { valid, test } = fractions;
+        // In this order `- test` changes no bit when it is zero, and rounding can't put the ends out of order.
+        let train_end = (len as f64 * (1.0 - valid - test)) as usize;
+        let valid_end = (len as f64 * (1.0 - test)) as usize;
+        Self { train: 0..train_end, valid: train_end..valid_end, test: valid_end..len }
+    }
+
+    /// The characters of `part`.
+    pub fn range(&self, part: Part) -> Range<usize> {
+        match part {
+            Part::Whole => self.train.start..self.test.end,
+            Part::Train => self.train.clone(),
+            Part::Valid => self.valid.clone(),
+            Part::Test => self.test.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(len: usize, valid: f64, test: f64) -> Split {
+        Split::new(len, Fractions::new(valid, test).unwrap())
+    }
+
+    #[test]
+    fn without_a_test_part_the_cut_is_where_python_cuts() {
+        // Each from CPython: `int(n * (1 - f))`. In exact arithmetic the fifth would be 1.
+        for (len, valid, cut) in [
+            (10, 0.3, 7),
+            (100, 0.3, 70),
+            (2_025_486, 0.1, 1_822_937),
+            (1_985_223, 0.1, 1_786_700),
+            (10, 0.9, 0),
+            (29, 0.42, 16),
+            (7, 0.0, 7),
+        ] {
+            let split = split(len, valid, 0.0);
+            assert_eq!(split.train, 0..cut, "{len} * (1 - {valid})");
+            assert_eq!(split.valid, cut..len);
+            assert!(split.test.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_parts_follow_each_other_and_lose_nothing() {
+        // 11 * 0.7 = 7.7 and 11 * 0.9 = 9.9.
+        let split = split(11, 0.2, 0.1);
+        assert_eq!((split.train, split.valid, split.test), (0..7, 7..9, 9..11));
+    }
+
+    #[test]
+    fn a_part_that_gets_nothing_is_empty() {
+        let split = split(9, 0.0, 0.5);
+        assert_eq!((split.train, split.valid, split.test), (0..4, 4..4, 4..9));
+    }
+
+    #[test]
+    fn fractions_out_of_range_are_refused() {
+        for (valid, test) in [(-0.1, 0.0), (1.0, 0.0), (f64::NAN, 0.0), (0.1, 1.5)] {
+            let error = Fractions::new(valid, test).unwrap_err();
+            assert!(matches!(error, FractionError::OutOfRange { .. }), "{error}");
+        }
+        let error = Fractions::new(0.5, 0.5).unwrap_err();
+        assert!(matches!(error, FractionError::NothingToTrainOn { .. }));
+    }
+}

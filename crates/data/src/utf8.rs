@@ -1,0 +1,104 @@
+//! UTF-8 decoding of a stream, chunk by chunk.
+
+use std::io::{self, Read};
+
+/// Why a stream couldn't be decoded.
+#[derive(Debug)]
+pub(crate) enum DecodeError {
+    Io(io::Error),
+    /// The byte at `offset`, from 0, starts no whole character.
+    NotUtf8 {
+        offset: u64,
+    },
+}
+
+/// Large enough that the calls don't count, small enough to stay in the cache.
+const CHUNK: usize = 64 * 1024;
+
+/// Hands the text of `reader` to `take` in pieces that never cut a character, until the end or until `take` answers
+/// `false`.
+pub(crate) fn decode_chunks(
+    mut reader: impl Read,
+    mut take: impl FnMut(&str) -> bool,
+) -> Result<(), DecodeError> {
+    let mut buffer = vec![0; CHUNK];
+    // Bytes at the front of the buffer: the start of a character whose rest is still to be read.
+    let mut kept = 0;
+    let mut decoded: u64 = 0;
+    loop {
+        let read = match reader.read(&mut buffer[kept..]) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(DecodeError::Io(error)),
+        };
+        let filled = kept + read;
+        let valid = match std::str::from_utf8(&buffer[..filled]) {
+            Ok(_) => filled,
+            // `error_len` is `None` where the bytes end within a character, which more bytes may complete.
+            Err(error) if error.error_len().is_none() && read > 0 => error.valid_up_to(),
+            Err(error) => {
+                let offset = decoded + error.valid_up_to() as u64;
+                return Err(DecodeError::NotUtf8 { offset });
+            }
+        };
+        // Checked right above, so this neither fails nor loses anything.
+        let text = std::str::from_utf8(&buffer[..valid]).unwrap_or_default();
+        if read == 0 || !take(text) {
+            return Ok(());
+        }
+        decoded += valid as u64;
+        buffer.copy_within(valid..filled, 0);
+        kept = filled - valid;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives out `step` bytes at a time.
+    struct Drip<'a>(&'a [u8], usize);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let step = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..step])
+        }
+    }
+
+    fn decode(bytes: &[u8], step: usize) -> Result<String, DecodeError> {
+        let mut all = String::new();
+        decode_chunks(Drip(bytes, step), |text| {
+            all.push_str(text);
+            true
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn characters_that_lie_across_chunks_stay_whole() {
+        let text = "aé字🦀é";
+        for step in 1..=text.len() {
+            assert_eq!(decode(text.as_bytes(), step).unwrap(), text, "{step}");
+        }
+        // And across the real chunks.
+        let long = "字".repeat(CHUNK);
+        assert_eq!(decode(long.as_bytes(), usize::MAX).unwrap(), long);
+    }
+
+    #[test]
+    fn a_wrong_byte_is_found_where_it_is() {
+        for step in 1..9 {
+            let found = decode(b"ab\xc3\xa9\xff!", step);
+            assert!(matches!(found, Err(DecodeError::NotUtf8 { offset: 4 })));
+        }
+    }
+
+    #[test]
+    fn an_end_within_a_character_is_not_utf8() {
+        for step in 1..9 {
+            let found = decode(b"abc\xf0\x9f\xa6", step);
+            assert!(matches!(found, Err(DecodeError::NotUtf8 { offset: 3 })));
+        }
+    }
+}

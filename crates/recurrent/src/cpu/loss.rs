@@ -1,0 +1,303 @@
+//! A linear layer, softmax and cross-entropy in one pass, over chunks of rows: the logits never exist whole.
+
+use super::buffers::Buffer;
+use super::gates::exp;
+use super::outer::{Dense, Outer};
+use super::panels::{Columns, Panels, Product, load_some, store_some};
+use super::simd::{Kernel, Level, Simd};
+use super::threads::{Shared, for_each_piece};
+
+/// Logits of a chunk, about.
+const CHUNK: usize = 1 << 18;
+
+/// What becomes of the rows' losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// Gradients of the loss; the caller multiplies them by the gradient of whatever follows.
+#[derive(Clone, Debug)]
+pub struct LossGrads {
+    /// `[R, H]`
+    pub hidden: Vec<f32>,
+    /// `[V, H]`
+    pub weight: Vec<f32>,
+    /// `[V]`
+    pub bias: Vec<f32>,
+}
+
+/// How well the rows were predicted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowScores {
+    /// The sum of `-log p(target)`, in nats.
+    pub nll: f64,
+    /// Rows whose largest logit (the first of equals) is the target's.
+    pub hits: usize,
+}
+
+/// A linear layer and what it is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear<'a> {
+    /// H.
+    pub h: usize,
+    /// V.
+    pub v: usize,
+    /// `[V, H]`
+    pub weight: &'a [f32],
+    /// `[V]`
+    pub bias: &'a [f32],
+}
+
+/// The cross-entropy of `hidden · weightᵀ + bias` against `targets`, in nats.
+///
+/// # Shapes
+/// - `hidden`: `[R, H]`
+/// - `targets`: `[R]`, each below V
+///
+/// # Panics
+/// Where a length isn't what its shape says, or a target isn't below V.
+pub fn linear_cross_entropy(hidden: &[f32], linear: Linear<'_>, targets: &[i32], reduction: Reduction) -> f64 {
+    reduce(run(Level::best(), hidden, linear, targets, None).nll, targets.len(), reduction)
+}
+
+/// [`linear_cross_entropy`] and its gradients, from one pass.
+///
+/// # Panics
+/// As [`linear_cross_entropy`].
+pub fn linear_cross_entropy_training(
+    hidden: &[f32],
+    linear: Linear<'_>,
+    targets: &[i32],
+    reduction: Reduction,
+) -> (f64, LossGrads) {
+    training_at(Level::best(), hidden, linear, targets, reduction)
+}
+
+/// The summed loss and the number of rows predicted right.
+///
+/// # Panics
+/// As [`linear_cross_entropy`].
+pub fn linear_scores(hidden: &[f32], linear: Linear<'_>, targets: &[i32]) -> RowScores {
+    run(Level::best(), hidden, linear, targets, None)
+}
+
+/// [`linear_cross_entropy_training`] with an instruction set.
+pub(super) fn training_at(
+    level: Level,
+    hidden: &[f32],
+    linear: Linear<'_>,
+    targets: &[i32],
+    reduction: Reduction,
+) -> (f64, LossGrads) {
+    let mut grads = LossGrads {
+        hidden: vec![0.0; hidden.len()],
+        weight: vec![0.0; linear.weight.len()],
+        bias: vec![0.0; linear.bias.len()],
+    };
+    let scale = match reduction {
+        Reduction::Mean => 1.0 / targets.len() as f32,
+        Reduction::Sum => 1.0,
+    };
+    let scores = run(level, hidden, linear, targets, Some((&mut grads, scale)));
+    (reduce(scores.nll, targets.len(), reduction), grads)
+}
+
+fn reduce(sum: f64, rows: usize, reduction: Reduction) -> f64 {
+    match reduction {
+        Reduction::Mean => sum / rows as f64,
+        Reduction::Sum => sum,
+    }
+}
+
+fn run(
+    level: Level,
+    hidden: &[f32],
+    Linear { h, v, weight, bias }: Linear<'_>,
+    targets: &[i32],
+    mut training: Option<(&mut LossGrads, f32)>,
+) -> RowScores {
+    let rows = targets.len();
+    assert_eq!(hidden.len(), rows * h, "hidden is [R, H]");
+    assert_eq!(weight.len(), v * h, "the weight is [V, H]");
+    assert_eq!(bias.len(), v, "the bias is [V]");
+    let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < v);
+    assert!(targets.iter().all(below), "targets are in 0..{v}");
+
+    let forward = Panels::of_transposed(level, weight, h, Columns::consecutive(v, level));
+    let backward = training.is_some().then(|| Panels::of_rows(level, weight, v, h));
+    // Rows of the chunk start on a cache line.
+    let stride = v.next_multiple_of(16);
+    let chunk = (CHUNK / stride).clamp(16, rows.max(16));
+    let mut logits = Buffer::new(chunk * stride);
+    let mut losses = vec![(0.0_f32, false); chunk];
+    let mut scores = RowScores { nll: 0.0, hits: 0 };
+    for first in (0..rows).step_by(chunk) {
+        let count = chunk.min(rows - first);
+        let hidden = &hidden[first * h..(first + count) * h];
+        let targets = &targets[first..first + count];
+        let shared_losses = SharedLosses(losses.as_mut_ptr());
+        let shared_logits = Shared(logits.as_mut_ptr());
+        let d_hidden = training.as_mut().map(|(grads, scale)| {
+            (Shared(grads.hidden[first * h..].as_mut_ptr()), *scale)
+        });
+        for_each_piece(count, |rows| {
+            level.run(Rows {
+                hidden: hidden[rows.start * h..].as_ptr(),
+                targets: &targets[rows.clone()],
+                bias,
+                forward: &forward,
+                backward: backward.as_ref(),
+                logits: shared_logits.at(rows.start * stride),
+                stride,
+                losses: shared_losses.at(rows.start),
+                d_hidden: d_hidden.map(|(d_hidden, scale)| (d_hidden.at(rows.start * h), scale)),
+            });
+        });
+        if let Some((grads, _)) = &mut training {
+            let outer = Outer {
+                a: &logits,
+                stride,
+                k: count,
+                columns: 0..v,
+                dense: [Some(Dense { b: hidden, n: h, c: Shared(grads.weight.as_mut_ptr()) }), None],
+                one_hot: None,
+                sums: Shared(grads.bias.as_mut_ptr()),
+            };
+            outer.run(level);
+        }
+        for &(loss, hit) in &losses[..count] {
+            scores.nll += f64::from(loss);
+            scores.hits += usize::from(hit);
+        }
+    }
+    scores
+}
+
+/// The losses of a chunk's rows; each piece writes its own.
+#[derive(Clone, Copy)]
+struct SharedLosses(*mut (f32, bool));
+// SAFETY: each piece writes its own rows.
+unsafe impl Send for SharedLosses {}
+// SAFETY: as above.
+unsafe impl Sync for SharedLosses {}
+
+impl SharedLosses {
+    fn at(self, row: usize) -> *mut (f32, bool) {
+        self.0.wrapping_add(row)
+    }
+}
+
+/// Some rows of a chunk.
+struct Rows<'a> {
+    hidden: *const f32,
+    targets: &'a [i32],
+    bias: &'a [f32],
+    forward: &'a Panels,
+    backward: Option<&'a Panels>,
+    logits: *mut f32,
+    stride: usize,
+    losses: *mut (f32, bool),
+    d_hidden: Option<(*mut f32, f32)>,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (v, h, rows) = (self.bias.len(), self.forward.k, self.targets.len());
+        s.vectorize(Product {
+            a: self.hidden,
+            a_row: h,
+            rows,
+            parts: &[(0, h)],
+            b: self.forward,
+            out: self.logits,
+            out_row: self.stride,
+            add: false,
+        });
+        for (row, &target) in self.targets.iter().enumerate() {
+            // SAFETY: the piece has this row of logits and of losses.
+            let (logits, loss) = unsafe {
+                let logits = self.logits.add(row * self.stride);
+                (std::slice::from_raw_parts_mut(logits, v), &mut *self.losses.add(row))
+            };
+            let scale = self.d_hidden.map(|(_, scale)| scale);
+            *loss = softmax_row(s, logits, self.bias, target as usize, scale);
+        }
+        if let (Some(backward), Some((d_hidden, _))) = (self.backward, self.d_hidden) {
+            s.vectorize(Product {
+                a: self.logits,
+                a_row: self.stride,
+                rows,
+                parts: &[(0, v)],
+                b: backward,
+                out: d_hidden,
+                out_row: h,
+                add: false,
+            });
+        }
+    }
+}
+
+/// Adds the bias; gives the row's loss and whether the target has the largest logit. With a scale, leaves the
+/// scaled gradient in place of the logits.
+#[inline(always)]
+fn softmax_row<S: Simd>(s: S, logits: &mut [f32], bias: &[f32], target: usize, scale: Option<f32>) -> (f32, bool) {
+    let v = logits.len();
+    let at = logits.as_mut_ptr();
+    let mut largest = f32::NEG_INFINITY;
+    let mut first = 0;
+    // SAFETY: every access is to the lanes below v.
+    unsafe {
+        for i in (0..v).step_by(S::LANES) {
+            let lanes = S::LANES.min(v - i);
+            let sum = s.add(load_some(s, at.add(i), lanes), load_some(s, bias.as_ptr().add(i), lanes));
+            store_some(s, at.add(i), sum, lanes);
+        }
+        for (i, &logit) in logits.iter().enumerate() {
+            if logit > largest {
+                (largest, first) = (logit, i);
+            }
+        }
+        let at_target = logits[target];
+        // Lanes beyond the row must not count: exp of them isn't zero.
+        let mut sums = s.splat(0.0);
+        let mut tail = 0.0;
+        for i in (0..v).step_by(S::LANES) {
+            let lanes = S::LANES.min(v - i);
+            let e = exp(s, s.sub(load_some(s, at.add(i), lanes), s.splat(largest)));
+            if scale.is_some() {
+                store_some(s, at.add(i), e, lanes);
+            }
+            if lanes == S::LANES {
+                sums = s.add(sums, e);
+            } else {
+                tail = lane_sum(s, e, lanes);
+            }
+        }
+        let sum = lane_sum(s, sums, S::LANES) + tail;
+        if let Some(scale) = scale {
+            let factor = s.splat(scale / sum);
+            for i in (0..v).step_by(S::LANES) {
+                let lanes = S::LANES.min(v - i);
+                store_some(s, at.add(i), s.mul(load_some(s, at.add(i), lanes), factor), lanes);
+            }
+            logits[target] -= scale;
+        }
+        (sum.ln() + (largest - at_target), first == target)
+    }
+}
+
+/// The sum of the first lanes, in order.
+#[inline(always)]
+fn lane_sum<S: Simd>(s: S, value: S::F, lanes: usize) -> f32 {
+    let mut all = [0.0; 16];
+    // SAFETY: no vector has more than 16 lanes.
+    unsafe { s.store(all.as_mut_ptr(), value) };
+    all[..lanes].iter().sum()
+}

@@ -1,0 +1,210 @@
+//! Generation: the network one step at a time, its weights packed once, nothing allocated in a step.
+
+use super::buffers::Buffer;
+use super::forward::{Forward, Source, Track};
+use super::layer::PackedLayer;
+use super::loss::Linear;
+use super::panels::{Columns, Panels, Product};
+use super::simd::{Kernel, Level, Simd};
+use super::threads::{Shared, for_each_piece};
+use super::{Cell, Weights};
+use std::ptr::null_mut;
+
+/// Multiply-adds in a step below which one thread is faster than two.
+const WORTH_SHARING: usize = 4 << 20;
+
+/// A network for a [`Stepper`].
+#[derive(Clone, Copy, Debug)]
+pub struct StepperConfig<'a> {
+    /// Its cell.
+    pub cell: Cell,
+    /// Ids that may be fed.
+    pub vocabulary: usize,
+    /// H.
+    pub hidden_size: usize,
+    /// The layers; the first reads ids (a network with an embedding E gives `w_ih · Eᵀ` here), the others H.
+    pub layers: &'a [Weights<'a>],
+    /// The last layer.
+    pub linear: Linear<'a>,
+}
+
+/// B streams that are generated at once.
+pub struct Stepper {
+    level: Level,
+    layers: Vec<PackedLayer>,
+    linear: Panels,
+    bias: Buffer,
+    streams: usize,
+    h: usize,
+    v: usize,
+    d: usize,
+    cell: Cell,
+    /// `[2, L, B, H]`: h now and, while a step runs, next.
+    hidden: [Buffer; 2],
+    /// `[L, B, H]`, c of an LSTM.
+    carry: Buffer,
+    logits: Buffer,
+    work: usize,
+}
+
+impl Stepper {
+    /// Packs the weights; the state is zero.
+    ///
+    /// # Panics
+    /// Where a length isn't what its shape says.
+    pub fn new(config: StepperConfig<'_>, streams: usize) -> Self {
+        Self::new_at(Level::best(), config, streams)
+    }
+
+    /// [`Self::new`] with an instruction set.
+    pub(super) fn new_at(level: Level, config: StepperConfig<'_>, streams: usize) -> Self {
+        let StepperConfig { cell, vocabulary, hidden_size: h, layers, linear } = config;
+        assert_eq!(linear.h, h, "the linear layer reads H");
+        let packed: Vec<_> = layers
+            .iter()
+            .enumerate()
+            .map(|(i, weights)| {
+                let d = if i == 0 { vocabulary } else { h };
+                PackedLayer::new(level, cell, d, h, weights, i == 0)
+            })
+            .collect();
+        let state = packed.len() * streams * h;
+        let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
+        Stepper {
+            level,
+            linear: Panels::of_transposed(level, linear.weight, h, Columns::consecutive(linear.v, level)),
+            bias: Buffer::copy_of(linear.bias),
+            streams,
+            h,
+            v: linear.v,
+            d: vocabulary,
+            cell,
+            hidden: [Buffer::zeros(state), Buffer::zeros(state)],
+            carry: Buffer::zeros(if cell == Cell::Lstm { state } else { 0 }),
+            logits: Buffer::zeros(streams * linear.v),
+            work: streams * products,
+            layers: packed,
+        }
+    }
+
+    /// Feeds one id to each stream; gives the logits `[B, V]`.
+    ///
+    /// # Panics
+    /// Unless there are B ids below the vocabulary's size.
+    pub fn step(&mut self, ids: &[i32]) -> &[f32] {
+        assert_eq!(ids.len(), self.streams, "one id for each stream");
+        let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < self.d);
+        assert!(ids.iter().all(below), "ids are in 0..{}", self.d);
+        let [now, next] = &mut self.hidden;
+        let step = Step {
+            layers: &self.layers,
+            linear: &self.linear,
+            bias: &self.bias,
+            streams: self.streams,
+            rows: 0..self.streams,
+            ids: Source::Ids(ids.as_ptr()),
+            now: Shared(now.as_mut_ptr()),
+            next: Shared(next.as_mut_ptr()),
+            carry: Shared(self.carry.as_mut_ptr()),
+            logits: Shared(self.logits.as_mut_ptr()),
+        };
+        if self.work < WORTH_SHARING {
+            self.level.run(step);
+        } else {
+            let level = self.level;
+            for_each_piece(self.streams, |rows| level.run(Step { rows, ..step.clone() }));
+        }
+        self.hidden.swap(0, 1);
+        &self.logits
+    }
+
+    /// The state, `[S, L, B, H]`.
+    pub fn state(&self) -> Vec<f32> {
+        [&self.hidden[0][..], &self.carry[..]].concat()
+    }
+
+    /// Sets the state, `[S, L, B, H]`.
+    ///
+    /// # Panics
+    /// Where the length isn't that.
+    pub fn set_state(&mut self, state: &[f32]) {
+        let (hidden, carry) = state.split_at(self.hidden[0].len());
+        self.hidden[0].copy_from_slice(hidden);
+        self.carry.copy_from_slice(carry);
+    }
+
+    /// Sets one stream's state to zero.
+    pub fn reset(&mut self, stream: usize) {
+        let (b, h) = (self.streams, self.h);
+        for layer in 0..self.layers.len() {
+            let at = (layer * b + stream) * h;
+            self.hidden[0][at..at + h].fill(0.0);
+            if self.cell == Cell::Lstm {
+                self.carry[at..at + h].fill(0.0);
+            }
+        }
+    }
+
+    /// V.
+    pub fn vocabulary(&self) -> usize {
+        self.v
+    }
+}
+
+/// One step of some streams.
+#[derive(Clone)]
+struct Step<'a> {
+    layers: &'a [PackedLayer],
+    linear: &'a Panels,
+    bias: &'a [f32],
+    streams: usize,
+    rows: std::ops::Range<usize>,
+    ids: Source,
+    now: Shared,
+    next: Shared,
+    carry: Shared,
+    logits: Shared,
+}
+
+impl Kernel for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut source = self.ids;
+        let v = self.bias.len();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let at = i * self.streams * layer.h;
+            let carry = Shared(self.carry.at(at));
+            s.vectorize(Forward {
+                layer,
+                steps: 1,
+                batch: self.streams,
+                rows: self.rows.clone(),
+                source,
+                hidden: Track { initial: Shared(self.now.at(at)), first: Shared(self.next.at(at)), stride: 0 },
+                carry: Track { initial: carry, first: carry, stride: 0 },
+                gates: Shared(null_mut()),
+                out: Shared(null_mut()),
+                mask: None,
+            });
+            source = Source::Dense(self.next.at(at));
+        }
+        let Source::Dense(hidden) = source else { return };
+        let h = self.linear.k;
+        for row in self.rows.clone() {
+            // SAFETY: the row of logits is this piece's, and has V elements like the bias.
+            unsafe { self.logits.at(row * v).copy_from_nonoverlapping(self.bias.as_ptr(), v) };
+        }
+        s.vectorize(Product {
+            a: hidden.wrapping_add(self.rows.start * h),
+            a_row: h,
+            rows: self.rows.len(),
+            parts: &[(0, h)],
+            b: self.linear,
+            out: self.logits.at(self.rows.start * v),
+            out_row: v,
+            add: true,
+        });
+    }
+}

@@ -1,0 +1,121 @@
+use super::super::loss::{Linear, Reduction, linear_cross_entropy, linear_scores, training_at};
+use super::super::simd::Level;
+use super::{Numbers, assert_close, with_threads};
+
+struct Problem {
+    rows: usize,
+    h: usize,
+    v: usize,
+    hidden: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    targets: Vec<i32>,
+}
+
+impl Problem {
+    fn new(rows: usize, h: usize, v: usize) -> Self {
+        let mut numbers = Numbers((rows * h + v) as u64);
+        Problem {
+            rows,
+            h,
+            v,
+            hidden: numbers.many(rows * h, 2.0),
+            weight: numbers.many(v * h, 1.0),
+            bias: numbers.many(v, 1.0),
+            targets: numbers.ids(rows, v),
+        }
+    }
+
+    fn linear(&self) -> Linear<'_> {
+        Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias }
+    }
+
+    /// The summed loss, its gradients and the hits, in f64.
+    fn expected(&self) -> (f64, [Vec<f64>; 3], usize) {
+        let Problem { h, v, .. } = *self;
+        let mut grads = [vec![0.0; self.rows * h], vec![0.0; v * h], vec![0.0; v]];
+        let (mut loss, mut hits) = (0.0, 0);
+        for (row, &target) in self.targets.iter().enumerate() {
+            let hidden = &self.hidden[row * h..][..h];
+            let logits: Vec<f64> = (0..v)
+                .map(|j| {
+                    let weight = &self.weight[j * h..][..h];
+                    let products = hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                    products.sum::<f64>() + f64::from(self.bias[j])
+                })
+                .collect();
+            let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+            loss += sum.ln() - logits[target as usize];
+            hits += usize::from(logits.iter().all(|&x| x <= logits[target as usize]));
+            for j in 0..v {
+                let d = logits[j].exp() / sum - f64::from(u8::from(j == target as usize));
+                grads[2][j] += d;
+                for k in 0..h {
+                    grads[0][row * h + k] += d * f64::from(self.weight[j * h + k]);
+                    grads[1][j * h + k] += d * f64::from(hidden[k]);
+                }
+            }
+        }
+        (loss, grads, hits)
+    }
+}
+
+#[test]
+fn the_loss_and_its_gradients_equal_the_equations() {
+    for level in Level::available() {
+        for (rows, h, v) in [(1, 1, 2), (5, 6, 7), (37, 17, 83), (400, 5, 2000)] {
+            let problem = Problem::new(rows, h, v);
+            let (loss, mut expected, hits) = problem.expected();
+            let (got, grads) = training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Sum);
+            let what = format!("{level:?} {rows} {h} {v}");
+            assert!((got - loss).abs() < 1e-6 * loss.abs().max(1.0), "{what}: {got}, expected {loss}");
+            assert_close(&format!("{what} hidden"), &grads.hidden, &expected[0], 1e-5);
+            assert_close(&format!("{what} weight"), &grads.weight, &expected[1], 1e-5);
+            assert_close(&format!("{what} bias"), &grads.bias, &expected[2], 1e-5);
+
+            let (mean, grads) = training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean);
+            assert!((mean * rows as f64 - got).abs() < 1e-9 * got.abs().max(1.0), "{what}");
+            expected[1].iter_mut().for_each(|x| *x /= rows as f64);
+            assert_close(&format!("{what} mean"), &grads.weight, &expected[1], 1e-5);
+
+            let scores = linear_scores(&problem.hidden, problem.linear(), &problem.targets);
+            assert_eq!(scores.hits, hits, "{what}");
+            let alone = linear_cross_entropy(&problem.hidden, problem.linear(), &problem.targets, Reduction::Sum);
+            assert_eq!(scores.nll, alone, "{what}");
+        }
+    }
+}
+
+#[test]
+fn large_logits_don_t_overflow_and_nan_is_seen() {
+    for level in Level::available() {
+        let mut problem = Problem::new(9, 6, 19);
+        problem.weight.iter_mut().for_each(|w| *w *= 1e4);
+        let run = |problem: &Problem| {
+            training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean)
+        };
+        let (loss, grads) = run(&problem);
+        assert!(loss.is_finite() && grads.weight.iter().all(|x| x.is_finite()), "{level:?}: {loss}");
+        problem.hidden[7] = f32::NAN;
+        let (loss, grads) = run(&problem);
+        assert!(loss.is_nan() && grads.weight.iter().any(|x| x.is_nan()), "{level:?}: {loss}");
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let problem = Problem::new(3000, 20, 300);
+    for level in Level::available() {
+        let run = |threads| {
+            with_threads(threads, || {
+                let (loss, grads) =
+                    training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean);
+                (loss, grads.hidden, grads.weight, grads.bias)
+            })
+        };
+        let alone = run(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads), alone, "{level:?} {threads} threads");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+use super::super::loss::Linear;
+use super::super::simd::Level;
+use super::super::step::{Stepper, StepperConfig};
+use super::super::{Dims, Input, Weights, forward};
+use super::sequence::CELLS;
+use super::{Cell, Numbers, assert_close};
+
+struct Network {
+    cell: Cell,
+    v: usize,
+    h: usize,
+    /// w_ih, w_hh, b_ih, b_hh of each of two layers.
+    layers: [[Vec<f32>; 4]; 2],
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Network {
+    fn new(cell: Cell, v: usize, h: usize) -> Self {
+        let mut numbers = Numbers(17);
+        let g = cell.gates();
+        let layers = [v, h].map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
+        Network { cell, v, h, layers, weight: numbers.many(v * h, 0.5), bias: numbers.many(v, 0.5) }
+    }
+
+    fn weights(&self) -> [Weights<'_>; 2] {
+        self.layers.each_ref().map(|[w_ih, w_hh, b_ih, b_hh]| Weights { w_ih, w_hh, b_ih, b_hh })
+    }
+
+    fn stepper(&self, level: Level, streams: usize) -> Stepper {
+        let linear = Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias };
+        let layers = self.weights();
+        let config =
+            StepperConfig { cell: self.cell, vocabulary: self.v, hidden_size: self.h, layers: &layers, linear };
+        Stepper::new_at(level, config, streams)
+    }
+
+    /// The logits `[T, B, V]` of a whole sequence from the zero state.
+    fn logits(&self, ids: &[i32], streams: usize) -> Vec<f64> {
+        let Network { cell, v, h, .. } = *self;
+        let [first, second] = self.weights();
+        let t = ids.len() / streams;
+        let dims = Dims { t, n: streams, d: v, h };
+        let state = vec![0.0; cell.states() * streams * h];
+        let mut below = vec![0.0; (t + cell.states()) * streams * h];
+        forward(cell, dims, Input::Ids(ids), &first, &state, None, &mut below, None);
+        let below = &below[..t * streams * h];
+        let mut out = vec![0.0; (t + cell.states()) * streams * h];
+        forward(cell, Dims { d: h, ..dims }, Input::Dense(below), &second, &state, None, &mut out, None);
+        let mut logits = Vec::new();
+        for hidden in out[..t * streams * h].chunks(h) {
+            for (weight, &bias) in self.weight.chunks(h).zip(&self.bias) {
+                let products = hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                logits.push(products.sum::<f64>() + f64::from(bias));
+            }
+        }
+        logits
+    }
+}
+
+#[test]
+fn steps_equal_the_sequence() {
+    for level in Level::available() {
+        for cell in CELLS {
+            // The last is large enough to be shared between threads.
+            for (streams, v, h) in [(1, 7, 6), (5, 9, 17), (13, 40, 200)] {
+                let network = Network::new(cell, v, h);
+                let ids = Numbers(2).ids(4 * streams, v);
+                let expected = network.logits(&ids, streams);
+                let mut stepper = network.stepper(level, streams);
+                let got: Vec<f32> = ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect();
+                assert_close(&format!("{level:?} {cell:?} {streams}"), &got, &expected, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_state_that_was_kept_continues_and_a_reset_stream_starts_anew() {
+    for cell in CELLS {
+        let network = Network::new(cell, 9, 17);
+        let mut stepper = network.stepper(Level::best(), 3);
+        let fresh = stepper.step(&[4, 5, 6]).to_vec();
+        stepper.step(&[1, 2, 3]);
+        let state = stepper.state();
+        let expected = stepper.step(&[4, 5, 6]).to_vec();
+        assert_ne!(fresh, expected, "{cell:?}");
+
+        let mut other = network.stepper(Level::best(), 3);
+        other.step(&[8, 8, 8]);
+        other.set_state(&state);
+        assert_eq!(other.state(), state, "{cell:?}");
+        other.reset(1);
+        let got = other.step(&[4, 5, 6]).to_vec();
+        assert_eq!(got[..9], expected[..9], "{cell:?}");
+        assert_eq!(got[9..18], fresh[9..18], "{cell:?}");
+        assert_eq!(got[18..], expected[18..], "{cell:?}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Calls of cargo.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::backend::Backend;
+use crate::failure::{Failure, Result};
+
+/// The workspace's folder. Known at run time, so that no path of the building machine is in the executable.
+pub fn root() -> Result<PathBuf> {
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .and_then(|xtask| Path::new(&xtask).parent().map(Path::to_path_buf))
+        .ok_or_else(|| {
+            Failure::request("xtask doesn't know where the workspace is")
+                .hint("run it as `cargo xtask`")
+        })
+}
+
+/// `cargo …` on this workspace, in the caller's folder.
+pub fn command(subcommand: &str) -> Result<Command> {
+    // The cargo that runs this program, if one does.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.arg(subcommand).arg("--manifest-path").arg(root()?.join("Cargo.toml"));
+    Ok(command)
+}
+
+/// What cargo said while it built `charloom`: one JSON value for each thing that it made or found made.
+pub struct Build(Vec<Value>);
+
+impl Build {
+    /// Builds `charloom` with `backend`.
+    ///
+    /// What cargo shows stays on standard error: standard output is for the command alone.
+    pub fn run(backend: Backend) -> Result<Self> {
+        let mut build = command("build")?;
+        build.args(["--release", "--package", "charloom"]).args(backend.features());
+        build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+        let output = build
+            .output()
+            .map_err(|error| Failure::work(format!("cargo did not start: {error}")))?;
+        if output.status.success() {
+            Ok(Self::parse(&String::from_utf8_lossy(&output.stdout)))
+        } else {
+            Err(backend.build_failure())
+        }
+    }
+
+    pub fn parse(messages: &str) -> Self {
+        let messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Self(messages.filter(|message: &Value| message["reason"] == "compiler-artifact").collect())
+    }
+
+    /// The command that runs what was built.
+    pub fn charloom(&self) -> Result<Command> {
+        let executable = self.0.iter().find_map(|made| {
+            (made["target"]["name"] == "charloom").then(|| made["executable"].as_str()).flatten()
+        });
+        executable.map(Command::new).ok_or_else(|| {
+            Failure::work("cargo did not say where it put the executable `charloom`")
+        })
+    }
+
+    /// The folder of the package whose library is `name`, wherever this cargo keeps its sources.
+    pub fn folder_of(&self, name: &str) -> Result<&Path> {
+        let library = name.replace('-', "_");
+        let package = self.0.iter().find(|made| made["target"]["name"] == library);
+        package
+            .and_then(|made| Path::new(made["manifest_path"].as_str()?).parent())
+            .ok_or_else(|| Failure::work(format!("cargo built charloom without `{name}`")))
+    }
+}
+
+/// `cargo test` on the whole workspace.
+pub fn test(backend: Backend, args: impl IntoIterator<Item = OsString>) -> Result<Command> {
+    let mut test = command("test")?;
+    test.args(["--release", "--workspace"]).args(backend.features()).args(args);
+    Ok(test)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGES: &str = r#"
+        {"reason":"compiler-artifact","target":{"name":"build-script-build"},"manifest_path":"/v/x/Cargo.toml"}
+        {"reason":"compiler-artifact","target":{"name":"burn_nn"},"manifest_path":"/v/burn-nn/Cargo.toml"}
+        {"reason":"compiler-artifact","target":{"name":"charloom"},"executable":null}
+        {"reason":"compiler-artifact","target":{"name":"charloom"},"executable":"/t/release/charloom"}
+        {"reason":"build-finished","success":true}
+        no json"#;
+
+    #[test]
+    fn the_executable_is_found_among_cargos_messages() {
+        let charloom = Build::parse(MESSAGES).charloom().unwrap();
+        assert_eq!(charloom.get_program(), "/t/release/charloom");
+        assert!(Build::parse("").charloom().is_err());
+    }
+
+    #[test]
+    fn a_dependencys_folder_is_found_among_cargos_messages() {
+        let build = Build::parse(MESSAGES);
+        assert_eq!(build.folder_of("burn-nn").unwrap(), Path::new("/v/burn-nn"));
+        let error = build.folder_of("burn-core").unwrap_err().to_string();
+        assert_eq!(error, "error: cargo built charloom without `burn-core`");
+    }
+
+    #[test]
+    fn every_test_runs_in_the_one_profile() {
+        let test = test(Backend::parse("wgpu").unwrap(), ["--test".into(), "wgpu".into()]).unwrap();
+        let args: Vec<_> = test.get_args().skip(3).collect();
+        assert_eq!(args, ["--release", "--workspace", "--features", "wgpu", "--test", "wgpu"]);
+    }
+}

@@ -1,0 +1,149 @@
+//! `cargo xtask ci`: what continuous integration runs, cheapest first.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::cargo::{self, Build};
+use crate::corpus;
+use crate::failure::{Failure, Result};
+use crate::run;
+
+/// What a step does. An exit code other than 0 ends everything.
+type Work = fn() -> Result<ExitCode>;
+
+const STEPS: [(&str, Work); 7] = [
+    ("formatting", formatting),
+    ("clippy", clippy),
+    ("documentation", documentation),
+    ("cuda type-check", cuda),
+    ("tests", tests),
+    ("default corpus", default_corpus),
+    ("tests on wgpu", wgpu),
+];
+
+pub fn run() -> Result<ExitCode> {
+    let mut times = Vec::new();
+    for (place, (name, work)) in STEPS.into_iter().enumerate() {
+        eprintln!("\n[{}/{}] {name}", place + 1, STEPS.len());
+        let start = Instant::now();
+        let outcome = work();
+        times.push((name, start.elapsed()));
+        eprintln!("[{}/{}] {name}: {}", place + 1, STEPS.len(), minutes(start.elapsed()));
+        if !matches!(outcome, Ok(code) if code == ExitCode::SUCCESS) {
+            eprint!("\n{}", table(&times));
+            if let Err(failure) = &outcome {
+                eprintln!("{failure}");
+            }
+            return Err(Failure::work(format!(
+                "step {} of {} failed: {name}",
+                place + 1,
+                STEPS.len()
+            )));
+        }
+    }
+    eprint!("\n{}", table(&times));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn formatting() -> Result<ExitCode> {
+    run::to_end(cargo::command("fmt")?.args(["--all", "--check"]))
+}
+
+fn clippy() -> Result<ExitCode> {
+    run::to_end(cargo::command("clippy")?.args([
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn documentation() -> Result<ExitCode> {
+    let mut doc = cargo::command("doc")?;
+    doc.args(["--release", "--workspace", "--no-deps"]);
+    run::to_end(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// A type-check: linking would need the LLVM that CubeCL downloads, unless it thinks that docs.rs builds it.
+fn cuda() -> Result<ExitCode> {
+    let mut check = cargo::command("check")?;
+    check.args(["--release", "--package", "charloom", "--features", "cuda"]);
+    run::to_end(check.env("DOCS_RS", "1"))
+}
+
+fn tests() -> Result<ExitCode> {
+    run::to_end(&mut cargo::test(Backend::default(), [])?)
+}
+
+/// Also builds the binary as a user does.
+fn default_corpus() -> Result<ExitCode> {
+    corpus::write(&cargo::root()?, &Build::run(Backend::default())?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tests in files named `wgpu.rs`, then the binary itself, on whichever adapter there is.
+fn wgpu() -> Result<ExitCode> {
+    let wgpu = Backend::parse("wgpu")?;
+    let mut test = cargo::test(wgpu, ["--test".into(), "wgpu".into()])?;
+    let code = run::to_end(on_software_adapter(&mut test))?;
+    if code != ExitCode::SUCCESS {
+        return Ok(code);
+    }
+    let root = cargo::root()?;
+    let runs = std::env::temp_dir().join(format!("charloom-ci-{}", std::process::id()));
+    let mut train = Build::run(wgpu)?.charloom()?;
+    // Any text will do that is always there.
+    train.arg("train").arg("--text").arg(root.join("Cargo.toml")).arg("--runs-dir").arg(&runs);
+    train.args([
+        "--run",
+        "smoke",
+        "--plain",
+        "--backend",
+        "wgpu",
+        "--epochs",
+        "1",
+        "--max-steps",
+        "3",
+    ]);
+    train.args(["--batch", "2", "--seq", "8", "--hidden", "12", "--layers", "1"]);
+    let code = run::to_end(on_software_adapter(&mut train));
+    // What is left in the folder for temporary files harms nobody.
+    _ = std::fs::remove_dir_all(&runs);
+    code
+}
+
+/// Tuning kernels takes minutes on a software adapter, and tells nothing.
+fn on_software_adapter(command: &mut Command) -> &mut Command {
+    command.env("CUBECL_AUTOTUNE_LEVEL", "minimal")
+}
+
+/// Name and time of each step, and the sum.
+fn table(times: &[(&str, Duration)]) -> String {
+    let total = ("total", times.iter().map(|(_, time)| *time).sum());
+    times
+        .iter()
+        .chain([&total])
+        .map(|(name, time)| format!("{name:<16}{:>9}\n", minutes(*time)))
+        .collect()
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{}:{:02} min", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_ends_with_the_sum() {
+        let times = [("formatting", Duration::from_secs(2)), ("clippy", Duration::from_secs(119))];
+        assert_eq!(
+            table(&times),
+            "formatting       0:02 min\nclippy           1:59 min\ntotal            2:01 min\n"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The default corpus: the Rust source of some Burn crates, which cargo has on disk because charloom is built on them.
+//!
+//! Nothing is downloaded for it, and nobody's text lies in the repository. The crates are in every build of charloom,
+//! whatever its features and platform, and the lock file pins them, so that everybody trains on the same bytes.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::cargo::Build;
+use crate::failure::{Failure, Result};
+use crate::request::Request;
+
+/// Where the corpus lands in the workspace, as configs name it.
+pub const PATH: &str = "datasets/burn-source.txt";
+
+/// In the order of the corpus. Together they make a text that a laptop reads through in a few minutes.
+const CRATES: [&str; 5] = ["burn-autodiff", "burn-core", "burn-nn", "burn-optim", "burn-tensor"];
+
+/// Of Burn 0.22.1, as the lock file pins it. Another version has another text: `cargo xtask corpus` then prints the values to put here.
+const LENGTH: usize = 1_692_790;
+const SHA256: &str = "bfda395735050f1ce1e7b04470244df5daa71a545bd5ba9e46a6c1a129772362";
+
+/// Whether `request` reads the default corpus: it names it, or it trains and names no text at all.
+pub fn is_needed_by(request: &Request) -> bool {
+    if request.asks_for_help() {
+        return false;
+    }
+    if request.mentions(PATH) {
+        return true;
+    }
+    if request.command() != Some("train")
+        || request.value_of("--text").is_some()
+        || request.mentions("data.text")
+    {
+        return false;
+    }
+    match request.value_of("--config") {
+        // A config that can't be read is for the binary to refuse.
+        Some(config) => fs::read_to_string(config).is_ok_and(|config| config.contains(PATH)),
+        None => true,
+    }
+}
+
+/// Makes sure that there is a corpus. One that is there stays as it is, but is not passed off as the usual one.
+pub fn prepare(root: &Path, build: &Build) -> Result<()> {
+    match fs::read(root.join(PATH)) {
+        Ok(text) if sha256(&text) == SHA256 => Ok(()),
+        Ok(_) => {
+            eprintln!(
+                "warning: `{PATH}` isn't the default corpus; `cargo xtask corpus` writes it anew"
+            );
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => write(root, build),
+        Err(error) => Err(Failure::work(format!("cannot read `{PATH}`: {error}"))),
+    }
+}
+
+/// Writes the corpus, whether there is one or not.
+pub fn write(root: &Path, build: &Build) -> Result<()> {
+    let mut sources = Vec::new();
+    for name in CRATES {
+        sources.push((name, build.folder_of(name)?.join("src")));
+    }
+    let text = gather(&sources)?;
+    check(&text)?;
+    write_atomically(&root.join(PATH), &text)
+        .map_err(|error| Failure::work(format!("cannot write `{PATH}`: {error}")))?;
+    eprintln!(
+        "prepared `{PATH}`: the Rust source of {} Burn crates, {} characters",
+        CRATES.len(),
+        text.len()
+    );
+    Ok(())
+}
+
+/// Puts the files of all sources together, each behind a line that names it.
+///
+/// A file with characters outside ASCII is left out: those are few and rare (Greek letters in comments, arrows), and
+/// would double the vocabulary with characters too rare to learn.
+fn gather(sources: &[(&str, PathBuf)]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for (name, folder) in sources {
+        for file in rust_files(folder)? {
+            let content = fs::read(folder.join(&file))
+                .map_err(|error| unreadable(&folder.join(&file), &error))?;
+            if content.is_ascii() {
+                text.extend_from_slice(format!("// {name}/src/{file}\n").as_bytes());
+                text.extend_from_slice(content.trim_ascii());
+                text.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The paths of all Rust files below `folder`, with slashes on every platform, in bytewise order.
+fn rust_files(folder: &Path) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    let mut below = vec![String::new()];
+    while let Some(prefix) = below.pop() {
+        let folder = folder.join(&prefix);
+        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, &error))?;
+            let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), &error))?;
+            let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if kind.is_dir() {
+                below.push(path + "/");
+            } else if path.ends_with(".rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::work(format!("cannot read `{}`: {error}", path.display()))
+}
+
+/// Fails unless `text` is what everybody gets.
+fn check(text: &[u8]) -> Result<()> {
+    let sum = sha256(text);
+    if sum == SHA256 {
+        return Ok(());
+    }
+    let (length, crates) = (text.len(), CRATES.join("`, `"));
+    Err(Failure::work(format!(
+        "the default corpus came out as {length} bytes with sha256 `{sum}`, expected {LENGTH} bytes with `{SHA256}`"
+    ))
+    .hint(format!(
+        "if you changed the version of Burn, put the new values into `xtask/src/corpus.rs`; \
+         else cargo's copy of `{crates}` was changed: remove it from cargo's registry folder and run `cargo fetch`"
+    )))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes to another name first, so that the file is there in full or not at all.
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    let write = || {
+        let mut file = fs::File::create(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    write().inspect_err(|_| _ = fs::remove_file(&unfinished))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::tests::request;
+
+    fn put(folder: &Path, path: &str, content: &str) {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    #[test]
+    fn files_come_in_bytewise_order_of_their_paths_each_behind_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        put(&two, "lib.rs", "two");
+        put(&one, "tensor/api.rs", "deep\n\n");
+        put(&one, "tensor.rs", "\nbeside\n");
+        put(&one, "Zed.rs", "upper case\n");
+        put(&one, "notes.md", "no source");
+        put(&one, "greek.rs", "// \u{3b1}\n");
+        let text = gather(&[("b", one), ("a", two)]).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "// b/src/Zed.rs\nupper case\n\n// b/src/tensor.rs\nbeside\n\n// b/src/tensor/api.rs\ndeep\n\n\
+             // a/src/lib.rs\ntwo\n\n"
+        );
+    }
+
+    #[test]
+    fn another_text_is_refused_with_both_sums_and_what_to_do() {
+        let error = check(b"abc").unwrap_err().to_string();
+        assert!(
+            error.contains("3 bytes with sha256 `ba7816bf8f01cfea414140de5dae2223b0036"),
+            "{error}"
+        );
+        assert!(error.contains(SHA256), "{error}");
+        assert!(
+            error.contains("hint: if you changed the version of Burn, put the new values into"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_corpus_that_is_there_stays_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), PATH, "mine");
+        prepare(root.path(), &Build::parse("")).unwrap();
+        assert_eq!(fs::read_to_string(root.path().join(PATH)).unwrap(), "mine");
+    }
+
+    #[test]
+    fn writing_leaves_no_other_file_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(PATH);
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn training_without_a_text_needs_the_corpus() {
+        assert!(is_needed_by(&request("train --epochs 1")));
+        assert!(!is_needed_by(&request("train --text war.txt")));
+        assert!(!is_needed_by(&request("train --set data.text=war.txt")));
+        assert!(!is_needed_by(&request("train --help")));
+        assert!(!is_needed_by(&request("generate")));
+    }
+
+    #[test]
+    fn whoever_names_the_corpus_needs_it() {
+        assert!(is_needed_by(&request("inspect datasets/burn-source.txt")));
+        assert!(is_needed_by(&request("eval --text=datasets/burn-source.txt")));
+    }
+
+    #[test]
+    fn a_config_needs_the_corpus_if_it_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "ours.toml", &format!("[data]\ntext = \"{PATH}\"\n"));
+        put(folder.path(), "other.toml", "[data]\ntext = \"war.txt\"\n");
+        let train = |config: &str| {
+            request(&format!("train --config {}", folder.path().join(config).display()))
+        };
+        assert!(is_needed_by(&train("ours.toml")));
+        assert!(!is_needed_by(&train("other.toml")));
+        assert!(!is_needed_by(&train("missing.toml")));
+    }
+}

@@ -1,0 +1,174 @@
+//! What was typed after `cargo xtask`.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::backend::Backend;
+use crate::failure::{Failure, Result};
+
+const FLAG: &str = "--backend";
+
+/// The command with its arguments, and the backend that they name.
+#[derive(Debug)]
+pub struct Request {
+    /// The command and all that follows, `--backend` included: this is what the binary gets.
+    pub args: Vec<OsString>,
+    pub backend: Backend,
+}
+
+impl Request {
+    /// Reads arguments. A `--backend` in front of the command is moved to its end, where the binary looks for it.
+    pub fn parse(mut args: Vec<OsString>) -> Result<Self> {
+        let place = backend_place(&args);
+        let backend = match &place {
+            Some(place) => Backend::parse(&backend_name(&args, place.start)?)?,
+            None => Backend::default(),
+        };
+        if let Some(place) = place.filter(|place| place.start == 0) {
+            args.rotate_left(place.len());
+            // Behind a `--` nothing is a flag any more.
+            if let Some(end) = args.iter().position(|arg| arg == "--") {
+                args[end..].rotate_right(place.len());
+            }
+        }
+        Ok(Self { args, backend })
+    }
+
+    /// The first word; none where there is no word at all. A word that isn't UTF-8 is left for the binary to refuse.
+    pub fn command(&self) -> Option<&str> {
+        self.args.first().map(|arg| arg.to_str().unwrap_or_default())
+    }
+
+    /// What follows the command, without `--backend B`: for programs that don't know this flag.
+    pub fn rest_without_backend(&self) -> Vec<OsString> {
+        let mut rest = self.args.clone();
+        if let Some(place) = backend_place(&rest) {
+            rest.drain(place);
+        }
+        rest.drain(..1);
+        rest
+    }
+
+    /// The value of `flag`, typed as `flag VALUE` or `flag=VALUE`.
+    pub fn value_of(&self, flag: &str) -> Option<&OsStr> {
+        let args = self.flags();
+        args.iter().enumerate().find_map(|(place, arg)| {
+            if arg == flag {
+                return args.get(place + 1).map(OsString::as_os_str);
+            }
+            arg.to_str()?.strip_prefix(flag)?.strip_prefix('=').map(OsStr::new)
+        })
+    }
+
+    /// Whether any argument contains `text`.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.args.iter().any(|arg| arg.to_string_lossy().contains(text))
+    }
+
+    /// Whether the command is asked to explain itself only.
+    pub fn asks_for_help(&self) -> bool {
+        self.flags().iter().any(|arg| arg == "--help" || arg == "-h")
+    }
+
+    fn flags(&self) -> &[OsString] {
+        flags(&self.args)
+    }
+}
+
+/// The arguments up to `--`.
+fn flags(args: &[OsString]) -> &[OsString] {
+    args.split(|arg| arg == "--").next().unwrap_or_default()
+}
+
+/// Where `--backend B` or `--backend=B` stands.
+fn backend_place(args: &[OsString]) -> Option<std::ops::Range<usize>> {
+    let args = flags(args);
+    let start = args.iter().position(|arg| arg == FLAG || joined_value(arg).is_some())?;
+    let end = if args[start] == FLAG { start + 2 } else { start + 1 };
+    Some(start..end.min(args.len()))
+}
+
+fn joined_value(arg: &OsStr) -> Option<&str> {
+    arg.to_str()?.strip_prefix(FLAG)?.strip_prefix('=')
+}
+
+fn backend_name(args: &[OsString], place: usize) -> Result<String> {
+    if let Some(name) = joined_value(&args[place]) {
+        return Ok(name.to_owned());
+    }
+    match flags(args).get(place + 1) {
+        Some(name) => Ok(name.to_string_lossy().into_owned()),
+        None => Err(Failure::request(format!("`{FLAG}` needs one of {}", Backend::names()))),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn request(line: &str) -> Request {
+        Request::parse(line.split_whitespace().map(OsString::from).collect()).unwrap()
+    }
+
+    fn failure(line: &str) -> String {
+        Request::parse(line.split_whitespace().map(OsString::from).collect())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn everything_goes_to_the_binary_as_it_was_typed() {
+        let request = request("train --epochs 3 --backend wgpu --set model.layers=1");
+        assert_eq!(
+            request.args.join(OsStr::new(" ")),
+            "train --epochs 3 --backend wgpu --set model.layers=1"
+        );
+        assert_eq!(request.backend.name, "wgpu");
+        assert_eq!(request.command(), Some("train"));
+    }
+
+    #[test]
+    fn no_backend_means_the_default_one() {
+        assert!(request("generate --length 20").backend.is_default());
+    }
+
+    #[test]
+    fn the_backend_may_follow_an_equals_sign() {
+        assert_eq!(request("train --backend=ndarray").backend.name, "ndarray");
+    }
+
+    #[test]
+    fn a_backend_before_the_command_moves_behind_it() {
+        let train = request("--backend wgpu train --epochs 2");
+        assert_eq!(train.args.join(OsStr::new(" ")), "train --epochs 2 --backend wgpu");
+        let test = request("--backend=wgpu test -- --nocapture");
+        assert_eq!(test.args.join(OsStr::new(" ")), "test --backend=wgpu -- --nocapture");
+        assert_eq!(test.backend.name, "wgpu");
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_no_flag() {
+        assert!(request("test -- --backend wgpu").backend.is_default());
+        assert_eq!(request("train -- --text a.txt").value_of("--text"), None);
+    }
+
+    #[test]
+    fn cargo_test_does_not_see_the_backend() {
+        let test = request("test --backend wgpu --test pytorch -- gru");
+        assert_eq!(test.rest_without_backend().join(OsStr::new(" ")), "--test pytorch -- gru");
+        assert_eq!(request("test").rest_without_backend().len(), 0);
+    }
+
+    #[test]
+    fn a_backend_without_its_name_is_refused() {
+        assert!(failure("train --backend").contains("`--backend` needs one of `flex`"));
+        assert!(failure("train --backend -- wgpu").contains("`--backend` needs one of `flex`"));
+        assert!(failure("train --backend tpu").contains("unknown backend `tpu`"));
+    }
+
+    #[test]
+    fn values_are_found_in_both_spellings() {
+        assert_eq!(request("train --text a.txt").value_of("--text"), Some(OsStr::new("a.txt")));
+        assert_eq!(request("train --text=a=b.txt").value_of("--text"), Some(OsStr::new("a=b.txt")));
+        assert_eq!(request("train --textual a").value_of("--text"), None);
+    }
+}
