@@ -1,1 +1,44 @@
-fn main() {}
+//! The `charloom` program. Everything that is printed is printed in this crate.
+
+mod args;
+mod commands;
+mod config;
+mod dashboard;
+mod device;
+mod interrupt;
+mod progress;
+mod report;
+mod threads;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command, ConfigCommand, DatasetCommand};
+
+/// Training allocates and frees the same large buffers at every step, which this allocator is quick at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Train(args) => commands::train::run(*args),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
+        Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),
+        Command::Dataset(DatasetCommand::List) => commands::dataset::list(),
+        Command::Dataset(DatasetCommand::Get { name, from }) => {
+            commands::dataset::get(&name, from.as_deref())
+        }
+        Command::Devices => commands::devices::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.code()
+        }
+    }
+}

@@ -23,7 +23,7 @@
 //! ```
 #![deny(missing_docs)]
 
-mod atomic;
+pub mod atomic;
 mod batch;
 mod checksum;
 mod corpus;

@@ -1,1 +1,53 @@
-//! placeholder
+//! Generation and evaluation with character-level language models.
+//!
+//! [`generate`] writes a text, [`Generator`] writes it character by character, [`generate_many`] writes
+//! several side by side; [`Sampler`] is what picks their characters. [`evaluate`] and [`evaluate_text`]
+//! say how well a model predicts a text.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use burn::tensor::Device;
+//! use charloom_data::Vocab;
+//! use charloom_infer::{GenerateConfig, Sampling, evaluate_text, generate};
+//! use charloom_model::{CharRnnConfig, Summary, TrainedModel};
+//! use rand::SeedableRng;
+//!
+//! // A model that has learned nothing; `TrainedModel::load` reads one that has.
+//! let vocab = Vocab::from_text("the loom weaves the words");
+//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(vocab.len()) };
+//! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+//! let network = config.init(&Device::flex(), &mut rng);
+//! let model = TrainedModel { network, config, vocab, summary: Summary::default() };
+//!
+//! let text = generate(
+//!     &model,
+//!     &GenerateConfig {
+//!         prime: "the w".to_string(),
+//!         length: 20,
+//!         sampling: Sampling::random(0.8, 5, 1.0)?,
+//!         seed: 1,
+//!         stop: None,
+//!     },
+//! )?;
+//! assert_eq!(text.chars().count(), 20);
+//!
+//! let ids = model.vocab.encode("the words")?;
+//! let evaluation = evaluate_text(&model, &ids, &mut |_, _| ControlFlow::Continue(()))?;
+//! assert_eq!(evaluation.chars, 8); // all but the first
+//! assert!(evaluation.perplexity() > 5.0); // of 12 characters, nearly all seem possible
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+mod evaluate;
+mod generate;
+mod sampling;
+mod stop;
+mod streams;
+#[cfg(test)]
+mod toy;
+
+pub use evaluate::{EvaluateError, Evaluation, evaluate, evaluate_text};
+pub use generate::{GenerateConfig, GenerateError, Generator, generate, generate_many};
+pub use sampling::{Filter, NotFinite, Sampler, Sampling, SamplingError};

@@ -1,11 +1,10 @@
 //! The model file: `model.safetensors`.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
-use charloom_data::Vocab;
+use charloom_data::{Vocab, atomic};
 use rand::SeedableRng;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -130,20 +129,7 @@ impl TrainedModel {
         let failed =
             |source| ModelFileError::Io { action: "write", path: path.to_path_buf(), source };
         let bytes = self.to_bytes().map_err(|error| failed(std::io::Error::other(error)))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::Builder::new()
-            .prefix(".model.")
-            .suffix(".tmp")
-            .permissions(readable())
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        atomic::write(path, &bytes).map_err(failed)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
@@ -229,7 +215,6 @@ fn read_parameters(
         problem,
     };
     // Hold the sizes against the file before a network of that size is made.
-    let largest = config.vocab_size.max(config.hidden_size);
     if let Ok(view) = tensors.tensor("fc.weight")
         && view.shape() != [config.vocab_size, config.hidden_size]
     {
@@ -247,7 +232,6 @@ fn read_parameters(
             return Err(wrong(needed, "is missing".into()));
         }
     }
-    debug_assert!(largest > 0);
 
     let mut taken = Vec::new();
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
@@ -270,16 +254,4 @@ fn read_parameters(
         Some(extra) => Err(wrong(extra, "does not belong to this model".into())),
         None => Ok(network),
     }
-}
-
-/// Temporary files are private; a model is a file like any other.
-#[cfg(unix)]
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
-}
-
-#[cfg(not(unix))]
-fn readable() -> std::fs::Permissions {
-    // Ignored on other systems, where a temporary file has the folder's permissions.
-    std::fs::metadata(".").map(|m| m.permissions()).expect("the current folder can be looked at")
 }

@@ -1,1 +1,29 @@
-//! placeholder
+//! Training of character-level language models: truncated backpropagation through time on
+//! burn-train.
+//!
+//! [`train`] takes a [`Job`]: a [`RunFolder`], a corpus, a [`TrainConfig`], a device. It sets off
+//! burn-train's learner with a loop that can save after any step, and tells an [`Observer`] what
+//! happens. This crate prints nothing.
+#![deny(missing_docs)]
+
+mod checkpoint;
+mod clip;
+mod config;
+mod error;
+mod job;
+mod metrics;
+mod observer;
+mod run;
+mod stream;
+mod trainee;
+mod training;
+
+pub use config::{Clip, Optimizer, SampleConfig, TrainConfig};
+pub use error::{CheckpointError, RunError, TrainError};
+pub use job::{Job, Start, train};
+pub use metrics::{StepMetric, bits_per_char, perplexity};
+pub use observer::{EpochReport, Observer, Started, StepReport};
+pub use run::RunFolder;
+pub use stream::{Carry, StreamBatch, StreamLoader};
+pub use trainee::{StepOutput, Trainee};
+pub use training::Outcome;

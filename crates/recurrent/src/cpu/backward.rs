@@ -9,17 +9,17 @@ use super::forward::Track;
 use super::gru::Gru;
 use super::lstm::Lstm;
 use super::panels::{Panels, Product, load_some};
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::Shared;
 use super::Cell;
 
-/// The rows `rows` of a layer over `steps` steps, the last first.
+/// The rows `rows` of a layer over the steps `steps`, the last first.
 #[derive(Clone)]
 pub struct Backward<'a> {
     /// Which cell.
     pub cell: Cell,
-    /// T.
-    pub steps: usize,
+    /// Those of this piece.
+    pub steps: Range<usize>,
     /// N.
     pub batch: usize,
     /// D.
@@ -36,13 +36,15 @@ pub struct Backward<'a> {
     pub hidden: Track,
     /// c as the forward pass left it.
     pub carry: Track,
-    /// `[T, N, slots, H]`: the forward pass's gates, replaced by the gradients of their sums.
+    /// `[T, N, 4, H]` as the forward pass left them, or null.
     pub gates: Shared,
+    /// `[steps, N, slots, H]`: the gradients of the gates' sums.
+    pub d_gates: Shared,
     /// `[T, N, H]`: of the output.
     pub d_out: Shared,
     /// The dropout on the output.
     pub mask: Option<Mask>,
-    /// `[N, H]`: of h after the last step; in the end of the initial h.
+    /// `[N, H]`: of h after the last of the steps; in the end of h before the first.
     pub d_hidden: Shared,
     /// `[N, H]`: the same of c.
     pub d_carry: Shared,
@@ -52,8 +54,10 @@ pub struct Backward<'a> {
 
 /// The places of one vector of units of one row at one step.
 pub struct Flow {
-    /// The first of the row's slots, H apart.
-    pub gates: *mut f32,
+    /// The first of the row's gates, H apart.
+    pub gates: *const f32,
+    /// The first of their gradients, H apart.
+    pub d_gates: *mut f32,
     /// h before the step.
     pub hidden_before: *const f32,
     /// h after it.
@@ -101,7 +105,7 @@ pub trait BackwardCell {
     /// Whether a part of the gradient of h passes by the weights.
     const KEEPS_HIDDEN: bool;
 
-    /// Replaces the gates of some units by the gradients of their sums.
+    /// Computes the gradients of the gates' sums of some units.
     /// # Safety
     /// The place must be valid for `valid` units.
     unsafe fn unit<S: Simd>(s: S, flow: &Flow, valid: usize);
@@ -117,7 +121,8 @@ impl Backward<'_> {
             let offset = row * self.h + unit;
             let index = t * self.batch * self.h + offset;
             let flow = Flow {
-                gates: self.gates.at(at * C::SLOTS * self.h + unit),
+                gates: self.gates.at(at * VECTORS * self.h + unit),
+                d_gates: self.d_gates.at((at - self.steps.start * self.batch) * C::SLOTS * self.h + unit),
                 hidden_before: self.hidden.before(t).wrapping_add(offset),
                 hidden: self.hidden.after(t).wrapping_add(offset),
                 carry_before: self.carry.before(t).wrapping_add(offset),
@@ -141,7 +146,7 @@ impl Backward<'_> {
             *part = (slots.0 * self.h, slots.1 * self.h);
         }
         let hidden_parts = &parts[..C::HIDDEN_PARTS.len()];
-        for t in (0..self.steps).rev() {
+        for t in self.steps.clone().rev() {
             for row in self.rows.clone() {
                 // SAFETY: the maker of the piece vouches for its pointers.
                 unsafe { self.gates::<S, C>(s, t, row) };
@@ -149,7 +154,7 @@ impl Backward<'_> {
             let row = self.rows.start;
             let slots = C::SLOTS * self.h;
             let product = Product {
-                a: self.gates.at((t * self.batch + row) * slots),
+                a: self.d_gates.at(((t - self.steps.start) * self.batch + row) * slots),
                 a_row: slots,
                 rows: self.rows.len(),
                 parts: hidden_parts,

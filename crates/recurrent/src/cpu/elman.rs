@@ -3,7 +3,7 @@
 use super::backward::{BackwardCell, Flow};
 use super::forward::{ForwardCell, Place};
 use super::gates::tanh;
-use super::panels::{accumulate, load_some, store_some};
+use super::panels::{Ahead, accumulate, load_some, store_some};
 use super::simd::{Simd, VECTORS};
 
 /// The tanh cell.
@@ -50,10 +50,11 @@ impl<A: Activation> ForwardCell for A {
         a: *const f32,
         k: usize,
         b: *const f32,
+        ahead: Ahead,
         _recurrent: bool,
     ) {
         // SAFETY: promised by the caller.
-        unsafe { accumulate::<S, M, VECTORS, VECTORS, 0>(s, sums, a, k, 1, k, b) }
+        unsafe { accumulate::<S, M, VECTORS, VECTORS, 0>(s, sums, a, k, 1, k, b, ahead) }
     }
 
     #[inline(always)]
@@ -79,7 +80,7 @@ impl<A: Activation> BackwardCell for A {
         // SAFETY: promised by the caller.
         unsafe {
             let hidden = load_some(s, flow.hidden, valid);
-            store_some(s, flow.gates, A::backward(s, hidden, flow.d_hidden(s, valid)), valid);
+            store_some(s, flow.d_gates, A::backward(s, hidden, flow.d_hidden(s, valid)), valid);
         }
     }
 }

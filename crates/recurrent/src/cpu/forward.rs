@@ -7,7 +7,7 @@ use super::elman::{Relu, Tanh};
 use super::gru::Gru;
 use super::layer::{InputWeights, PackedLayer};
 use super::lstm::Lstm;
-use super::panels::blocks;
+use super::panels::{Ahead, Tile, tiles};
 use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::Shared;
 use super::Cell;
@@ -103,6 +103,25 @@ pub struct Place {
 }
 
 impl Place {
+    /// Stores the gates, if they are wanted.
+    /// # Safety
+    /// Place must be valid for `valid` units.
+    #[inline(always)]
+    pub unsafe fn store_gates<S: Simd>(&self, s: S, gates: [S::F; VECTORS], valid: usize) {
+        if self.gates.is_null() {
+            return;
+        }
+        // Only the backward pass reads them: they needn't push the weights out of the caches.
+        let aligned = self.gates.addr() % (4 * S::LANES) == 0 && self.h % S::LANES == 0;
+        for (j, gate) in gates.into_iter().enumerate() {
+            // SAFETY: promised by the caller; where H is a multiple of the lanes all of them are valid, and aligned.
+            unsafe {
+                let to = self.gates.add(j * self.h);
+                if aligned { s.stream(to, gate) } else { super::panels::store_some(s, to, gate, valid) }
+            }
+        }
+    }
+
     /// Stores h, and the output with its dropout.
     /// # Safety
     /// Place must be valid for `valid` writes at `offset`.
@@ -136,6 +155,7 @@ pub trait ForwardCell {
         a: *const f32,
         k: usize,
         b: *const f32,
+        ahead: Ahead,
         recurrent: bool,
     );
 
@@ -149,9 +169,11 @@ impl Forward<'_> {
     /// # Safety
     /// The piece's pointers must be valid and its ids below D.
     #[inline(always)]
-    unsafe fn tile<S: Simd, C: ForwardCell, const M: usize>(&self, s: S, t: usize, panel: usize, row: usize) {
+    unsafe fn tile<S: Simd, C: ForwardCell, const M: usize>(&self, s: S, t: usize, panel: usize, tile: Tile) {
+        let row = self.rows.start + tile.start;
         let PackedLayer { h, d, .. } = *self.layer;
         let at = t * self.batch + row;
+        let unit = panel * C::UNITS * S::LANES;
         let mut sums = [[s.splat(0.0); VECTORS]; M];
         let width = VECTORS * S::LANES;
         // SAFETY: row + M rows are in the batch, and panels have what their layer says.
@@ -173,14 +195,14 @@ impl Forward<'_> {
                             *sum = s.load(bias.add(j * S::LANES));
                         }
                     }
-                    C::products::<S, M>(s, &mut sums, input.add(at * d), d, weights.panel(panel), false);
+                    C::products::<S, M>(s, &mut sums, input.add(at * d), d, weights.panel(panel), weights.ahead(panel, tile), false);
                 }
                 _ => unreachable!("a layer packed for another kind of input"),
             }
             let before = self.hidden.before(t).add(row * h);
-            C::products::<S, M>(s, &mut sums, before, h, self.layer.hidden.panel(panel), true);
+            let weights = &self.layer.hidden;
+            C::products::<S, M>(s, &mut sums, before, h, weights.panel(panel), weights.ahead(panel, tile), true);
 
-            let unit = panel * C::UNITS * S::LANES;
             for (i, sums) in sums.iter().enumerate() {
                 let offset = (row + i) * h + unit;
                 let index = t * self.batch * h + offset;
@@ -209,25 +231,25 @@ impl Forward<'_> {
     fn steps<S: Simd, C: ForwardCell>(&self, s: S) {
         for t in 0..self.steps {
             for panel in 0..self.layer.hidden.count() {
-                for (first, rows) in blocks(self.rows.len(), S::ROWS) {
-                    let row = self.rows.start + first;
-                    macro_rules! tiles {
+                for tile in tiles(self.rows.len(), S::ROWS) {
+                    macro_rules! of_rows {
                         ($($m:literal)*) => {
-                            match rows {
+                            match tile.rows {
                                 // SAFETY: the maker of the piece vouches for its pointers and ids.
-                                $($m => unsafe { self.tile::<S, C, $m>(s, t, panel, row) },)*
-                                _ => unreachable!("a tile of {rows} rows"),
+                                $($m => unsafe { self.tile::<S, C, $m>(s, t, panel, tile) },)*
+                                _ => unreachable!("{tile:?}"),
                             }
                         };
                     }
                     if S::ROWS > 3 {
-                        tiles!(1 2 3 4 5 6)
+                        of_rows!(1 2 3 4 5 6)
                     } else {
-                        tiles!(1 2 3)
+                        of_rows!(1 2 3)
                     }
                 }
             }
         }
+        s.fence();
     }
 }
 

@@ -4,7 +4,7 @@
 use super::backward::{BackwardCell, Flow};
 use super::forward::{ForwardCell, Place};
 use super::gates::{sigmoid, tanh};
-use super::panels::{accumulate, load_some, store_some};
+use super::panels::{Ahead, accumulate, load_some, store_some};
 use super::simd::{Simd, VECTORS};
 
 /// The cell.
@@ -20,14 +20,15 @@ impl ForwardCell for Gru {
         a: *const f32,
         k: usize,
         b: *const f32,
+        ahead: Ahead,
         recurrent: bool,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
             if recurrent {
-                accumulate::<S, M, VECTORS, 3, 1>(s, sums, a, k, 1, k, b);
+                accumulate::<S, M, VECTORS, 3, 1>(s, sums, a, k, 1, k, b, ahead);
             } else {
-                accumulate::<S, M, VECTORS, 3, 0>(s, sums, a, k, 1, k, b);
+                accumulate::<S, M, VECTORS, 3, 0>(s, sums, a, k, 1, k, b, ahead);
             }
         }
     }
@@ -40,11 +41,7 @@ impl ForwardCell for Gru {
         let n = tanh(s, s.mul_add(r, recurrent, n));
         // SAFETY: promised by the caller.
         unsafe {
-            if !place.gates.is_null() {
-                for (j, gate) in [r, z, n, recurrent].into_iter().enumerate() {
-                    store_some(s, place.gates.add(j * place.h), gate, valid);
-                }
-            }
+            place.store_gates(s, [r, z, n, recurrent], valid);
             let before = load_some(s, place.hidden_before, valid);
             place.store_hidden(s, 0, s.mul_add(z, s.sub(before, n), n), valid);
         }
@@ -72,7 +69,7 @@ impl BackwardCell for Gru {
             let d_r = s.mul(s.mul(d_n, recurrent), s.mul(r, s.sub(one, r)));
             let d_recurrent = s.mul(d_n, r);
             for (j, d) in [d_r, d_z, d_n, d_recurrent].into_iter().enumerate() {
-                store_some(s, flow.gates.add(j * flow.h), d, valid);
+                store_some(s, flow.d_gates.add(j * flow.h), d, valid);
             }
         }
     }

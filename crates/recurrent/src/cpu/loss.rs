@@ -2,7 +2,7 @@
 
 use super::buffers::Buffer;
 use super::gates::exp;
-use super::outer::{Dense, Outer};
+use super::outer::{self, Dense, Outer};
 use super::panels::{Columns, Panels, Product, load_some, store_some};
 use super::simd::{Kernel, Level, Simd};
 use super::threads::{Shared, for_each_piece};
@@ -167,7 +167,7 @@ fn run(
                 one_hot: None,
                 sums: Shared(grads.bias.as_mut_ptr()),
             };
-            outer.run(level);
+            outer::run(level, &[outer]);
         }
         for &(loss, hit) in &losses[..count] {
             scores.nll += f64::from(loss);

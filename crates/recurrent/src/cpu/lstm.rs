@@ -3,7 +3,7 @@
 use super::backward::{BackwardCell, Flow};
 use super::forward::{ForwardCell, Place};
 use super::gates::{sigmoid, tanh};
-use super::panels::{accumulate, load_some, store_some};
+use super::panels::{Ahead, accumulate, load_some, store_some};
 use super::simd::{Simd, VECTORS};
 
 /// The cell.
@@ -19,10 +19,11 @@ impl ForwardCell for Lstm {
         a: *const f32,
         k: usize,
         b: *const f32,
+        ahead: Ahead,
         _recurrent: bool,
     ) {
         // SAFETY: promised by the caller.
-        unsafe { accumulate::<S, M, VECTORS, 4, 0>(s, sums, a, k, 1, k, b) }
+        unsafe { accumulate::<S, M, VECTORS, 4, 0>(s, sums, a, k, 1, k, b, ahead) }
     }
 
     #[inline(always)]
@@ -35,11 +36,7 @@ impl ForwardCell for Lstm {
             let before = load_some(s, place.carry_before, valid);
             let carry = s.mul_add(f, before, s.mul(i, g));
             store_some(s, place.carry, carry, valid);
-            if !place.gates.is_null() {
-                for (j, gate) in [i, f, g, o].into_iter().enumerate() {
-                    store_some(s, place.gates.add(j * place.h), gate, valid);
-                }
-            }
+            place.store_gates(s, [i, f, g, o], valid);
             place.store_hidden(s, 0, s.mul(o, tanh(s, carry)), valid);
         }
     }
@@ -71,7 +68,7 @@ impl BackwardCell for Lstm {
             let d_g = s.mul(s.mul(d_carry, i), s.sub(one, s.mul(g, g)));
             let d_o = s.mul(s.mul(d_hidden, squashed), s.mul(o, s.sub(one, o)));
             for (j, d) in [d_i, d_f, d_g, d_o].into_iter().enumerate() {
-                store_some(s, flow.gates.add(j * flow.h), d, valid);
+                store_some(s, flow.d_gates.add(j * flow.h), d, valid);
             }
         }
     }

@@ -142,16 +142,54 @@ impl Panels {
         // SAFETY: all panels have the same size and lie within the buffer.
         unsafe { self.data.as_ptr().add(panel * self.panel_size) }
     }
+
+    /// A tile's share of asking for the panel that comes after this one.
+    #[inline(always)]
+    pub fn ahead(&self, panel: usize, tile: Tile) -> Ahead {
+        let next = if panel + 1 == self.count { 0 } else { panel + 1 };
+        Ahead::part(self.panel(next), self.panel_size, tile.number, tile.count, self.k)
+    }
 }
 
-/// Rows in blocks of nearly equal size, at most `most` each.
+/// Some of the rows of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// The first row.
+    pub start: usize,
+    /// How many.
+    pub rows: usize,
+    /// Its number among the tiles.
+    pub number: usize,
+    /// How many tiles there are.
+    pub count: usize,
+}
+
+/// Rows in tiles of nearly equal size, at most `most` each.
 #[inline(always)]
-pub fn blocks(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub fn tiles(rows: usize, most: usize) -> impl Iterator<Item = Tile> {
     let count = rows.div_ceil(most);
-    (0..count).map(move |i| {
-        let (start, end) = (i * rows / count, (i + 1) * rows / count);
-        (start, end - start)
+    (0..count).map(move |number| {
+        let (start, end) = (number * rows / count, (number + 1) * rows / count);
+        Tile { start, rows: end - start, number, count }
     })
+}
+
+/// What a tile asks the cache for while it computes: `step` f32 further with each k. Need not be valid.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    /// The first.
+    pub from: *const f32,
+    /// From one to the next.
+    pub step: usize,
+}
+
+impl Ahead {
+    /// Part `part` of `parts` of the `len` f32 at `from`, over `k` steps.
+    #[inline(always)]
+    pub fn part(from: *const f32, len: usize, part: usize, parts: usize, k: usize) -> Self {
+        let step = len.div_ceil((parts * k).max(1)).min(VECTORS * 16);
+        Ahead { from: from.wrapping_add(part * k * step), step }
+    }
 }
 
 /// `sums[i][j] += Σ a[i · a_row + k · a_step] · b[k][j]` for the `B` vectors of a panel; the last of them goes
@@ -159,6 +197,7 @@ pub fn blocks(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> 
 ///
 /// # Safety
 /// `a` must be valid for reads at all those places, `b` for `k · B · LANES` reads.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub unsafe fn accumulate<S: Simd, const M: usize, const W: usize, const B: usize, const SHIFT: usize>(
     s: S,
@@ -168,8 +207,10 @@ pub unsafe fn accumulate<S: Simd, const M: usize, const W: usize, const B: usize
     a_step: usize,
     k: usize,
     mut b: *const f32,
+    mut ahead: Ahead,
 ) {
     for _ in 0..k {
+        s.prefetch(ahead.from);
         let mut scalars = [s.splat(0.0); M];
         for i in 0..M {
             // SAFETY: promised by the caller.
@@ -185,6 +226,7 @@ pub unsafe fn accumulate<S: Simd, const M: usize, const W: usize, const B: usize
         }
         a = a.wrapping_add(a_step);
         b = b.wrapping_add(B * S::LANES);
+        ahead.from = ahead.from.wrapping_add(ahead.step);
     }
 }
 
@@ -210,7 +252,8 @@ pub struct Product<'a> {
 
 impl Product<'_> {
     #[inline(always)]
-    unsafe fn tile<S: Simd, const M: usize, const W: usize>(&self, s: S, panel: usize, row: usize) {
+    unsafe fn tile<S: Simd, const M: usize, const W: usize>(&self, s: S, panel: usize, tile: Tile) {
+        let row = tile.start;
         let Columns::Consecutive { columns, .. } = self.b.columns else { return };
         let first = panel * W * S::LANES;
         let mut sums = [[s.splat(0.0); W]; M];
@@ -225,11 +268,13 @@ impl Product<'_> {
             }
         }
         let mut b = self.b.panel(panel);
+        let mut ahead = self.b.ahead(panel, tile);
         for &(start, len) in self.parts {
             // SAFETY: whoever made the product promised the rows of A; the panel has a row for each part's element.
             unsafe {
                 let a = self.a.add(row * self.a_row + start);
-                accumulate::<S, M, W, W, 0>(s, &mut sums, a, self.a_row, 1, len, b);
+                accumulate::<S, M, W, W, 0>(s, &mut sums, a, self.a_row, 1, len, b, ahead);
+                ahead.from = ahead.from.wrapping_add(len * ahead.step);
                 b = b.add(len * W * S::LANES);
             }
         }
@@ -250,23 +295,23 @@ impl Kernel for Product<'_> {
     fn run<S: Simd>(self, s: S) {
         let width = self.b.columns.vectors();
         for panel in 0..self.b.count() {
-            for (row, rows) in blocks(self.rows, S::ROWS) {
-                macro_rules! tiles {
+            for tile in tiles(self.rows, S::ROWS) {
+                macro_rules! of_rows {
                     ($($m:literal)*) => {
-                        match (rows, width) {
-                            // SAFETY: `rows` rows from `row` are in A and in the result.
-                            $(($m, 1) => unsafe { self.tile::<S, $m, 1>(s, panel, row) },
-                            ($m, 2) => unsafe { self.tile::<S, $m, 2>(s, panel, row) },
-                            ($m, 3) => unsafe { self.tile::<S, $m, 3>(s, panel, row) },
-                            ($m, 4) => unsafe { self.tile::<S, $m, 4>(s, panel, row) },)*
-                            _ => unreachable!("a tile of {rows} rows, {width} vectors"),
+                        match (tile.rows, width) {
+                            // SAFETY: the tile's rows are in A and in the result.
+                            $(($m, 1) => unsafe { self.tile::<S, $m, 1>(s, panel, tile) },
+                            ($m, 2) => unsafe { self.tile::<S, $m, 2>(s, panel, tile) },
+                            ($m, 3) => unsafe { self.tile::<S, $m, 3>(s, panel, tile) },
+                            ($m, 4) => unsafe { self.tile::<S, $m, 4>(s, panel, tile) },)*
+                            _ => unreachable!("{tile:?} of {width} vectors"),
                         }
                     };
                 }
                 if S::ROWS > 3 {
-                    tiles!(1 2 3 4 5 6)
+                    of_rows!(1 2 3 4 5 6)
                 } else {
-                    tiles!(1 2 3)
+                    of_rows!(1 2 3)
                 }
             }
         }

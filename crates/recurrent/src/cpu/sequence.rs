@@ -1,5 +1,6 @@
 //! A layer over a whole sequence, forward and backward, on all threads.
 
+use std::ops::Range;
 use std::ptr::null_mut;
 
 use super::backward::Backward;
@@ -7,7 +8,7 @@ use super::buffers::Buffer;
 use super::dropout::{Dropout, Mask};
 use super::forward::{Forward, Source, Track};
 use super::layer::{PackedLayer, Saved};
-use super::outer::{Dense, OneHot, Outer};
+use super::outer::{self, Dense, OneHot, Outer};
 use super::panels::Panels;
 use super::simd::{Level, VECTORS};
 use super::threads::{Shared, for_each_piece};
@@ -170,6 +171,10 @@ impl From<Input<'_>> for Source {
     }
 }
 
+/// Rows and steps whose gate gradients are computed before their products are added to the weights' gradients:
+/// few enough to stay in the cache, and fixed, because the order of the sums follows from it.
+const CHUNK: usize = 1024;
+
 /// The gradients of a [`forward`] whose activations were saved.
 ///
 /// # Shapes
@@ -184,7 +189,7 @@ pub fn backward(
     input: Input<'_>,
     weights: &Weights<'_>,
     dropout: Option<Dropout>,
-    saved: Saved,
+    saved: &Saved,
     grad_out: &[f32],
     want_input_grad: bool,
 ) -> Grads {
@@ -200,7 +205,7 @@ pub(super) fn backward_at(
     input: Input<'_>,
     weights: &Weights<'_>,
     dropout: Option<Dropout>,
-    mut saved: Saved,
+    saved: &Saved,
     grad_out: &[f32],
     want_input_grad: bool,
 ) -> Grads {
@@ -224,94 +229,141 @@ pub(super) fn backward_at(
     if slot == 0 {
         return grads;
     }
-    if saved.gates.is_empty() {
-        saved.gates = Buffer::new(t * slot);
-    }
 
-    let dense = matches!(input, Input::Dense(_));
-    let mut d_input = vec![0.0; if want_input_grad && dense { t * n * d } else { 0 }];
-    let input_weights =
-        (want_input_grad && dense).then(|| Panels::of_rows(level, weights.w_ih, gates, d));
+    let want_input_grad = want_input_grad && matches!(input, Input::Dense(_));
+    let mut d_input = vec![0.0; if want_input_grad { t * n * d } else { 0 }];
+    let input_weights = want_input_grad.then(|| Panels::of_rows(level, weights.w_ih, gates, d));
     let hidden_weights = Panels::of_rows(level, weights.w_hh, gates, h);
-    let track = |buffer: &mut Buffer| {
-        let initial = Shared(buffer.as_mut_ptr());
+    let slots = if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h };
+    let chunk = CHUNK.div_ceil(n).min(t);
+    let mut d_gates = Buffer::new(chunk * n * slots);
+    let mut sums = WeightSums::new(cell, dims, matches!(input, Input::Ids(_)));
+    let track = |buffer: &Buffer| {
+        let initial = Shared(buffer.as_ptr().cast_mut());
         Track { initial, first: Shared(initial.at(slot)), stride: slot }
     };
     let d_state = Shared(grads.state.as_mut_ptr());
     let pass = Backward {
         cell,
-        steps: t,
+        steps: 0..t,
         batch: n,
         d,
         h,
         rows: 0..n,
         hidden_weights: &hidden_weights,
         input_weights: input_weights.as_ref(),
-        hidden: track(&mut saved.hidden),
-        carry: track(&mut saved.carry),
-        gates: Shared(saved.gates.as_mut_ptr()),
+        hidden: track(&saved.hidden),
+        carry: track(&saved.carry),
+        gates: Shared(saved.gates.as_ptr().cast_mut()),
+        d_gates: Shared(d_gates.as_mut_ptr()),
         d_out: Shared(d_outputs.as_ptr().cast_mut()),
         mask: Mask::new(dropout),
         d_hidden: d_state,
         d_carry: Shared(d_state.at(slot)),
         d_input: Shared(d_input.as_mut_ptr()),
     };
-    for_each_piece(n, |rows| level.run(Backward { rows, ..pass.clone() }));
-    drop((hidden_weights, input_weights));
-    weight_gradients(level, cell, dims, input, &saved, &mut grads);
-    grads.input = (want_input_grad && dense).then_some(d_input);
+    for end in (1..=t).rev().step_by(chunk.max(1)) {
+        let steps = end.saturating_sub(chunk)..end;
+        for_each_piece(n, |rows| level.run(Backward { rows, steps: steps.clone(), ..pass.clone() }));
+        let rows = steps.start * n..steps.end * n;
+        // SAFETY: the pieces that write it are done, and it has the rows of a chunk.
+        let d_gates = unsafe { std::slice::from_raw_parts(pass.d_gates.0, rows.len() * slots) };
+        sums.add(level, d_gates, slots, input.rows(rows.clone(), d), &saved.hidden[rows.start * h..rows.end * h]);
+    }
+    sums.finish(&mut grads);
+    grads.input = want_input_grad.then_some(d_input);
     grads
 }
 
-/// The products of the gates' gradients with the input and with h before each step.
-fn weight_gradients(
-    level: Level,
+impl Input<'_> {
+    /// Some of its `T · N` rows.
+    fn rows(&self, rows: Range<usize>, d: usize) -> Input<'_> {
+        match self {
+            Input::Ids(ids) => Input::Ids(&ids[rows]),
+            Input::Dense(input) => Input::Dense(&input[rows.start * d..rows.end * d]),
+        }
+    }
+}
+
+/// The sums over rows and steps that make the weights' gradients.
+struct WeightSums {
     cell: Cell,
-    Dims { t, n, d, h }: Dims,
-    input: Input<'_>,
-    saved: &Saved,
-    grads: &mut Grads,
-) {
-    let k = t * n;
-    let before = &saved.hidden[..k * h];
-    // The columns of the gates' gradients, and the row of w_ih and of w_hh that each meets first.
-    let parts: &[(std::ops::Range<usize>, Option<usize>, Option<usize>)] = match cell {
-        Cell::Lstm => &[(0..4 * h, Some(0), Some(0))],
-        Cell::Tanh | Cell::Relu => &[(0..h, Some(0), Some(0))],
-        Cell::Gru => &[
-            (0..2 * h, Some(0), Some(0)),
-            (2 * h..3 * h, Some(2 * h), None),
-            (3 * h..4 * h, None, Some(2 * h)),
-        ],
-    };
-    let (w_ih, w_hh) = (Shared(grads.w_ih.as_mut_ptr()), Shared(grads.w_hh.as_mut_ptr()));
-    for (columns, input_row, hidden_row) in parts {
-        let mut sums = vec![0.0; columns.len()];
-        let mut outer = Outer {
-            a: &saved.gates,
-            stride: if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h },
-            k,
-            columns: columns.clone(),
-            dense: [None; 2],
-            one_hot: None,
-            sums: Shared(sums.as_mut_ptr()),
-        };
-        if let Some(row) = *hidden_row {
-            outer.dense[0] = Some(Dense { b: before, n: h, c: Shared(w_hh.at(row * h)) });
+    d: usize,
+    h: usize,
+    /// `[G · H, D]`, or its transpose for ids: a row is added for each.
+    w_ih: Buffer,
+    /// `[G · H, H]`
+    w_hh: Buffer,
+    /// One for each gradient of a unit.
+    biases: Buffer,
+    ids: bool,
+}
+
+impl WeightSums {
+    fn new(cell: Cell, Dims { d, h, .. }: Dims, ids: bool) -> Self {
+        let gates = cell.gates() * h;
+        let biases = Buffer::zeros(VECTORS * h);
+        WeightSums { cell, d, h, w_ih: Buffer::zeros(gates * d), w_hh: Buffer::zeros(gates * h), biases, ids }
+    }
+
+    /// The columns of the gates' gradients, and the row of w_ih and of w_hh that each meets first.
+    fn parts(&self) -> &'static [(Range<usize>, Option<usize>, Option<usize>)] {
+        match self.cell {
+            Cell::Lstm => &[(0..4, Some(0), Some(0))],
+            Cell::Tanh | Cell::Relu => &[(0..1, Some(0), Some(0))],
+            Cell::Gru => &[(0..2, Some(0), Some(0)), (2..3, Some(2), None), (3..4, None, Some(2))],
         }
-        if let Some(row) = *input_row {
-            let c = Shared(w_ih.at(row * d));
-            match input {
-                Input::Ids(ids) => outer.one_hot = Some(OneHot { ids, n: d, c }),
-                Input::Dense(b) => outer.dense[1] = Some(Dense { b, n: d, c }),
+    }
+
+    /// Adds some rows: the products of the gates' gradients with the input and with h before.
+    fn add(&mut self, level: Level, d_gates: &[f32], slots: usize, input: Input<'_>, before: &[f32]) {
+        let (d, h, gates) = (self.d, self.h, self.cell.gates() * self.h);
+        let (w_ih, w_hh) = (Shared(self.w_ih.as_mut_ptr()), Shared(self.w_hh.as_mut_ptr()));
+        let biases = Shared(self.biases.as_mut_ptr());
+        let outers = self.parts().iter().map(|(columns, input_gate, hidden_gate)| {
+            let mut outer = Outer {
+                a: d_gates,
+                stride: slots,
+                k: before.len() / h,
+                columns: columns.start * h..columns.end * h,
+                dense: [None; 2],
+                one_hot: None,
+                sums: Shared(biases.at(columns.start * h)),
+            };
+            if let Some(gate) = hidden_gate {
+                outer.dense[0] = Some(Dense { b: before, n: h, c: Shared(w_hh.at(gate * h * h)) });
             }
+            match (input_gate, input) {
+                (Some(gate), Input::Ids(ids)) => {
+                    outer.one_hot = Some(OneHot { ids, table: Shared(w_ih.at(gate * h)), stride: gates });
+                }
+                (Some(gate), Input::Dense(b)) => {
+                    outer.dense[1] = Some(Dense { b, n: d, c: Shared(w_ih.at(gate * h * d)) });
+                }
+                (None, _) => {}
+            }
+            outer
+        });
+        outer::run(level, &outers.collect::<Vec<_>>());
+    }
+
+    fn finish(self, grads: &mut Grads) {
+        let (d, h) = (self.d, self.h);
+        if self.ids {
+            for (j, row) in grads.w_ih.chunks_exact_mut(d).enumerate() {
+                row.iter_mut().zip(self.w_ih[j..].iter().step_by(self.cell.gates() * h)).for_each(|(to, &x)| *to = x);
+            }
+        } else {
+            grads.w_ih.copy_from_slice(&self.w_ih);
         }
-        outer.run(level);
-        if let Some(row) = *input_row {
-            grads.b_ih[row..row + sums.len()].copy_from_slice(&sums);
-        }
-        if let Some(row) = *hidden_row {
-            grads.b_hh[row..row + sums.len()].copy_from_slice(&sums);
+        grads.w_hh.copy_from_slice(&self.w_hh);
+        for (columns, input_gate, hidden_gate) in self.parts() {
+            let sums = &self.biases[columns.start * h..columns.end * h];
+            for (gate, bias) in [(input_gate, &mut grads.b_ih), (hidden_gate, &mut grads.b_hh)] {
+                if let Some(gate) = gate {
+                    bias[gate * h..][..sums.len()].copy_from_slice(sums);
+                }
+            }
         }
     }
 }

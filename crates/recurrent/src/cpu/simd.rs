@@ -39,6 +39,17 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `to` must be valid for `count` writes, `count <= LANES`.
     unsafe fn store_first(self, to: *mut f32, value: Self::F, count: usize);
 
+    /// Stores past the caches what won't be read soon, where the machine can; [`Self::fence`] before anyone reads it.
+    /// # Safety
+    /// `to` must be valid for `LANES` writes and a multiple of their size.
+    unsafe fn stream(self, to: *mut f32, value: Self::F);
+    /// Makes streamed stores visible before later ones.
+    fn fence(self);
+    /// Asks for the cache line at `from`, which need not be valid.
+    fn prefetch(self, from: *const f32);
+    /// Asks for the cache line at `to`, to write it; it need not be valid.
+    fn prefetch_write(self, to: *const f32);
+
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
@@ -183,6 +194,18 @@ impl Simd for Plain {
             unsafe { *to.add(lane) = x };
         }
     }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, value: [f32; 4]) {
+        // SAFETY: promised by the caller.
+        unsafe { self.store(to, value) }
+    }
+    #[inline(always)]
+    fn fence(self) {}
+    #[inline(always)]
+    fn prefetch(self, _from: *const f32) {}
+    #[inline(always)]
+    fn prefetch_write(self, _to: *const f32) {}
 
     #[inline(always)]
     fn splat(self, x: f32) -> [f32; 4] {

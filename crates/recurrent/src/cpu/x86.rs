@@ -73,6 +73,24 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, value: __m512) {
+        // SAFETY: the caller vouches for the aligned writes, the token for the feature.
+        unsafe { _mm512_stream_ps(to, value) }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        arithmetic!(_mm_sfence())
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        arithmetic!(_mm_prefetch::<_MM_HINT_T0>(from.cast()))
+    }
+    #[inline(always)]
+    fn prefetch_write(self, to: *const f32) {
+        arithmetic!(_mm_prefetch::<_MM_HINT_ET0>(to.cast()))
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         arithmetic!(_mm512_set1_ps(x))
     }
@@ -213,6 +231,24 @@ impl Simd for Avx2 {
     unsafe fn store_first(self, to: *mut f32, value: __m256, count: usize) {
         // SAFETY: lanes outside the mask aren't written; the caller vouches for the others.
         unsafe { _mm256_maskstore_ps(to, first8(self, count), value) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, value: __m256) {
+        // SAFETY: the caller vouches for the aligned writes, the token for the feature.
+        unsafe { _mm256_stream_ps(to, value) }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        arithmetic!(_mm_sfence())
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const f32) {
+        arithmetic!(_mm_prefetch::<_MM_HINT_T0>(from.cast()))
+    }
+    #[inline(always)]
+    fn prefetch_write(self, to: *const f32) {
+        arithmetic!(_mm_prefetch::<_MM_HINT_ET0>(to.cast()))
     }
 
     #[inline(always)]

@@ -41,7 +41,7 @@ impl Problem {
         let out = self.forward(level, Some(&mut saved));
         let (dropout, weights) = (self.kernel_dropout(), self.weights());
         let grads =
-            backward_at(level, self.cell, self.dims, self.input(), &weights, dropout, saved, grad_out, true);
+            backward_at(level, self.cell, self.dims, self.input(), &weights, dropout, &saved, grad_out, true);
         (out, grads)
     }
 }

@@ -1,0 +1,160 @@
+//! `charloom generate`.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IsTerminal, Write};
+
+use charloom_infer::{GenerateConfig, GenerateError, Generator, generate_many};
+
+use super::model::Chosen;
+use crate::args::{GenerateArgs, SampleArgs};
+use crate::config;
+use crate::report::{Failure, Result, say};
+use crate::threads;
+
+/// Writes text to standard output.
+pub fn run(args: &GenerateArgs) -> Result<()> {
+    let GenerateArgs { model, sample, device } = args;
+    threads::limit(device.threads)?;
+    let device = device.backend.open(device.device)?;
+    let chosen = Chosen::load(model, &device)?;
+    let config = settings(sample, &chosen)?;
+    introduce(&chosen, config.seed);
+    let mut text = Text::new();
+    match sample.samples {
+        1 => {
+            text.write(&config.prime)?;
+            for char in Generator::new(&chosen.model, &config).map_err(|error| failure(&error))? {
+                text.write(char.map_err(|error| failure(&error))?.encode_utf8(&mut [0; 4]))?;
+            }
+            text.end(io::stdout().is_terminal())
+        }
+        samples => many(&chosen, &config, samples as usize, &mut text),
+    }
+}
+
+fn settings(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
+    let layers = chosen.settings()?.over_flags(args.flags())?;
+    let sample = config::sample(&layers)?;
+    Ok(GenerateConfig {
+        sampling: sample.sampling(),
+        prime: sample.prime,
+        length: sample.length,
+        seed: args.seed.unwrap_or_else(any_seed),
+        stop: args.stop.as_deref().map(unescaped),
+    })
+}
+
+/// A number short enough to be typed again.
+fn any_seed() -> u64 {
+    // The standard library seeds its hash maps with what the system holds for random.
+    RandomState::new().build_hasher().finish() % 1_000_000
+}
+
+/// `\n`, `\t` and `\\` as the characters that they stand for: few shells let one type those.
+fn unescaped(typed: &str) -> String {
+    let mut text = String::new();
+    let mut chars = typed.chars();
+    while let Some(char) = chars.next() {
+        match (char, chars.clone().next()) {
+            ('\\', Some(escaped @ ('n' | 't' | '\\'))) => {
+                chars.next();
+                text.push(match escaped {
+                    'n' => '\n',
+                    't' => '\t',
+                    other => other,
+                });
+            }
+            _ => text.push(char),
+        }
+    }
+    text
+}
+
+/// Says which model writes, and how to have the same text again.
+fn introduce(chosen: &Chosen, seed: u64) {
+    let dim = anstyle::Style::new().dimmed();
+    let summary = &chosen.model.summary;
+    let loss =
+        summary.valid_loss.map(|loss| format!(", validation loss {loss:.3}")).unwrap_or_default();
+    say!(
+        "{dim}{} (epoch {}{loss}), `--seed {seed}` writes this again{dim:#}",
+        chosen.path.display(),
+        summary.epoch
+    );
+}
+
+/// Computes all samples side by side, and writes them in order, each as soon as it and those before it are whole.
+fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize, text: &mut Text) -> Result<()> {
+    let mut waiting: Vec<Option<String>> = vec![None; samples];
+    let mut next = 0;
+    let mut written = Ok(());
+    let done = generate_many(&chosen.model, config, samples, &mut |number, sample| {
+        waiting[number] = Some(sample.to_owned());
+        while let Some(sample) = waiting.get_mut(next).and_then(Option::take) {
+            next += 1;
+            if written.is_ok() {
+                written = text.sample(next, &config.prime, &sample);
+            }
+        }
+    });
+    // A reader who went away is told first: it is what stopped the rest.
+    written?;
+    done.map(drop).map_err(|error| failure(&error))
+}
+
+/// What is written to standard output.
+struct Text {
+    out: io::StdoutLock<'static>,
+    line_ended: bool,
+}
+
+impl Text {
+    fn new() -> Self {
+        Self { out: io::stdout().lock(), line_ended: true }
+    }
+
+    /// Writes `part` and lets it be seen.
+    fn write(&mut self, part: &str) -> Result<()> {
+        if let Some(last) = part.chars().last() {
+            self.line_ended = last == '\n';
+        }
+        self.out
+            .write_all(part.as_bytes())
+            .and_then(|()| self.out.flush())
+            .map_err(Failure::output)
+    }
+
+    /// Ends the last line if `wanted`. In a file or a pipe the text stays what was written, to the byte.
+    fn end(&mut self, wanted: bool) -> Result<()> {
+        if wanted && !self.line_ended { self.write("\n") } else { Ok(()) }
+    }
+
+    fn sample(&mut self, number: usize, prime: &str, sample: &str) -> Result<()> {
+        self.write(&format!("--- sample {number} ---\n"))?;
+        self.write(prime)?;
+        self.write(sample)?;
+        self.end(true)
+    }
+}
+
+fn failure(error: &GenerateError) -> Failure {
+    match error {
+        GenerateError::UnknownCharacters { .. } => Failure::request_error(error),
+        GenerateError::NotFinite(_) | GenerateError::Device(_) => Failure::work_error(error),
+    }
+    .maybe_hint(error.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_text_may_be_typed_with_escapes() {
+        for (typed, text) in
+            [("\\n", "\n"), ("a\\tb", "a\tb"), ("\\\\n", "\\n"), ("\\x", "\\x"), ("end\\", "end\\")]
+        {
+            assert_eq!(unescaped(typed), text);
+        }
+    }
+}

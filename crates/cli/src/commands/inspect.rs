@@ -1,0 +1,133 @@
+//! `charloom inspect`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, Shown, TextStats};
+use charloom_model::{Bias, CharRnnConfig, InputEncoding, Summary, TrainedModel};
+
+use super::model::load;
+use super::train::corpus_failure;
+use crate::args::{InspectArgs, Settings};
+use crate::config::{self, Layers};
+use crate::device::Backend;
+use crate::report::{Result, answer, counted, grouped};
+
+/// Shows what is in a file.
+pub fn run(args: &InspectArgs) -> Result<()> {
+    let InspectArgs { file, batch, seq } = args;
+    if is_model(file) {
+        let device = Backend::default().open(None)?;
+        return model(file, &load(file, &device)?);
+    }
+    let settings =
+        Settings { batch: batch.clone(), seq: seq.clone(), ..Settings::default() };
+    let resolved = config::resolve(&Layers::from_settings(&settings)?)?;
+    let corpus = Corpus::read(file).map_err(|error| corpus_failure(&error))?;
+    text(&corpus, resolved.fractions, resolved.batch)
+}
+
+/// A safetensors file begins with the length of its header in eight bytes, of which the last can't but be zero, and
+/// the header's brace: no text does.
+fn is_model(path: &Path) -> bool {
+    if path.extension().is_some_and(|extension| extension == "safetensors") {
+        return true;
+    }
+    let mut start = [0; 9];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start[5..] == [0, 0, 0, b'{']
+}
+
+fn model(path: &Path, model: &TrainedModel) -> Result<()> {
+    let TrainedModel { network, config, vocab, summary } = model;
+    let parameters = network.parameters();
+    let count: usize = parameters.iter().map(|(_, data)| data.num_elements()).sum();
+    answer!("{}: a charloom model", path.display())?;
+    answer!("network     {}", network_line(config))?;
+    answer!("parameters  {}", grouped(count as u64))?;
+    answer!("characters  {}: {vocab}", vocab.len())?;
+
+    let Summary { epoch, step, train_loss, valid_loss, text, text_sha256, run_config } = summary;
+    if let Some(text) = text {
+        let sum = text_sha256.as_deref().unwrap_or("unknown");
+        answer!("text        {text} (sha256 {sum})")?;
+    }
+    answer!("trained     {}, {}", counted(*epoch, "epoch"), counted(*step, "step"))?;
+    for (name, loss) in [("training", train_loss), ("validation", valid_loss)] {
+        if let Some(loss) = loss {
+            answer!(
+                "{name:<11} {loss:.4} nats per character, {:.4} bits, perplexity {:.3}",
+                charloom_train::bits_per_char(*loss),
+                charloom_train::perplexity(*loss)
+            )?;
+        }
+    }
+    answer!("\ntensors")?;
+    for (name, data) in &parameters {
+        answer!("  {name:<20} {:?}", data.shape().to_vec())?;
+    }
+    match run_config {
+        Some(settings) => answer!("\nsettings of its run\n\n{}", settings.trim_end()),
+        None => Ok(()),
+    }
+}
+
+fn network_line(config: &CharRnnConfig) -> String {
+    // A file doesn't tell where the parameters started.
+    let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init: _ } =
+        config;
+    let input = match input {
+        InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
+        InputEncoding::Embedding(size) => format!("embeddings of {size}"),
+    };
+    let bias = match bias {
+        Bias::Double => "two biases",
+        Bias::Single => "one bias",
+        Bias::Without => "no bias",
+    };
+    let layers = counted(*layers, "layer");
+    format!("{cell}, {layers} of {hidden_size}, {input}, {bias}, dropout {dropout}")
+}
+
+fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()> {
+    const LISTED: usize = 12;
+    let stats = TextStats::of(corpus);
+    if let Some(path) = corpus.path() {
+        answer!("{}: a text", path.display())?;
+    }
+    answer!(
+        "length      {} characters, {} bytes, {} lines",
+        grouped(stats.chars),
+        grouped(stats.bytes),
+        grouped(stats.lines)
+    )?;
+    answer!("sha256      {}", corpus.sha256())?;
+    answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
+    let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
+        let parts: Vec<_> =
+            counts.map(|(char, count)| format!("`{}` {}", Shown(char), grouped(count))).collect();
+        parts.join(", ")
+    };
+    answer!("commonest   {}", listed(&mut stats.commonest(LISTED)))?;
+    answer!("rarest      {}", listed(&mut stats.rarest(LISTED)))?;
+
+    let PartBatches { train, valid, test } = stats.batches(fractions, config);
+    let BatchConfig { batch_size, seq_length, last_target } = config;
+    let last_target = match last_target {
+        LastTarget::Next => "next",
+        LastTarget::Wrap => "wrap",
+    };
+    answer!(
+        "batches     {train} to train on and {valid} to validate with, at --batch {batch_size} --seq {seq_length} \
+         (last_target \"{last_target}\", {} % for validation)",
+        100.0 * fractions.valid()
+    )?;
+    if fractions.test() > 0.0 {
+        answer!("            {test} to test with")?;
+    }
+    if train == 0 || valid == 0 {
+        answer!("            too few: one batch needs {} characters", grouped(config.chars_needed() as u64))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! One module for each command.
+
+pub mod config;
+pub mod dataset;
+pub mod devices;
+pub mod eval;
+pub mod generate;
+pub mod inspect;
+pub mod model;
+pub mod train;

@@ -1,0 +1,364 @@
+//! `charloom train`.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use burn::train::Interrupter;
+use burn::train::renderer::MetricsRenderer;
+use charloom_data::{BatchConfig, BatchError, Corpus, CorpusError, Fractions, Part, Split};
+use charloom_train::{
+    CheckpointError, Job, Outcome, RunError, RunFolder, SampleConfig, Start, TrainConfig,
+    TrainError,
+};
+
+use super::dataset;
+use super::model::{find_run, load, run_failure};
+use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
+use crate::config::{self, Layer, Layers, Resolved};
+use crate::dashboard::{self, Dashboard, Quiet};
+use crate::device::Backend;
+use crate::interrupt;
+use crate::progress::{Held, Introduction, Progress};
+use crate::report::{Failure, Result, command, counted, grouped, say};
+use crate::threads;
+
+/// Trains a model.
+pub fn run(args: TrainArgs) -> Result<()> {
+    let TrainArgs { settings, device: machine, runs: RunsDir { runs_dir }, run, resume, init_from, plain } =
+        args;
+    let resumed = match resume {
+        true => Some(resumed(&settings, &runs_dir, run.as_deref())?),
+        false => None,
+    };
+    let layers = match &resumed {
+        Some(run) => Layers::new()
+            .over(Layer::saved(&run.config())?)
+            .over_flags(settings.flags())?,
+        None => Layers::from_settings(&settings)?,
+    };
+    let resolved = config::resolve(&layers)?;
+    threads::limit(machine.threads)?;
+    let device = machine.backend.open(machine.device)?;
+    let corpus =
+        Corpus::read(&resolved.text).map_err(|error| corpus_failure(&error))?;
+    let (start, run) = match (resumed, init_from) {
+        (Some(run), _) => (Start::Resume, run),
+        (None, Some(path)) => {
+            let start = Start::From(Box::new(load(&path, &device)?));
+            (start, new_run(&runs_dir, run.as_deref(), &resolved.text)?)
+        }
+        (None, None) => (Start::Fresh, new_run(&runs_dir, run.as_deref(), &resolved.text)?),
+    };
+    let toml = config::show(&resolved, &layers);
+    Training { resolved, toml, device, corpus, start, run, runs_dir, machine, plain }.go()
+}
+
+/// The run to go on with. What decides what is trained stays as it was.
+fn resumed(settings: &Settings, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
+    let changes_nothing = ["--epochs", "--max-steps"];
+    let mut changed: Vec<_> = settings.flags().into_iter().map(|(flag, ..)| flag).collect();
+    changed.retain(|flag| !changes_nothing.contains(flag));
+    if settings.config.is_some() {
+        changed.push("--config");
+    }
+    if !settings.set.is_empty() {
+        changed.push("--set");
+    }
+    if let Some(flag) = changed.first() {
+        return Err(Failure::request(format!("`{flag}` can't be given with `--resume`")).hint(
+            "a run goes on with the settings that it began with; only `--epochs` and `--max-steps` may be others",
+        ));
+    }
+    let run = find_run(runs_dir, name)?;
+    if !run.checkpoint_exists() {
+        return Err(Failure::request(format!("the run `{}` has no checkpoint to go on from", run.name()))
+            .hint(format!("`{} train --config {}` begins it anew, under another name", command(), run.config().display())));
+    }
+    Ok(run)
+}
+
+/// The folder of a new run: of that name, or of the text's with the next free number.
+fn new_run(runs_dir: &Path, name: Option<&str>, text: &Path) -> Result<RunFolder> {
+    if let Some(name) = name {
+        return RunFolder::create(runs_dir, name).map_err(|error| run_failure(&error));
+    }
+    let stem = text.file_stem().unwrap_or_default().to_string_lossy();
+    let stem: String = stem
+        .chars()
+        .map(|char| if char.is_alphanumeric() || char == '_' { char } else { '-' })
+        .collect();
+    let stem = match stem.trim_matches('-') {
+        "" => "run",
+        stem => stem,
+    };
+    for number in 1.. {
+        match RunFolder::create(runs_dir, &format!("{stem}-{number}")) {
+            Err(RunError::Exists { .. }) => {}
+            Err(error) => return Err(run_failure(&error)),
+            Ok(run) => return Ok(run),
+        }
+    }
+    unreachable!("some number is free")
+}
+
+/// All that a training needs.
+struct Training {
+    resolved: Resolved,
+    toml: String,
+    device: Device,
+    corpus: Corpus,
+    start: Start,
+    run: RunFolder,
+    runs_dir: PathBuf,
+    machine: DeviceArgs,
+    plain: bool,
+}
+
+impl Training {
+    fn go(self) -> Result<()> {
+        let Self { resolved, toml, device, corpus, start, run, runs_dir, machine, plain } = self;
+        let with_dashboard = !plain && dashboard::is_possible();
+        let interrupter = Interrupter::new();
+        interrupt::listen(interrupter.clone(), with_dashboard)?;
+
+        let introduction = introduction(&resolved, &run, &machine);
+        let (renderer, held): (Box<dyn MetricsRenderer>, _) = match with_dashboard {
+            true => (Box::new(Dashboard::new(interrupter.clone())), Some(Held::default())),
+            false => (Box::new(Quiet), None),
+        };
+        let fresh = !matches!(start, Start::Resume);
+        let (chars, fractions, batch) = (corpus.chars(), resolved.fractions, resolved.batch);
+        let done = charloom_train::train(Job {
+            run: run.clone(),
+            corpus,
+            config: train_config(resolved, toml),
+            device,
+            start,
+            interrupter,
+            renderer,
+            observer: Box::new(Progress::new(introduction, held.clone())),
+        });
+        // The dashboard is gone with the job: what it hid can be told.
+        if let Some(held) = held {
+            held.release();
+        }
+        match done {
+            Ok(outcome) => {
+                tell(&outcome, &run, &resume_line(&run, &runs_dir, &machine));
+                Ok(())
+            }
+            Err(error) => {
+                if fresh && !run.config().exists() {
+                    // It was refused before it began: the name is free again.
+                    let _ = std::fs::remove_dir_all(run.path());
+                }
+                Err(train_failure(&error, &run, chars, fractions, batch))
+            }
+        }
+    }
+}
+
+fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
+    let Resolved {
+        text,
+        fractions,
+        batch,
+        model,
+        epochs,
+        max_steps,
+        patience,
+        seed,
+        optimizer,
+        clip,
+        sample,
+    } = resolved;
+    TrainConfig {
+        model,
+        batch,
+        fractions,
+        epochs,
+        max_steps,
+        seed,
+        optimizer,
+        clip,
+        patience,
+        sample: SampleConfig {
+            sampling: sample.sampling(),
+            prime: sample.prime,
+            length: sample.length,
+        },
+        text_name: text.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        toml,
+    }
+}
+
+fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> Introduction {
+    let threads = match machine.backend {
+        Backend::Flex | Backend::NdArray => format!(", {}", counted(threads::count(), "thread")),
+        _ => String::new(),
+    };
+    let model = &resolved.model;
+    Introduction {
+        text: format!("`{}`", resolved.text.display()),
+        network: format!("{}, {} of {}", model.cell, counted(model.layers, "layer"), model.hidden_size),
+        machine: format!("on {}{threads}", machine.backend),
+        run: format!("`{}`", run.path().display()),
+        chars_per_batch: resolved.batch.batch_size * resolved.batch.seq_length,
+        max_steps: resolved.max_steps,
+        epochs: resolved.epochs,
+    }
+}
+
+/// What the user types to go on.
+fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
+    let mut line = format!("{} train --resume --run {}", command(), quoted(run.name()));
+    if runs_dir != Path::new("runs") {
+        line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
+    }
+    if machine.backend != Backend::default() {
+        line += &format!(" --backend {}", machine.backend);
+    }
+    if let Some(device) = machine.device {
+        line += &format!(" --device {device}");
+    }
+    line
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// Says how a training ended, and what to do next.
+fn tell(outcome: &Outcome, run: &RunFolder, resume: &str) {
+    let (what, best) = match *outcome {
+        Outcome::Finished { best_valid_loss, step } => {
+            (format!("done after {}", counted(step, "step")), best_valid_loss)
+        }
+        Outcome::StoppedEarly { best_valid_loss, epoch, step } => (
+            format!(
+                "stopped early after epoch {epoch}, step {}: the validation loss falls no more",
+                grouped(step as u64)
+            ),
+            best_valid_loss,
+        ),
+        Outcome::Interrupted { step } => {
+            say!("stopped after step {}; everything is saved", grouped(step as u64));
+            say!("\nto go on:  {resume}");
+            return;
+        }
+    };
+    let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
+    say!("{what}{best}: `{}`", run.model().display());
+    say!("\nto write with it:  {} generate --run {}", command(), quoted(run.name()));
+}
+
+/// A training that failed, with what would help.
+fn train_failure(
+    error: &TrainError,
+    run: &RunFolder,
+    chars: usize,
+    fractions: Fractions,
+    batch: BatchConfig,
+) -> Failure {
+    match error {
+        TrainError::Run(error) => run_failure(error),
+        TrainError::Batches(BatchError::TooShort(_)) => {
+            Failure::request_error(error).maybe_hint(fitting(chars, fractions, batch))
+        }
+        TrainError::Prime(_) => Failure::request_error(error)
+            .hint("`--set sample.prime=TEXT` takes another one, and `--set sample.prime=\"\"` none"),
+        TrainError::Batches(BatchError::Zero(_))
+        | TrainError::OtherVocabulary { .. }
+        | TrainError::OtherShape { .. }
+        | TrainError::Checkpoint(CheckpointError::None { .. } | CheckpointError::OtherText { .. }) => {
+            Failure::request_error(error)
+        }
+        TrainError::NotFinite { .. } => {
+            let model = run.model();
+            let kept = if model.exists() {
+                format!("the best model so far is kept in `{}`; ", model.display())
+            } else {
+                String::new()
+            };
+            Failure::work_error(error).hint(format!(
+                "{kept}a smaller learning rate (`--lr`) or `--set train.clip={{norm=1}}` may help"
+            ))
+        }
+        TrainError::Checkpoint(_) | TrainError::Model(_) | TrainError::Sample(_) | TrainError::Burn(_) => {
+            Failure::work_error(error)
+        }
+    }
+}
+
+/// Which fewer rows, or fewer steps, would do for training and validation alike.
+fn fitting(chars: usize, fractions: Fractions, batch: BatchConfig) -> Option<String> {
+    let split = Split::new(chars, fractions);
+    let shorter = split.range(Part::Train).len().min(split.range(Part::Valid).len());
+    // The largest below what was asked for that makes a batch of both parts.
+    let largest = |asked: usize, with: &dyn Fn(usize) -> BatchConfig| {
+        (1..asked).rev().find(|&size| with(size).batches_of(shorter) > 0)
+    };
+    let rows = largest(batch.batch_size, &|batch_size| BatchConfig { batch_size, ..batch });
+    let steps = largest(batch.seq_length, &|seq_length| BatchConfig { seq_length, ..batch });
+    match (rows, steps) {
+        (Some(rows), Some(steps)) => Some(format!("`--batch {rows}` or `--seq {steps}` would fit")),
+        (Some(rows), None) => Some(format!("`--batch {rows}` would fit")),
+        (None, Some(steps)) => Some(format!("`--seq {steps}` would fit")),
+        (None, None) => {
+            // Neither alone: as many rows as there are characters for a few steps.
+            let few = BatchConfig { seq_length: batch.seq_length.min(8), ..batch };
+            let rows = largest(few.batch_size, &|batch_size| BatchConfig { batch_size, ..few })?;
+            Some(format!("`--batch {rows} --seq {}` would fit", few.seq_length))
+        }
+    }
+}
+
+/// A text that can't be used, with where to get one.
+pub fn corpus_failure(error: &CorpusError) -> Failure {
+    let failure = Failure::request_error(error);
+    match error {
+        CorpusError::Missing(path) if path == Path::new("datasets/burn-source.txt") => failure.hint(
+            "`--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository",
+        ),
+        CorpusError::Missing(path) => failure.maybe_hint(
+            dataset::at(path).map(|name| format!("`{} dataset get {name}` gets it", command())),
+        ),
+        CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
+            "if it is in an older encoding, `iconv -f latin1 -t utf-8 {}` makes it UTF-8",
+            quoted(&path.to_string_lossy())
+        )),
+        CorpusError::UnknownCharacters { .. } => {
+            failure.hint("a model reads only texts of the characters that it was trained on")
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use charloom_data::LastTarget;
+
+    fn hint(chars: usize, batch_size: usize, seq_length: usize) -> Option<String> {
+        let batch = BatchConfig { batch_size, seq_length, last_target: LastTarget::Next };
+        fitting(chars, Fractions::new(0.1, 0.0).unwrap(), batch)
+    }
+
+    #[test]
+    fn what_fits_fits_training_and_validation() {
+        // 100 characters: 90 and 10, and a batch needs one more than N x T.
+        assert_eq!(hint(100, 4, 5).as_deref(), Some("`--batch 1` or `--seq 2` would fit"));
+        assert_eq!(hint(100, 4, 20).as_deref(), Some("`--seq 2` would fit"));
+        assert_eq!(hint(100, 20, 4).as_deref(), Some("`--batch 2` would fit"));
+        assert_eq!(hint(100, 50, 50).as_deref(), Some("`--batch 1 --seq 8` would fit"));
+        assert_eq!(hint(10, 50, 50), None);
+    }
+
+    #[test]
+    fn a_name_with_a_space_is_quoted() {
+        assert_eq!(quoted("anna-1"), "anna-1");
+        assert_eq!(quoted("it's me"), r"'it'\''s me'");
+    }
+}

@@ -1,0 +1,18 @@
+//! Settings: the defaults, a file, flags and `--set`, laid one over the other and checked.
+//!
+//! Each of those is a [`Layer`](layer::Layer) of the same [`raw`] shape, and all that is in a layer remembers where it
+//! was typed; [`resolve`] takes each key from the topmost layer that has it, checks it and answers with values that
+//! need no more checking; [`show`] prints those as a settings file again.
+
+mod layer;
+mod raw;
+mod resolve;
+mod show;
+mod value;
+
+pub use layer::{Layer, Layers};
+pub use resolve::{Resolved, Sample, resolve, sample};
+pub use show::show;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Backends and devices: which this binary has, and how one is started without a panic.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::report::{Failure, Result};
+
+/// A backend of Burn, whether or not it is built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Flex,
+    NdArray,
+    Wgpu,
+    Vulkan,
+    Metal,
+    WebGpu,
+    Cuda,
+    Rocm,
+}
+
+impl Backend {
+    pub const ALL: [Self; 8] = [
+        Self::Flex,
+        Self::NdArray,
+        Self::Wgpu,
+        Self::Vulkan,
+        Self::Metal,
+        Self::WebGpu,
+        Self::Cuda,
+        Self::Rocm,
+    ];
+
+    /// The name that `--backend` takes, and the cargo feature.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::WebGpu => "webgpu",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+        }
+    }
+
+    /// What it computes on.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Flex => "CPU, pure Rust, with charloom's own kernels",
+            Self::NdArray => "CPU, Burn's older backend",
+            Self::Wgpu => "GPU, through whichever graphics interface the machine has",
+            Self::Vulkan => "GPU, through Vulkan",
+            Self::Metal => "GPU, through Metal",
+            Self::WebGpu => "GPU, through WebGPU",
+            Self::Cuda => "NVIDIA GPU",
+            Self::Rocm => "AMD GPU",
+        }
+    }
+
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Flex => cfg!(feature = "flex"),
+            Self::NdArray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Metal => cfg!(feature = "metal"),
+            Self::WebGpu => cfg!(feature = "webgpu"),
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Rocm => cfg!(feature = "rocm"),
+        }
+    }
+
+    fn built_in() -> String {
+        let names = Self::ALL.into_iter().filter(|backend| backend.is_built_in());
+        names.map(|backend| format!("`{backend}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Starts one of the backend's devices: the best one, unless it is numbered.
+    pub fn open(self, index: Option<usize>) -> Result<Device> {
+        if !self.is_built_in() {
+            return Err(Failure::request(format!(
+                "backend `{self}` is not built into this binary, which has {}",
+                Self::built_in()
+            ))
+            .hint(format!("`cargo xtask train --backend {self}` builds it in")));
+        }
+        if let Some(device) = self.best(index)? {
+            return Ok(device);
+        }
+        let index = index.unwrap_or(0);
+        let devices = self.devices();
+        let Some(device) = devices.get(index) else {
+            return Err(match devices.len() {
+                0 => self.cannot_start("no device or no driver was found on this machine"),
+                found => {
+                    Failure::request(format!("backend `{self}` has no device {index}, but {found}"))
+                        .hint("`charloom devices` lists them")
+                }
+            });
+        };
+        self.probe(device)?;
+        Ok(device.clone())
+    }
+
+    fn cannot_start(self, why: impl fmt::Display) -> Failure {
+        // Drivers like to explain themselves in paragraphs.
+        let why = why.to_string();
+        let why = why.lines().next().unwrap_or_default();
+        Failure::request(format!("backend `{self}` can't start: {why}")).hint(
+            "`charloom devices` lists what can be used here; `--backend flex` works on every machine",
+        )
+    }
+
+    /// The device that wgpu deems best, where no number says otherwise. Only this way of starting wgpu tells what went
+    /// wrong.
+    #[cfg(feature = "wgpu")]
+    fn best(self, index: Option<usize>) -> Result<Option<Device>> {
+        use burn::tensor::wgpu::WgpuBackend;
+
+        let api = match self {
+            Self::Wgpu => WgpuBackend::Auto,
+            Self::Vulkan => WgpuBackend::Vulkan,
+            Self::Metal => WgpuBackend::Metal,
+            Self::WebGpu => WgpuBackend::WebGpu,
+            Self::Flex | Self::NdArray | Self::Cuda | Self::Rocm => return Ok(None),
+        };
+        if index.is_some() {
+            return Ok(None);
+        }
+        let options = Device::wgpu_options().graphics_api(api);
+        quietly(|| options.init())
+            .map_err(|why| self.cannot_start(why))?
+            .map(Some)
+            .map_err(|error| self.cannot_start(error))
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn best(self, _index: Option<usize>) -> Result<Option<Device>> {
+        Ok(None)
+    }
+
+    /// The backend's devices on this machine; none if there is no driver, or the backend isn't built in.
+    pub fn devices(self) -> Vec<Device> {
+        quietly(|| self.enumerate()).unwrap_or_default()
+    }
+
+    fn enumerate(self) -> Vec<Device> {
+        #[allow(unused_imports, reason = "which are used depends on the features")]
+        use burn::tensor::DeviceType;
+
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => vec![Device::flex()],
+            #[cfg(feature = "ndarray")]
+            #[allow(deprecated, reason = "kept for as long as Burn ships it")]
+            Self::NdArray => vec![Device::ndarray()],
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Device::enumerate(DeviceType::Wgpu).into_vec(),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Device::enumerate(DeviceType::Vulkan).into_vec(),
+            #[cfg(feature = "metal")]
+            Self::Metal => Device::enumerate(DeviceType::Metal).into_vec(),
+            #[cfg(feature = "webgpu")]
+            Self::WebGpu => Device::enumerate(DeviceType::WebGpu).into_vec(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Device::enumerate(DeviceType::Cuda).into_vec(),
+            #[cfg(feature = "rocm")]
+            Self::Rocm => Device::enumerate(DeviceType::Rocm).into_vec(),
+            #[allow(unreachable_patterns, reason = "not reached where all are built in")]
+            _ => Vec::new(),
+        }
+    }
+
+    /// Computes something small: a device that Burn lists may still refuse to start, and says so with a panic.
+    fn probe(self, device: &Device) -> Result<()> {
+        quietly(|| Tensor::<1>::ones([1], device).try_into_data().map(drop))
+            .map_err(|why| self.cannot_start(why))?
+            .map_err(|error| self.cannot_start(error))
+    }
+}
+
+/// What a device calls itself.
+#[cfg(any(
+    feature = "wgpu",
+    feature = "cuda",
+    feature = "rocm"
+))]
+pub fn device_name(device: &Device) -> Option<String> {
+    quietly(|| device.identity()).ok().flatten().map(|identity| identity.name)
+}
+
+/// What a device calls itself: nothing, on a CPU.
+#[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
+pub fn device_name(_device: &Device) -> Option<String> {
+    None
+}
+
+/// Does `work`, and makes an error of a panic, which is what Burn's GPU runtimes answer with when a driver fails. They
+/// panic in threads of their own too, hence the hook.
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    done.map_err(|panic| match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "its driver failed".to_owned(), |message| (*message).to_owned()),
+    })
+}
+
+/// The first that is built in: `flex`, if that is.
+impl Default for Backend {
+    fn default() -> Self {
+        Self::ALL.into_iter().find(|backend| backend.is_built_in()).unwrap_or(Self::Flex)
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(|backend| format!("`{backend}`"));
+            format!("known are {}", names.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_backend_has_its_name() {
+        for backend in Backend::ALL {
+            assert_eq!(backend.name().parse(), Ok(backend));
+        }
+        assert!("tpu".parse::<Backend>().is_err());
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        assert_eq!(quietly(|| 5), Ok(5));
+        let panicked: Result<(), String> = quietly(|| panic!("no driver"));
+        assert_eq!(panicked, Err("no driver".to_owned()));
+    }
+}

@@ -1,0 +1,229 @@
+//! What goes wrong, and how it is said: `error: …`, an empty line, `hint: …`.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The work failed: exit code 1.
+    Work,
+    /// What was asked for can't be: usage, config, input. Exit code 2.
+    Request,
+    /// Whoever read the output has had enough. That is success.
+    ClosedPipe,
+}
+
+/// What a command gives back.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// The work failed.
+    pub fn work(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Work, message: message.to_string(), hint: None }
+    }
+
+    /// What was asked for can't be.
+    pub fn request(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Request, message: message.to_string(), hint: None }
+    }
+
+    /// [`Failure::work`], with everything that an error knows.
+    pub fn work_error(error: &dyn Error) -> Self {
+        Self::work(chain(error))
+    }
+
+    /// [`Failure::request`], with everything that an error knows.
+    pub fn request_error(error: &dyn Error) -> Self {
+        Self::request(chain(error))
+    }
+
+    /// Output that could not be written. A pipe that the reader closed is no failure.
+    pub fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                Self { kind: Kind::ClosedPipe, message: error.to_string(), hint: None }
+            }
+            _ => Self::work(format!("could not write to standard output: {error}")),
+        }
+    }
+
+    /// Says what would help.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Says what would help, if something would.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<impl fmt::Display>) -> Self {
+        self.hint = hint.map(|hint| hint.to_string()).or(self.hint);
+        self
+    }
+
+    /// Prints it to standard error.
+    pub fn print(&self) {
+        if self.kind == Kind::ClosedPipe {
+            return;
+        }
+        let (error, hint) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
+        say!("{error}error{error:#}: {}", self.message);
+        if let Some(text) = &self.hint {
+            say!("\n{hint}hint{hint:#}: {text}");
+        }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        match self.kind {
+            Kind::ClosedPipe => ExitCode::SUCCESS,
+            Kind::Work => ExitCode::from(1),
+            Kind::Request => ExitCode::from(2),
+        }
+    }
+}
+
+fn bold(color: AnsiColor) -> Style {
+    color.on_default().bold()
+}
+
+/// Something to know that stops nothing.
+pub fn warn(message: impl fmt::Display) {
+    let style = bold(AnsiColor::Yellow);
+    say!("{style}warning{style:#}: {message}");
+}
+
+/// Prints a line to standard error, in colour only on a terminal.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::report::write_line(format_args!($($part)*)) };
+}
+pub(crate) use say;
+
+/// What [`say!`] does. That nobody reads it any more stops no work.
+pub fn write_line(line: fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Prints a line of what was asked for to standard output.
+macro_rules! answer {
+    ($($part:tt)*) => { $crate::report::write_answer(format_args!($($part)*)) };
+}
+pub(crate) use answer;
+
+/// What [`answer!`] does.
+pub fn write_answer(line: fmt::Arguments<'_>) -> Result<()> {
+    writeln!(anstream::stdout(), "{line}").map_err(Failure::output)
+}
+
+/// What the user types to run this program: `cargo xtask` says so when it is what started it.
+pub fn command() -> String {
+    std::env::var("CHARLOOM_COMMAND").unwrap_or_else(|_| "charloom".to_owned())
+}
+
+/// An error and its causes in one line. A cause that the error quotes itself is not repeated.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: impl TryInto<u128>) -> String {
+    let digits = number.try_into().unwrap_or_default().to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 epoch`, `1,200 epochs`.
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count as u64))
+}
+
+/// Seconds as `8.1 s`, `2 min 5 s` or `3 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..=9 => format!("{seconds:.1} s"),
+        10..=59 => format!("{whole} s"),
+        60..=3599 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (number, text) in
+            [(0u64, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_692_790, "1,692,790")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        for (seconds, text) in
+            [(0.04, "0.0 s"), (8.12, "8.1 s"), (59.4, "59 s"), (125.0, "2 min 5 s"), (12_000.0, "3 h 20 min")]
+        {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[derive(Debug)]
+    struct Outer(bool, io::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            if self.0 { write!(f, "no luck: {}", self.1) } else { f.write_str("no luck") }
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once_whether_the_error_quotes_it_or_not() {
+        for quotes in [false, true] {
+            let error = Outer(quotes, io::Error::other("disk full"));
+            assert_eq!(chain(&error), "no luck: disk full");
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_success() {
+        let failure = Failure::output(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.kind, Kind::ClosedPipe);
+    }
+}

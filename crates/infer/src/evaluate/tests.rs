@@ -1,0 +1,246 @@
+use std::path::Path;
+
+use charloom_data::{BatchConfig, LastTarget, Vocab};
+use charloom_model::{Cell, CharRnnConfig, InputEncoding};
+use rand::SeedableRng;
+use safetensors::SafeTensors;
+
+use super::*;
+use crate::toy;
+
+const CHARS: &str = "\n abcdefg";
+const TEXT: &str = "a bad cab faded\nfeed a caged egg\nace\nbeef";
+
+fn on(_done: usize, _total: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn model() -> TrainedModel {
+    toy::opinionated(CHARS, &Device::flex())
+}
+
+fn ids(text: &str) -> Ids {
+    Vocab::from_ordered(CHARS.chars().collect()).unwrap().encode(text).unwrap()
+}
+
+fn batches(batch_size: usize, seq_length: usize) -> Batches {
+    let config = BatchConfig { batch_size, seq_length, last_target: LastTarget::Next };
+    Batches::new(ids(TEXT), config).unwrap()
+}
+
+#[track_caller]
+fn near(left: f64, right: f64) {
+    assert!((left - right).abs() < 2e-6 * right.abs().max(1.0), "{left} and {right}");
+}
+
+/// Loss and accuracy from logits `[…, V]`, in f64 on the host.
+fn by_hand(logits: &[f32], targets: &[i32], v: usize) -> (f64, f64) {
+    let (mut nats, mut hits) = (0.0, 0.0);
+    for (logits, &target) in logits.chunks_exact(v).zip(targets) {
+        let powers: f64 = logits.iter().map(|&l| f64::from(l).exp()).sum();
+        let target = logits[target as usize];
+        nats += powers.ln() - f64::from(target);
+        hits += f64::from(u8::from(logits.iter().all(|&l| l <= target)));
+    }
+    let chars = targets.len() as f64;
+    (nats / chars, hits / chars)
+}
+
+#[test]
+fn loss_and_accuracy_are_those_of_pytorch() {
+    let cells = [
+        ("lstm", Cell::Lstm, InputEncoding::OneHot),
+        ("gru", Cell::Gru, InputEncoding::OneHot),
+        ("tanh", Cell::Tanh, InputEncoding::OneHot),
+        ("relu", Cell::Relu, InputEncoding::OneHot),
+        ("gru_embedding", Cell::Gru, InputEncoding::Embedding(5)),
+    ];
+    for (name, cell, input) in cells {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/goldens");
+        let bytes = std::fs::read(goldens.join(format!("char_{name}.safetensors"))).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let words = |name: &str| {
+            let words = file.tensor(name).unwrap().data().chunks_exact(4);
+            words.map(|b| [b[0], b[1], b[2], b[3]]).collect::<Vec<_>>()
+        };
+        let floats =
+            |name: &str| -> Vec<f32> { words(name).into_iter().map(f32::from_le_bytes).collect() };
+        let ints =
+            |name: &str| -> Vec<i32> { words(name).into_iter().map(i32::from_le_bytes).collect() };
+
+        let (n, t, v, h, l) = (3, 5, 11, 6, 2);
+        let config = CharRnnConfig { cell, input, hidden_size: h, ..CharRnnConfig::new(v) };
+        let device = Device::flex();
+        let network = config
+            .init(&device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(0))
+            .with_parameters(|name, shape| {
+                Ok::<_, std::convert::Infallible>(TensorData::new(floats(name), shape.to_vec()))
+            })
+            .unwrap();
+        // The goldens start from a state that isn't zero: [L, N, H] each of h and c, here [2, N, H] a layer.
+        let mut scores = Scores::new(&network, &device, n);
+        let letters: &[&str] = if cell == Cell::Lstm { &["h0", "c0"] } else { &["h0"] };
+        let layers = (0..l).map(|layer| {
+            let of = |letter: &&str| floats(letter)[layer * n * h..(layer + 1) * n * h].to_vec();
+            let values: Vec<f32> = letters.iter().flat_map(of).collect();
+            Tensor::from_data(TensorData::new(values, [letters.len(), n, h]), &device)
+        });
+        scores.state = State(layers.collect());
+
+        scores.add(&ints("ids"), &ints("targets"), [n, t]).unwrap();
+        let Evaluation { chars, loss, accuracy } = scores.mean();
+        assert_eq!(chars, 15);
+        near(loss, floats("loss")[0].into());
+        let (hand_loss, hand_accuracy) = by_hand(&floats("logits"), &ints("targets"), v);
+        near(loss, hand_loss);
+        near(accuracy, hand_accuracy);
+    }
+}
+
+#[test]
+fn a_text_is_predicted_from_all_that_stands_before_each_character() {
+    let model = model();
+    let (ids, v) = (ids(TEXT), model.network.vocab_size());
+    let all: Vec<i32> = ids.iter().map(|id| id as i32).collect();
+    let (inputs, targets) = (&all[..all.len() - 1], &all[1..]);
+    let device = Device::flex();
+    let whole = TensorData::new(inputs.to_vec(), [1, inputs.len()]);
+    let (logits, _) = model.network.forward(
+        Tensor::from_data(whole, &device),
+        model.network.zero_state(1, &device),
+        None,
+    );
+    let logits: Vec<f32> = logits.try_into_vec_as().unwrap();
+    let (loss, accuracy) = by_hand(&logits, targets, v);
+    assert!(accuracy > 0.0 && accuracy < 1.0, "a test that can fail");
+
+    for piece in [1, 3, 7, 41, 256] {
+        let evaluation = evaluate_in_pieces(&model, &ids, piece, &mut on).unwrap();
+        assert_eq!(evaluation.chars, TEXT.len() - 1);
+        near(evaluation.loss, loss);
+        near(evaluation.accuracy, accuracy);
+    }
+    assert_eq!(
+        evaluate_text(&model, &ids, &mut on).unwrap(),
+        evaluate_in_pieces(&model, &ids, 256, &mut on).unwrap()
+    );
+}
+
+#[test]
+fn batches_are_evaluated_with_their_state_carried_from_zero() {
+    let (model, device) = (model(), Device::flex());
+    for (n, t) in [(1, 4), (3, 4), (2, 7), (5, 1)] {
+        let batches = batches(n, t);
+        assert!(batches.len() > 1);
+        let (mut state, mut sum) = (model.network.zero_state(n, &device), 0.0);
+        for index in 0..batches.len() {
+            let (mut inputs, mut targets) = (vec![0; n * t], vec![0; n * t]);
+            batches.fill(index, &mut inputs, &mut targets);
+            let tensor = |ids| Tensor::from_data(TensorData::new(ids, [n, t]), &device);
+            let (loss, after) = model.network.loss(tensor(inputs), tensor(targets), state, None);
+            sum += loss.try_into_scalar::<f64>().unwrap();
+            state = after;
+        }
+        let evaluation = evaluate(&model.network, &batches, &device, &mut on).unwrap();
+        assert_eq!(evaluation.chars, batches.len() * n * t);
+        near(evaluation.loss, sum / batches.len() as f64);
+    }
+}
+
+/// The same characters in the same rows, cut otherwise in time.
+#[test]
+fn the_length_of_a_batch_changes_nothing() {
+    let (model, device) = (model(), Device::flex());
+    let evaluation = |t| evaluate(&model.network, &batches(3, t), &device, &mut on).unwrap();
+    for t in [1, 2, 3, 4, 6] {
+        assert_eq!(evaluation(t).chars, 36);
+        near(evaluation(t).loss, evaluation(12).loss);
+        near(evaluation(t).accuracy, evaluation(12).accuracy);
+    }
+}
+
+#[test]
+fn logits_that_would_take_too_much_memory_are_computed_in_parts() {
+    let (model, device) = (model(), Device::flex());
+    let all: Vec<i32> = ids(TEXT).iter().map(|id| id as i32).collect();
+    let score = |logits_at_once| {
+        let mut scores = Scores { logits_at_once, ..Scores::new(&model.network, &device, 2) };
+        scores.add(&all[..14], &all[1..15], [2, 7]).unwrap();
+        scores.mean()
+    };
+    // 2 rows of 9 characters: parts of 1, 1, 3 and all 7 steps.
+    for logits_at_once in [0, 18, 60, 126] {
+        near(score(logits_at_once).loss, score(1 << 24).loss);
+        near(score(logits_at_once).accuracy, score(1 << 24).accuracy);
+    }
+}
+
+#[test]
+fn a_model_that_knows_nothing_is_as_uncertain_as_there_are_characters() {
+    let zeros = toy::with_parameters(model(), |_, len| vec![0.0; len]);
+    let evaluation = evaluate_text(&zeros, &ids(TEXT), &mut on).unwrap();
+    near(evaluation.perplexity(), 9.0);
+    near(evaluation.loss, 2.197_224_577_336_219);
+    near(evaluation.bits_per_char(), 3.169_925_001_442_312);
+}
+
+#[test]
+fn a_model_that_knows_the_text_is_certain_and_right() {
+    let model = toy::cycle("abc");
+    let text = |text: &str| model.vocab.encode(text).unwrap();
+    let evaluation = evaluate_text(&model, &text("abcabcab"), &mut on).unwrap();
+    assert_eq!(evaluation.accuracy, 1.0);
+    near(evaluation.perplexity(), 1.0);
+    // One of four comes otherwise: c after a.
+    assert_eq!(
+        evaluate_text(&model, &text("abcac").slice(1..5), &mut on).unwrap().accuracy,
+        2.0 / 3.0
+    );
+}
+
+#[test]
+fn two_characters_are_enough_and_one_is_not() {
+    let evaluation = evaluate_text(&model(), &ids("ab"), &mut on).unwrap();
+    assert_eq!(evaluation.chars, 1);
+    assert!(evaluation.loss > 0.0);
+    for (text, chars) in [("", 0), ("a", 1)] {
+        let error = evaluate_text(&model(), &ids(text), &mut on).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("a text must have at least 2 characters to be predicted, not {chars}")
+        );
+    }
+}
+
+#[test]
+fn a_text_of_another_vocabulary_is_an_error() {
+    let model = toy::cycle("abc");
+    let error = evaluate_text(&model, &ids("ab c"), &mut on).unwrap_err();
+    assert_eq!(error.to_string(), "the text has the character id 3, but the network's are 0 to 2");
+}
+
+#[test]
+fn whoever_asked_for_it_is_told_how_far_the_work_is_and_can_end_it() {
+    let (model, device) = (model(), Device::flex());
+    let mut told = Vec::new();
+    let stopped = evaluate(&model.network, &batches(3, 3), &device, &mut |done, total| {
+        told.push((done, total));
+        if done < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert!(matches!(stopped, Err(EvaluateError::Stopped { done: 2, total: 4 })));
+    assert_eq!(told, [(1, 4), (2, 4)]);
+
+    let end = |done, total| if done < total { on(done, total) } else { ControlFlow::Break(()) };
+    assert!(evaluate_text(&model, &ids(TEXT), &mut { end }).is_ok(), "nothing was left to end");
+}
+
+#[test]
+fn a_network_in_training_is_evaluated_as_any_other() {
+    let device = Device::flex().autodiff();
+    let training = toy::opinionated(CHARS, &device);
+    let (of_training, of_other) = (
+        evaluate(&training.network, &batches(2, 5), &device, &mut on).unwrap(),
+        evaluate(&model().network, &batches(2, 5), &Device::flex(), &mut on).unwrap(),
+    );
+    assert_eq!(of_training, of_other);
+}

@@ -1,0 +1,57 @@
+//! Models for tests, of which it is known beforehand what they do.
+
+use burn::tensor::{Device, TensorData};
+use charloom_data::Vocab;
+use charloom_model::{Bias, Cell, CharRnnConfig, Init, Summary, TrainedModel};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// A model that knows `chars`, with ids in this order, and weights drawn wide enough to have opinions.
+pub(crate) fn opinionated(chars: &str, device: &Device) -> TrainedModel {
+    let config = CharRnnConfig {
+        hidden_size: 6,
+        init: Init::Normal { std: 1.0 },
+        ..CharRnnConfig::new(chars.chars().count())
+    };
+    model(chars, config, device)
+}
+
+/// A model that is all but certain that each of `chars` is followed by the next, and the last by the first.
+pub(crate) fn cycle(chars: &str) -> TrainedModel {
+    let v = chars.chars().count();
+    // One tanh layer that remembers which character came last, and nothing else.
+    let config = CharRnnConfig {
+        cell: Cell::Tanh,
+        hidden_size: v,
+        layers: 1,
+        bias: Bias::Without,
+        ..CharRnnConfig::new(v)
+    };
+    let square = |value: &dyn Fn(usize, usize) -> f32| {
+        (0..v * v).map(|place| value(place / v, place % v)).collect::<Vec<_>>()
+    };
+    with_parameters(model(chars, config, &Device::flex()), |name, len| match name {
+        "rnn.weight_ih_l0" => square(&|row, column| if row == column { 9.0 } else { 0.0 }),
+        "fc.weight" => square(&|next, last| if next == (last + 1) % v { 40.0 } else { 0.0 }),
+        _ => vec![0.0; len],
+    })
+}
+
+/// The model with other parameters: `values` is asked for each by its name and number of elements.
+pub(crate) fn with_parameters(
+    model: TrainedModel,
+    values: impl Fn(&str, usize) -> Vec<f32>,
+) -> TrainedModel {
+    let find = |name: &str, shape: &[usize]| {
+        let values = values(name, shape.iter().product());
+        Ok::<_, std::convert::Infallible>(TensorData::new(values, shape.to_vec()))
+    };
+    let network = model.network.with_parameters(find).unwrap_or_else(|never| match never {});
+    TrainedModel { network, ..model }
+}
+
+fn model(chars: &str, config: CharRnnConfig, device: &Device) -> TrainedModel {
+    let vocab = Vocab::from_ordered(chars.chars().collect()).expect("no character twice");
+    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(3));
+    TrainedModel { network, config, vocab, summary: Summary::default() }
+}

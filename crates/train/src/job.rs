@@ -1,0 +1,196 @@
+//! A training from its parts: everything is checked, then burn-train is set off.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::tensor::Device;
+use burn::train::metric::LearningRateMetric;
+use burn::train::renderer::MetricsRenderer;
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use charloom_data::{Batches, Corpus, Part, Split};
+use charloom_model::{CharRnn, CharRnnConfig, Summary, TrainedModel};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::checkpoint::{Always, Place, Saved, Writer};
+use crate::metrics::StepMetric;
+use crate::observer::{Observer, Started};
+use crate::stream::StreamLoader;
+use crate::trainee::Trainee;
+use crate::training::{Outcome, Training};
+use crate::{CheckpointError, Optimizer, RunFolder, TrainConfig, TrainError};
+
+/// A training to be done.
+pub struct Job {
+    /// Where everything goes.
+    pub run: RunFolder,
+    /// The text.
+    pub corpus: Corpus,
+    /// What to train and how.
+    pub config: TrainConfig,
+    /// On what; with or without autodiff.
+    pub device: Device,
+    /// From where.
+    pub start: Start,
+    /// Stops it.
+    pub interrupter: Interrupter,
+    /// burn-train's view of it.
+    pub renderer: Box<dyn MetricsRenderer>,
+    /// This crate's view of it.
+    pub observer: Box<dyn Observer>,
+}
+
+/// Where a training starts.
+pub enum Start {
+    /// With new parameters.
+    Fresh,
+    /// With the parameters of a model that has the text's vocabulary.
+    From(Box<TrainedModel>),
+    /// Where the run folder's newest checkpoint was made.
+    Resume,
+}
+
+/// Trains.
+///
+/// # Errors
+/// Nothing is written before the text, the batches and what is started from are found good. What
+/// goes wrong later leaves the best model and the last checkpoint as they are.
+pub fn train(job: Job) -> Result<Outcome, TrainError> {
+    let Job { run, corpus, config, device, start, interrupter, renderer, mut observer } = job;
+    let device = device.without_autodiff().autodiff();
+    let vocab = corpus.vocab().clone();
+    vocab.encode(&config.sample.prime).map_err(TrainError::Prime)?;
+    let split = Split::new(corpus.chars(), config.fractions);
+    let batches = |part: Part| {
+        Batches::new(corpus.ids().slice(split.range(part)), config.batch)
+            .map_err(|error| TrainError::Batches(error.in_part(part)))
+    };
+    let (train, valid) = (batches(Part::Train)?, batches(Part::Valid)?);
+
+    let model_config = CharRnnConfig { vocab_size: vocab.len(), ..config.model };
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let fresh = |rng: &mut ChaCha8Rng| model_config.init(&device, rng);
+    let network = match &start {
+        Start::Fresh | Start::Resume => fresh(&mut rng),
+        Start::From(model) => with_parameters_of(model, &vocab, fresh(&mut rng))?,
+    };
+    let mut trainee = Trainee::new(network, model_config.dropout, config.clip);
+    let mut optimizer = optimizer(&config.optimizer);
+    let mut place = Place::start(corpus.sha256());
+    let mut carry = None;
+    if matches!(start, Start::Resume) {
+        let none = || CheckpointError::None { run: run.path().to_path_buf() };
+        let saved = Saved::newest(&run.checkpoints())?.ok_or_else(none)?;
+        if saved.place.text_sha256 != corpus.sha256() {
+            return Err(CheckpointError::OtherText { path: saved.path }.into());
+        }
+        let (parameters, moments, _schedule) = saved.records()?;
+        trainee = trainee.try_load_record(parameters).map_err(|error| CheckpointError::Read {
+            path: saved.path.join("model.bpk"),
+            problem: error.to_string(),
+        })?;
+        optimizer = optimizer.load_record(moments);
+        carry = saved.carry(&device)?;
+        place = saved.place;
+    } else {
+        run.write_config(&config.toml)?;
+    }
+
+    observer.started(&Started {
+        parameters: trainee.num_params(),
+        vocab_size: vocab.len(),
+        train_chars: split.train.len(),
+        valid_chars: split.valid.len(),
+        batches: train.len(),
+        valid_batches: valid.len(),
+        epoch: place.epoch,
+        step: place.step,
+    });
+    let (writer, [parameters, moments, schedule]) = Writer::new(run.checkpoints());
+    let plain = device.clone().inner();
+    let loader =
+        StreamLoader::new(train, device.clone(), config.seed, place.epoch, place.batch, carry);
+    let valid = StreamLoader::new(valid, plain, config.seed, 1, 0, None);
+    let summary = Summary {
+        text: Some(config.text_name.clone()),
+        text_sha256: Some(corpus.sha256().to_string()),
+        run_config: Some(config.toml.clone()),
+        ..Summary::default()
+    };
+    let template =
+        TrainedModel { network: trainee.valid().network, config: model_config, vocab, summary };
+    let epochs = config.epochs;
+    let lr = config.optimizer.lr();
+    let training = Arc::new(Training {
+        run: run.clone(),
+        config,
+        device,
+        template: RefCell::new(template),
+        writer,
+        observer: RefCell::new(observer),
+        place: RefCell::new(place),
+        ended: Cell::new(None),
+    });
+    SupervisedTraining::new(run.logs(), Arc::new(loader), Arc::new(valid))
+        .metrics((
+            StepMetric::loss(),
+            StepMetric::perplexity(),
+            StepMetric::bits_per_char(),
+            StepMetric::chars_per_second(),
+        ))
+        .metric_train_numeric(LearningRateMetric::new())
+        .with_interrupter(interrupter)
+        .with_training_strategy(TrainingStrategy::Custom(training.clone()))
+        .with_custom_checkpointers(parameters, moments, schedule)
+        .with_checkpointing_strategy(Always)
+        .with_application_logger(None)
+        .renderer(renderer)
+        .num_epochs(epochs)
+        .launch(Learner::new(trainee, optimizer, lr));
+    training.ended.take().expect("the loop says how it ended")
+}
+
+/// A network of the new training's shape with another model's parameters.
+fn with_parameters_of(
+    model: &TrainedModel,
+    vocab: &charloom_data::Vocab,
+    network: CharRnn,
+) -> Result<CharRnn, TrainError> {
+    if model.vocab != *vocab {
+        return Err(TrainError::OtherVocabulary {
+            found: format!("{} characters", model.vocab.len()),
+            needed: format!("{}", vocab.len()),
+        });
+    }
+    let parameters: std::collections::HashMap<_, _> =
+        model.network.parameters().into_iter().collect();
+    network.with_parameters(|name, shape| match parameters.get(name) {
+        Some(data) if data.shape().to_vec() == shape => Ok(data.clone()),
+        Some(data) => Err(TrainError::OtherShape {
+            tensor: name.to_string(),
+            found: data.shape().to_vec(),
+            needed: shape.to_vec(),
+        }),
+        None => Err(TrainError::OtherShape {
+            tensor: name.to_string(),
+            found: vec![],
+            needed: shape.to_vec(),
+        }),
+    })
+}
+
+fn optimizer(config: &Optimizer) -> ModuleOptimizer {
+    match *config {
+        Optimizer::Adam { lr: _, beta1, beta2, eps, weight_decay } => AdamConfig::new()
+            .with_beta_1(beta1 as f32)
+            .with_beta_2(beta2 as f32)
+            .with_epsilon(eps as f32)
+            .with_weight_decay(
+                (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32)),
+            )
+            .init(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a training tells whoever started it.
+
+use std::path::Path;
+
+/// Is told of a training as it goes; each part may be left out. All calls come from the thread
+/// that trains.
+pub trait Observer: Send {
+    /// Training begins, or goes on.
+    fn started(&mut self, _info: &Started) {}
+    /// A step was taken.
+    fn step(&mut self, _step: &StepReport) {}
+    /// An epoch was validated; `sample` is what the model writes now.
+    fn epoch(&mut self, _epoch: &EpochReport, _sample: &str) {}
+    /// A checkpoint stands on disk.
+    fn saved(&mut self, _checkpoint: &Path) {}
+}
+
+/// Says nothing to nobody.
+impl Observer for () {}
+
+/// What is about to be trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Started {
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Number of different characters V.
+    pub vocab_size: usize,
+    /// Characters in the training part.
+    pub train_chars: usize,
+    /// Characters in the validation part.
+    pub valid_chars: usize,
+    /// Batches of an epoch.
+    pub batches: usize,
+    /// Batches of a validation.
+    pub valid_batches: usize,
+    /// The epoch that comes first, from 1.
+    pub epoch: usize,
+    /// Steps taken before: 0 unless the run is resumed.
+    pub step: usize,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// How many there will be.
+    pub epochs: usize,
+    /// The batch within the epoch, from 1.
+    pub batch: usize,
+    /// How many there are.
+    pub batches: usize,
+    /// Steps taken in the whole run.
+    pub step: usize,
+    /// Nats per character on this batch.
+    pub loss: f64,
+    /// Training characters by training time, in this epoch.
+    pub chars_per_second: f64,
+}
+
+/// One epoch: a row of `metrics.csv`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// How many there will be.
+    pub epochs: usize,
+    /// Steps taken in the whole run.
+    pub step: usize,
+    /// Mean over the epoch's batches, nats per character.
+    pub train_loss: f64,
+    /// On the validation part, nats per character.
+    pub valid_loss: f64,
+    /// `exp(valid_loss)`.
+    pub valid_perplexity: f64,
+    /// `valid_loss / ln 2`.
+    pub valid_bits_per_char: f64,
+    /// Of the last step.
+    pub learning_rate: f64,
+    /// Training characters by training time.
+    pub chars_per_second: f64,
+    /// Since the run began, validation and samples included, pauses not.
+    pub seconds: f64,
+    /// Whether no epoch before had a lower validation loss.
+    pub best: bool,
+}

@@ -1,0 +1,199 @@
+//! The run folder: where everything that a training makes is found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use charloom_data::atomic;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Saved;
+use crate::{EpochReport, RunError};
+
+/// `runs/<name>/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+    name: String,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run.
+    pub fn create(runs: &Path, name: &str) -> Result<Self, RunError> {
+        let run = Self::at(runs, name)?;
+        fs::create_dir_all(runs).map_err(failed("create", runs))?;
+        fs::create_dir(&run.path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                RunError::Exists { name: name.to_string(), folder: runs.to_path_buf() }
+            }
+            _ => RunError::Io { action: "create", path: run.path.clone(), source },
+        })?;
+        for folder in ["checkpoints", "samples", "logs"] {
+            let folder = run.path.join(folder);
+            fs::create_dir(&folder).map_err(failed("create", &folder))?;
+        }
+        Ok(run)
+    }
+
+    /// The folder of a run that exists.
+    pub fn open(runs: &Path, name: &str) -> Result<Self, RunError> {
+        let run = Self::at(runs, name)?;
+        if !run.config().is_file() && !run.model().is_file() {
+            let (name, folder) = (name.to_string(), runs.to_path_buf());
+            return Err(RunError::Missing { name, folder });
+        }
+        Ok(run)
+    }
+
+    /// The run that was worked on last, if there is any.
+    pub fn newest(runs: &Path) -> Result<Option<Self>, RunError> {
+        let entries = match fs::read_dir(runs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", runs)(error)),
+        };
+        let mut newest: Option<(SystemTime, Self)> = None;
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(run) = Self::open(runs, &name) else { continue };
+            let changed = run.changed();
+            if newest.as_ref().is_none_or(|(time, _)| changed > *time) {
+                newest = Some((changed, run));
+            }
+        }
+        Ok(newest.map(|(_, run)| run))
+    }
+
+    fn at(runs: &Path, name: &str) -> Result<Self, RunError> {
+        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        if !plain || name.starts_with('.') {
+            return Err(RunError::Name { name: name.to_string() });
+        }
+        Ok(Self { path: runs.join(name), name: name.to_string() })
+    }
+
+    fn changed(&self) -> SystemTime {
+        let files = [self.config(), self.model(), self.checkpoints()];
+        let times = files.iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok());
+        times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// The name of the run.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `config.toml`: the resolved configuration, written before training starts.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// `model.safetensors`: the model with the lowest validation loss so far.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+
+    /// `metrics.csv`: a row an epoch.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.csv")
+    }
+
+    /// Whether the run can be resumed.
+    pub fn checkpoint_exists(&self) -> bool {
+        matches!(Saved::newest(&self.checkpoints()), Ok(Some(_)))
+    }
+
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    pub(crate) fn write_config(&self, toml: &str) -> Result<(), RunError> {
+        write(&self.config(), toml.as_bytes())
+    }
+
+    pub(crate) fn write_sample(&self, epoch: usize, text: &str) -> Result<(), RunError> {
+        let file = self.path.join("samples").join(format!("epoch-{epoch:03}.txt"));
+        write(&file, text.as_bytes())
+    }
+
+    /// Adds a row to `metrics.csv`, in place of any rows from its epoch on.
+    pub(crate) fn write_metrics(&self, report: &EpochReport) -> Result<(), RunError> {
+        let path = self.metrics();
+        let io = |error: csv::Error| failed("write", &path)(error.into());
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        if path.exists() {
+            let mut reader = csv::Reader::from_path(&path).map_err(io)?;
+            for row in reader.deserialize::<Row>() {
+                let row = row.map_err(io)?;
+                if row.epoch < report.epoch {
+                    writer.serialize(row).map_err(io)?;
+                }
+            }
+        }
+        writer.serialize(Row::from(report)).map_err(io)?;
+        let bytes =
+            writer.into_inner().map_err(|error| failed("write", &path)(error.into_error()))?;
+        write(&path, &bytes)
+    }
+}
+
+/// A row of `metrics.csv`.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    epoch: usize,
+    step: usize,
+    train_loss: f64,
+    valid_loss: f64,
+    valid_perplexity: f64,
+    valid_bits_per_char: f64,
+    learning_rate: f64,
+    chars_per_second: f64,
+    seconds: f64,
+}
+
+impl From<&EpochReport> for Row {
+    fn from(report: &EpochReport) -> Self {
+        let EpochReport {
+            epoch,
+            epochs: _,
+            step,
+            train_loss,
+            valid_loss,
+            valid_perplexity,
+            valid_bits_per_char,
+            learning_rate,
+            chars_per_second,
+            seconds,
+            best: _,
+        } = *report;
+        Self {
+            epoch,
+            step,
+            train_loss,
+            valid_loss,
+            valid_perplexity,
+            valid_bits_per_char,
+            learning_rate,
+            chars_per_second: chars_per_second.round(),
+            seconds: (seconds * 1000.0).round() / 1000.0,
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    atomic::write(path, bytes).map_err(failed("write", path))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_path_buf();
+    move |source| RunError::Io { action, path, source }
+}

@@ -1,0 +1,31 @@
+//! Training takes PyTorch's steps: the same loss at each of a hundred, and the same weights after.
+
+mod goldens;
+
+use burn::prelude::*;
+use charloom_model::Cell;
+
+#[test]
+fn a_hundred_steps_of_an_lstm_give_pytorchs_losses() {
+    goldens::losses_match("lstm_100_steps", Cell::Lstm, 5.0, 100, &Device::flex());
+}
+
+#[test]
+fn a_hundred_steps_with_gradients_clipped_hard_give_pytorchs_losses() {
+    goldens::losses_match("lstm_clip_100_steps", Cell::Lstm, 0.25, 100, &Device::flex());
+}
+
+#[test]
+fn a_hundred_steps_of_a_gru_give_pytorchs_losses() {
+    goldens::losses_match("gru_100_steps", Cell::Gru, 5.0, 100, &Device::flex());
+}
+
+#[test]
+fn a_hundred_steps_of_a_tanh_network_give_pytorchs_losses() {
+    goldens::losses_match("tanh_100_steps", Cell::Tanh, 5.0, 100, &Device::flex());
+}
+
+#[test]
+fn a_hundred_steps_with_an_embedding_give_pytorchs_losses() {
+    goldens::losses_match("gru_embedding_100_steps", Cell::Gru, 5.0, 100, &Device::flex());
+}
