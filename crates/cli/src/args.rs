@@ -238,17 +238,8 @@ pub struct SampleArgs {
 impl SampleArgs {
     /// The flags that stand for one key each: flag, key and what was typed.
     pub fn flags(&self) -> Vec<(&'static str, &'static str, &str)> {
-        let Self {
-            prime,
-            length,
-            temperature,
-            top_k,
-            top_p,
-            greedy,
-            seed: _,
-            samples: _,
-            stop: _,
-        } = self;
+        let Self { prime, length, temperature, top_k, top_p, greedy, seed: _, samples: _, stop: _ } =
+            self;
         let temperature = if *greedy { Some("0") } else { temperature.as_deref() };
         [
             ("--prime", "sample.prime", prime.as_deref()),

@@ -184,11 +184,7 @@ impl Backend {
 }
 
 /// What a device calls itself.
-#[cfg(any(
-    feature = "wgpu",
-    feature = "cuda",
-    feature = "rocm"
-))]
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 pub fn device_name(device: &Device) -> Option<String> {
     quietly(|| device.identity()).ok().flatten().map(|identity| identity.name)
 }

@@ -111,7 +111,10 @@ impl Observer for Progress {
             counted(batches, "batch").replace("batchs", "batches"),
         ));
         if step > 0 {
-            self.line(format_args!("going on after step {}, in epoch {epoch}", grouped(step as u64)));
+            self.line(format_args!(
+                "going on after step {}, in epoch {epoch}",
+                grouped(step as u64)
+            ));
         }
         self.last_line = Instant::now();
     }

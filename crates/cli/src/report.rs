@@ -99,12 +99,6 @@ fn bold(color: AnsiColor) -> Style {
     color.on_default().bold()
 }
 
-/// Something to know that stops nothing.
-pub fn warn(message: impl fmt::Display) {
-    let style = bold(AnsiColor::Yellow);
-    say!("{style}warning{style:#}: {message}");
-}
-
 /// Prints a line to standard error, in colour only on a terminal.
 macro_rules! say {
     ($($part:tt)*) => { $crate::report::write_line(format_args!($($part)*)) };
@@ -182,18 +176,26 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three() {
-        for (number, text) in
-            [(0u64, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_692_790, "1,692,790")]
-        {
+        for (number, text) in [
+            (0u64, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (123_456, "123,456"),
+            (1_692_790, "1,692,790"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }
 
     #[test]
     fn durations_read_as_people_say_them() {
-        for (seconds, text) in
-            [(0.04, "0.0 s"), (8.12, "8.1 s"), (59.4, "59 s"), (125.0, "2 min 5 s"), (12_000.0, "3 h 20 min")]
-        {
+        for (seconds, text) in [
+            (0.04, "0.0 s"),
+            (8.12, "8.1 s"),
+            (59.4, "59 s"),
+            (125.0, "2 min 5 s"),
+            (12_000.0, "3 h 20 min"),
+        ] {
             assert_eq!(duration(seconds), text);
         }
     }

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 mod cell;
+pub mod cpu;
 mod dropout;
 mod generic;
 mod init;
@@ -12,7 +13,7 @@ mod stack;
 mod state;
 
 pub use cell::Cell;
-pub use dropout::Dropout;
+pub use cpu::Dropout;
 pub use init::Init;
 pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
 pub use loss::linear_cross_entropy;

@@ -118,10 +118,7 @@ impl Text {
         if let Some(last) = part.chars().last() {
             self.line_ended = last == '\n';
         }
-        self.out
-            .write_all(part.as_bytes())
-            .and_then(|()| self.out.flush())
-            .map_err(Failure::output)
+        self.out.write_all(part.as_bytes()).and_then(|()| self.out.flush()).map_err(Failure::output)
     }
 
     /// Ends the last line if `wanted`. In a file or a pipe the text stays what was written, to the byte.

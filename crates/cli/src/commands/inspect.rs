@@ -21,8 +21,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let device = Backend::default().open(None)?;
         return model(file, &load(file, &device)?);
     }
-    let settings =
-        Settings { batch: batch.clone(), seq: seq.clone(), ..Settings::default() };
+    let settings = Settings { batch: batch.clone(), seq: seq.clone(), ..Settings::default() };
     let resolved = config::resolve(&Layers::from_settings(&settings)?)?;
     let corpus = Corpus::read(file).map_err(|error| corpus_failure(&error))?;
     text(&corpus, resolved.fractions, resolved.batch)
@@ -127,7 +126,10 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
         answer!("            {test} to test with")?;
     }
     if train == 0 || valid == 0 {
-        answer!("            too few: one batch needs {} characters", grouped(config.chars_needed() as u64))?;
+        answer!(
+            "            too few: one batch needs {} characters",
+            grouped(config.chars_needed() as u64)
+        )?;
     }
     Ok(())
 }

@@ -58,10 +58,12 @@ impl Chosen {
 pub fn find_run(runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
     match name {
         Some(name) => RunFolder::open(runs_dir, name).map_err(|error| run_failure(&error)),
-        None => RunFolder::newest(runs_dir).map_err(|error| run_failure(&error))?.ok_or_else(|| {
-            Failure::request(format!("there is no run in `{}`", runs_dir.display()))
-                .hint(format!("`{} train --text FILE` makes one", command()))
-        }),
+        None => {
+            RunFolder::newest(runs_dir).map_err(|error| run_failure(&error))?.ok_or_else(|| {
+                Failure::request(format!("there is no run in `{}`", runs_dir.display()))
+                    .hint(format!("`{} train --text FILE` makes one", command()))
+            })
+        }
     }
 }
 

@@ -24,23 +24,29 @@ use crate::threads;
 
 /// Trains a model.
 pub fn run(args: TrainArgs) -> Result<()> {
-    let TrainArgs { settings, device: machine, runs: RunsDir { runs_dir }, run, resume, init_from, plain } =
-        args;
+    let TrainArgs {
+        settings,
+        device: machine,
+        runs: RunsDir { runs_dir },
+        run,
+        resume,
+        init_from,
+        plain,
+    } = args;
     let resumed = match resume {
         true => Some(resumed(&settings, &runs_dir, run.as_deref())?),
         false => None,
     };
     let layers = match &resumed {
-        Some(run) => Layers::new()
-            .over(Layer::saved(&run.config())?)
-            .over_flags(settings.flags())?,
+        Some(run) => {
+            Layers::new().over(Layer::saved(&run.config())?).over_flags(settings.flags())?
+        }
         None => Layers::from_settings(&settings)?,
     };
     let resolved = config::resolve(&layers)?;
     threads::limit(machine.threads)?;
     let device = machine.backend.open(machine.device)?;
-    let corpus =
-        Corpus::read(&resolved.text).map_err(|error| corpus_failure(&error))?;
+    let corpus = Corpus::read(&resolved.text).map_err(|error| corpus_failure(&error))?;
     let (start, run) = match (resumed, init_from) {
         (Some(run), _) => (Start::Resume, run),
         (None, Some(path)) => {
@@ -71,8 +77,15 @@ fn resumed(settings: &Settings, runs_dir: &Path, name: Option<&str>) -> Result<R
     }
     let run = find_run(runs_dir, name)?;
     if !run.checkpoint_exists() {
-        return Err(Failure::request(format!("the run `{}` has no checkpoint to go on from", run.name()))
-            .hint(format!("`{} train --config {}` begins it anew, under another name", command(), run.config().display())));
+        return Err(Failure::request(format!(
+            "the run `{}` has no checkpoint to go on from",
+            run.name()
+        ))
+        .hint(format!(
+            "`{} train --config {}` begins it anew, under another name",
+            command(),
+            run.config().display()
+        )));
     }
     Ok(run)
 }
@@ -200,7 +213,12 @@ fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> I
     let model = &resolved.model;
     Introduction {
         text: format!("`{}`", resolved.text.display()),
-        network: format!("{}, {} of {}", model.cell, counted(model.layers, "layer"), model.hidden_size),
+        network: format!(
+            "{}, {} of {}",
+            model.cell,
+            counted(model.layers, "layer"),
+            model.hidden_size
+        ),
         machine: format!("on {}{threads}", machine.backend),
         run: format!("`{}`", run.path().display()),
         chars_per_batch: resolved.batch.batch_size * resolved.batch.seq_length,
@@ -227,7 +245,11 @@ fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String
 /// As a shell takes it for one word.
 fn quoted(word: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Says how a training ended, and what to do next.
@@ -267,14 +289,15 @@ fn train_failure(
         TrainError::Batches(BatchError::TooShort(_)) => {
             Failure::request_error(error).maybe_hint(fitting(chars, fractions, batch))
         }
-        TrainError::Prime(_) => Failure::request_error(error)
-            .hint("`--set sample.prime=TEXT` takes another one, and `--set sample.prime=\"\"` none"),
+        TrainError::Prime(_) => Failure::request_error(error).hint(
+            "`--set sample.prime=TEXT` takes another one, and `--set sample.prime=\"\"` none",
+        ),
         TrainError::Batches(BatchError::Zero(_))
         | TrainError::OtherVocabulary { .. }
         | TrainError::OtherShape { .. }
-        | TrainError::Checkpoint(CheckpointError::None { .. } | CheckpointError::OtherText { .. }) => {
-            Failure::request_error(error)
-        }
+        | TrainError::Checkpoint(
+            CheckpointError::None { .. } | CheckpointError::OtherText { .. },
+        ) => Failure::request_error(error),
         TrainError::NotFinite { .. } => {
             let model = run.model();
             let kept = if model.exists() {
@@ -286,9 +309,10 @@ fn train_failure(
                 "{kept}a smaller learning rate (`--lr`) or `--set train.clip={{norm=1}}` may help"
             ))
         }
-        TrainError::Checkpoint(_) | TrainError::Model(_) | TrainError::Sample(_) | TrainError::Burn(_) => {
-            Failure::work_error(error)
-        }
+        TrainError::Checkpoint(_)
+        | TrainError::Model(_)
+        | TrainError::Sample(_)
+        | TrainError::Burn(_) => Failure::work_error(error),
     }
 }
 

@@ -82,7 +82,8 @@ impl Layer {
         let (key, value) = typed.split_once('=').ok_or_else(wrong)?;
         let (key, value) = (key.trim(), value.trim());
         let plain = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         };
         if !key.contains('.') || !key.split('.').all(plain) || value.is_empty() {
             return Err(wrong());
@@ -149,7 +150,8 @@ impl Source {
 /// Serde's message for an unknown key: the key, and the list of those that there are.
 fn unknown_field(message: &str) -> Option<(&str, &str)> {
     let (unknown, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    let known = rest.strip_prefix(", expected one of ").or_else(|| rest.strip_prefix(", expected "))?;
+    let known =
+        rest.strip_prefix(", expected one of ").or_else(|| rest.strip_prefix(", expected "))?;
     Some((unknown, known))
 }
 

@@ -11,7 +11,7 @@ mod show;
 mod value;
 
 pub use layer::{Layer, Layers};
-pub use resolve::{Resolved, Sample, resolve, sample};
+pub use resolve::{Resolved, resolve, sample};
 pub use show::show;
 
 #[cfg(test)]

@@ -88,8 +88,16 @@ pub fn resolve(layers: &Layers) -> Result<Resolved> {
         clip: clip.word_or_table(
             &[("none", Clip::None)],
             &[
-                Form { key: "norm", legal: ABOVE_ZERO, read: |v| Reals::LIMIT.read(v).map(Clip::Norm) },
-                Form { key: "value", legal: ABOVE_ZERO, read: |v| Reals::LIMIT.read(v).map(Clip::Value) },
+                Form {
+                    key: "norm",
+                    legal: ABOVE_ZERO,
+                    read: |v| Reals::LIMIT.read(v).map(Clip::Norm),
+                },
+                Form {
+                    key: "value",
+                    legal: ABOVE_ZERO,
+                    read: |v| Reals::LIMIT.read(v).map(Clip::Value),
+                },
             ],
         )?,
         sample,
@@ -99,7 +107,8 @@ pub fn resolve(layers: &Layers) -> Result<Resolved> {
 const ABOVE_ZERO: &str = "a number above 0, up to 1000000";
 
 fn data(section: raw::Data<'_>) -> Result<(PathBuf, Fractions, BatchConfig)> {
-    let raw::Data { text, valid_fraction, test_fraction, batch_size, seq_length, last_target } = section;
+    let raw::Data { text, valid_fraction, test_fraction, batch_size, seq_length, last_target } =
+        section;
     let path = PathBuf::from(text.text()?);
     if path.as_os_str().is_empty() {
         return Err(text.must_be("the path of a text file"));

@@ -26,22 +26,46 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         clip,
         sample,
     } = resolved;
-    let CharRnnConfig { vocab_size: _, cell, input, hidden_size, layers: depth, dropout, bias, init } =
-        model;
+    let CharRnnConfig {
+        vocab_size: _,
+        cell,
+        input,
+        hidden_size,
+        layers: depth,
+        dropout,
+        bias,
+        init,
+    } = model;
     let Sample { prime, length, temperature, top_k, top_p } = sample;
 
     let mut page = Page { text: String::new(), origins: origins(layers) };
     page.section("data");
     page.key("data.text", quoted(&text.to_string_lossy()), "what is learnt, UTF-8");
-    page.key("data.valid_fraction", real(fractions.valid()), "its tail, which measures and is not learnt");
+    page.key(
+        "data.valid_fraction",
+        real(fractions.valid()),
+        "its tail, which measures and is not learnt",
+    );
     page.key("data.test_fraction", real(fractions.test()), "kept away from both, at its very end");
-    page.key("data.batch_size", batch.batch_size, "N: places of the text that are read side by side");
-    page.key("data.seq_length", batch.seq_length, "T: characters that the network is unrolled over");
+    page.key(
+        "data.batch_size",
+        batch.batch_size,
+        "N: places of the text that are read side by side",
+    );
+    page.key(
+        "data.seq_length",
+        batch.seq_length,
+        "T: characters that the network is unrolled over",
+    );
     let last_target = match batch.last_target {
         LastTarget::Next => "next",
         LastTarget::Wrap => "wrap",
     };
-    page.key("data.last_target", quoted(last_target), "after a row's end: the \"next\" character, or \"wrap\" to its first");
+    page.key(
+        "data.last_target",
+        quoted(last_target),
+        "after a row's end: the \"next\" character, or \"wrap\" to its first",
+    );
 
     page.section("model");
     page.key("model.cell", quoted(&cell.to_string()), "lstm, gru, tanh or relu");
@@ -52,7 +76,11 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     page.key("model.input", input, "\"one-hot\" or { embedding = D }");
     page.key("model.hidden_size", hidden_size, "H: size of a layer's state");
     page.key("model.layers", depth, "L: recurrent layers, one above the other");
-    page.key("model.dropout", real(*dropout), "probability of dropping a layer's output while training");
+    page.key(
+        "model.dropout",
+        real(*dropout),
+        "probability of dropping a layer's output while training",
+    );
     let bias = match bias {
         Bias::Double => "double",
         Bias::Single => "single",
@@ -68,8 +96,16 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
 
     page.section("train");
     page.key("train.epochs", epochs, "times that the training part is read");
-    page.key("train.max_steps", max_steps, "steps after which training ends in any case, 0 for no limit");
-    page.key("train.patience", patience, "epochs without a better validation loss that end it, 0 for never");
+    page.key(
+        "train.max_steps",
+        max_steps,
+        "steps after which training ends in any case, 0 for no limit",
+    );
+    page.key(
+        "train.patience",
+        patience,
+        "epochs without a better validation loss that end it, 0 for never",
+    );
     page.key("train.seed", seed, "governs everything random");
     let Optimizer::Adam { lr, beta1, beta2, eps, weight_decay } = *optimizer;
     let [lr, beta1, beta2, eps, weight_decay] = [lr, beta1, beta2, eps, weight_decay].map(real);
@@ -85,7 +121,11 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         Clip::Norm(limit) => format!("{{ norm = {} }}", real(*limit)),
         Clip::Value(limit) => format!("{{ value = {} }}", real(*limit)),
     };
-    page.key("train.clip", clip, "largest gradient: { norm = X } over all together, { value = X } for each, or \"none\"");
+    page.key(
+        "train.clip",
+        clip,
+        "largest gradient: { norm = X } over all together, { value = X } for each, or \"none\"",
+    );
     page.key("train.schedule", quoted("constant"), "how the learning rate changes");
     page.key("train.loss", quoted("mean"), "over a batch's characters");
     page.key("train.state", quoted("reset"), "the carried state, when an epoch begins");
@@ -93,9 +133,17 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     page.section("sample");
     page.key("sample.prime", quoted(prime), "what a sample goes on from");
     page.key("sample.length", length, "characters to write after each epoch");
-    page.key("sample.temperature", real(*temperature), "below 1 careful, above 1 daring, 0 the likeliest always");
+    page.key(
+        "sample.temperature",
+        real(*temperature),
+        "below 1 careful, above 1 daring, 0 the likeliest always",
+    );
     page.key("sample.top_k", top_k, "pick among so many of the likeliest only, 0 for all");
-    page.key("sample.top_p", real(*top_p), "pick among the likeliest of this probability together only, 1 for all");
+    page.key(
+        "sample.top_p",
+        real(*top_p),
+        "pick among the likeliest of this probability together only, 1 for all",
+    );
     page.text
 }
 
@@ -132,9 +180,32 @@ fn origins(layers: &Layers) -> HashMap<&'static str, String> {
     let raw::Sample { prime, length, temperature, top_k, top_p } = raw::Sample::of(all);
 
     let mut origins: HashMap<_, _> = [
-        text, valid_fraction, test_fraction, batch_size, seq_length, last_target, cell, input,
-        hidden_size, layers, dropout, bias, init, epochs, max_steps, patience, seed, clip, schedule,
-        loss, state, prime, length, temperature, top_k, top_p,
+        text,
+        valid_fraction,
+        test_fraction,
+        batch_size,
+        seq_length,
+        last_target,
+        cell,
+        input,
+        hidden_size,
+        layers,
+        dropout,
+        bias,
+        init,
+        epochs,
+        max_steps,
+        patience,
+        seed,
+        clip,
+        schedule,
+        loss,
+        state,
+        prime,
+        length,
+        temperature,
+        top_k,
+        top_p,
     ]
     .into_iter()
     .filter_map(|found| Some((found.key, found.origin()?)))

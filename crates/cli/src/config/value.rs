@@ -65,7 +65,11 @@ impl<'a> Found<'a> {
             .filter(|whole| range.contains(whole))
             .and_then(|whole| usize::try_from(whole).ok())
             .ok_or_else(|| {
-                self.must_be(format_args!("a whole number from {} to {}", range.start(), range.end()))
+                self.must_be(format_args!(
+                    "a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                ))
             })
     }
 
@@ -88,8 +92,7 @@ impl<'a> Found<'a> {
     pub fn word_or_table<T: Copy>(self, words: &[(&str, T)], forms: &[Form<T>]) -> Result<T> {
         self.word(words).or_else(|| self.form(forms)).ok_or_else(|| {
             let words = words.iter().map(|(word, _)| format!("`\"{word}\"`"));
-            let forms =
-                forms.iter().map(|form| format!("`{{ {} = {} }}`", form.key, form.legal));
+            let forms = forms.iter().map(|form| format!("`{{ {} = {} }}`", form.key, form.legal));
             self.must_be(join_or(words.chain(forms).collect()))
         })
     }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::Cell;
 use super::dropout::Mask;
 use super::elman::{Relu, Tanh};
 use super::forward::Track;
@@ -11,7 +12,6 @@ use super::lstm::Lstm;
 use super::panels::{Panels, Product, load_some};
 use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::Shared;
-use super::Cell;
 
 /// The rows `rows` of a layer over the steps `steps`, the last first.
 #[derive(Clone)]
@@ -81,13 +81,27 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Asks for what the forward pass left of the row after the next: it has long gone to memory.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S) {
+        if !self.gates.is_null() {
+            for gate in 0..VECTORS {
+                s.prefetch(self.gates.wrapping_add((2 * VECTORS + gate) * self.h));
+            }
+            s.prefetch(self.carry_before.wrapping_add(2 * self.h));
+        }
+        s.prefetch(self.hidden_before.wrapping_add(2 * self.h));
+        s.prefetch(self.d_out.wrapping_add(2 * self.h));
+    }
+
     /// The whole gradient of h: the output's, through its dropout, and the next step's.
     /// # Safety
     /// The place must be valid for `valid` reads.
     #[inline(always)]
     pub unsafe fn d_hidden<S: Simd>(&self, s: S, valid: usize) -> S::F {
         // SAFETY: promised by the caller.
-        let (out, state) = unsafe { (load_some(s, self.d_out, valid), load_some(s, self.d_state, valid)) };
+        let (out, state) =
+            unsafe { (load_some(s, self.d_out, valid), load_some(s, self.d_state, valid)) };
         let out = match self.mask {
             Some(mask) => mask.apply(s, self.index, out),
             None => out,
@@ -121,8 +135,14 @@ impl Backward<'_> {
             let offset = row * self.h + unit;
             let index = t * self.batch * self.h + offset;
             let flow = Flow {
-                gates: self.gates.at(at * VECTORS * self.h + unit),
-                d_gates: self.d_gates.at((at - self.steps.start * self.batch) * C::SLOTS * self.h + unit),
+                gates: if self.gates.0.is_null() {
+                    self.gates.0
+                } else {
+                    self.gates.at(at * VECTORS * self.h + unit)
+                },
+                d_gates: self
+                    .d_gates
+                    .at((at - self.steps.start * self.batch) * C::SLOTS * self.h + unit),
                 hidden_before: self.hidden.before(t).wrapping_add(offset),
                 hidden: self.hidden.after(t).wrapping_add(offset),
                 carry_before: self.carry.before(t).wrapping_add(offset),
@@ -134,6 +154,7 @@ impl Backward<'_> {
                 mask: self.mask,
                 h: self.h,
             };
+            flow.prefetch(s);
             // SAFETY: promised by the caller.
             unsafe { C::unit(s, &flow, S::LANES.min(self.h - unit)) };
         }

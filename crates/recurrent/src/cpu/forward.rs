@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Cell;
 use super::dropout::Mask;
 use super::elman::{Relu, Tanh};
 use super::gru::Gru;
@@ -10,7 +11,6 @@ use super::lstm::Lstm;
 use super::panels::{Ahead, Tile, tiles};
 use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::Shared;
-use super::Cell;
 
 /// One-hot ids `[T, N]` or dense input `[T, N, D]`.
 #[derive(Clone, Copy)]
@@ -117,7 +117,11 @@ impl Place {
             // SAFETY: promised by the caller; where H is a multiple of the lanes all of them are valid, and aligned.
             unsafe {
                 let to = self.gates.add(j * self.h);
-                if aligned { s.stream(to, gate) } else { super::panels::store_some(s, to, gate, valid) }
+                if aligned {
+                    s.stream(to, gate)
+                } else {
+                    super::panels::store_some(s, to, gate, valid)
+                }
             }
         }
     }
@@ -169,7 +173,13 @@ impl Forward<'_> {
     /// # Safety
     /// The piece's pointers must be valid and its ids below D.
     #[inline(always)]
-    unsafe fn tile<S: Simd, C: ForwardCell, const M: usize>(&self, s: S, t: usize, panel: usize, tile: Tile) {
+    unsafe fn tile<S: Simd, C: ForwardCell, const M: usize>(
+        &self,
+        s: S,
+        t: usize,
+        panel: usize,
+        tile: Tile,
+    ) {
         let row = self.rows.start + tile.start;
         let PackedLayer { h, d, .. } = *self.layer;
         let at = t * self.batch + row;
@@ -195,13 +205,29 @@ impl Forward<'_> {
                             *sum = s.load(bias.add(j * S::LANES));
                         }
                     }
-                    C::products::<S, M>(s, &mut sums, input.add(at * d), d, weights.panel(panel), weights.ahead(panel, tile), false);
+                    C::products::<S, M>(
+                        s,
+                        &mut sums,
+                        input.add(at * d),
+                        d,
+                        weights.panel(panel),
+                        weights.ahead(panel, tile),
+                        false,
+                    );
                 }
                 _ => unreachable!("a layer packed for another kind of input"),
             }
             let before = self.hidden.before(t).add(row * h);
             let weights = &self.layer.hidden;
-            C::products::<S, M>(s, &mut sums, before, h, weights.panel(panel), weights.ahead(panel, tile), true);
+            C::products::<S, M>(
+                s,
+                &mut sums,
+                before,
+                h,
+                weights.panel(panel),
+                weights.ahead(panel, tile),
+                true,
+            );
 
             for (i, sums) in sums.iter().enumerate() {
                 let offset = (row + i) * h + unit;
@@ -241,11 +267,7 @@ impl Forward<'_> {
                             }
                         };
                     }
-                    if S::ROWS > 3 {
-                        of_rows!(1 2 3 4 5 6)
-                    } else {
-                        of_rows!(1 2 3)
-                    }
+                    if S::ROWS > 3 { of_rows!(1 2 3 4 5 6) } else { of_rows!(1 2 3) }
                 }
             }
         }

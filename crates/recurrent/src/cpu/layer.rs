@@ -31,7 +31,14 @@ pub struct PackedLayer {
 
 impl PackedLayer {
     /// Packs a layer; `ids` says that its input is one-hot ids.
-    pub fn new(level: Level, cell: Cell, d: usize, h: usize, weights: &Weights<'_>, ids: bool) -> Self {
+    pub fn new(
+        level: Level,
+        cell: Cell,
+        d: usize,
+        h: usize,
+        weights: &Weights<'_>,
+        ids: bool,
+    ) -> Self {
         let gates = cell.gates();
         let (columns, sums) = match cell {
             Cell::Tanh | Cell::Relu => {

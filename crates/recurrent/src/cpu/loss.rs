@@ -60,7 +60,12 @@ pub struct Linear<'a> {
 ///
 /// # Panics
 /// Where a length isn't what its shape says, or a target isn't below V.
-pub fn linear_cross_entropy(hidden: &[f32], linear: Linear<'_>, targets: &[i32], reduction: Reduction) -> f64 {
+pub fn linear_cross_entropy(
+    hidden: &[f32],
+    linear: Linear<'_>,
+    targets: &[i32],
+    reduction: Reduction,
+) -> f64 {
     reduce(run(Level::best(), hidden, linear, targets, None).nll, targets.len(), reduction)
 }
 
@@ -141,9 +146,9 @@ fn run(
         let targets = &targets[first..first + count];
         let shared_losses = SharedLosses(losses.as_mut_ptr());
         let shared_logits = Shared(logits.as_mut_ptr());
-        let d_hidden = training.as_mut().map(|(grads, scale)| {
-            (Shared(grads.hidden[first * h..].as_mut_ptr()), *scale)
-        });
+        let d_hidden = training
+            .as_mut()
+            .map(|(grads, scale)| (Shared(grads.hidden[first * h..].as_mut_ptr()), *scale));
         for_each_piece(count, |rows| {
             level.run(Rows {
                 hidden: hidden[rows.start * h..].as_ptr(),
@@ -163,7 +168,10 @@ fn run(
                 stride,
                 k: count,
                 columns: 0..v,
-                dense: [Some(Dense { b: hidden, n: h, c: Shared(grads.weight.as_mut_ptr()) }), None],
+                dense: [
+                    Some(Dense { b: hidden, n: h, c: Shared(grads.weight.as_mut_ptr()) }),
+                    None,
+                ],
                 one_hot: None,
                 sums: Shared(grads.bias.as_mut_ptr()),
             };
@@ -247,7 +255,13 @@ impl Kernel for Rows<'_> {
 /// Adds the bias; gives the row's loss and whether the target has the largest logit. With a scale, leaves the
 /// scaled gradient in place of the logits.
 #[inline(always)]
-fn softmax_row<S: Simd>(s: S, logits: &mut [f32], bias: &[f32], target: usize, scale: Option<f32>) -> (f32, bool) {
+fn softmax_row<S: Simd>(
+    s: S,
+    logits: &mut [f32],
+    bias: &[f32],
+    target: usize,
+    scale: Option<f32>,
+) -> (f32, bool) {
     let v = logits.len();
     let at = logits.as_mut_ptr();
     let mut largest = f32::NEG_INFINITY;
@@ -256,7 +270,8 @@ fn softmax_row<S: Simd>(s: S, logits: &mut [f32], bias: &[f32], target: usize, s
     unsafe {
         for i in (0..v).step_by(S::LANES) {
             let lanes = S::LANES.min(v - i);
-            let sum = s.add(load_some(s, at.add(i), lanes), load_some(s, bias.as_ptr().add(i), lanes));
+            let sum =
+                s.add(load_some(s, at.add(i), lanes), load_some(s, bias.as_ptr().add(i), lanes));
             store_some(s, at.add(i), sum, lanes);
         }
         for (i, &logit) in logits.iter().enumerate() {

@@ -35,8 +35,8 @@ mod tests;
 pub use dropout::{Dropout, dropout_keep, dropout_threshold};
 pub use layer::Saved;
 pub use loss::{
-    Linear,
-    LossGrads, Reduction, RowScores, linear_cross_entropy, linear_cross_entropy_training, linear_scores,
+    Linear, LossGrads, Reduction, RowScores, linear_cross_entropy, linear_cross_entropy_training,
+    linear_scores,
 };
 pub use sequence::{Grads, backward, forward};
 pub use step::{Stepper, StepperConfig};

@@ -11,7 +11,7 @@ use super::simd::{Kernel, Level, Simd, VECTORS};
 use super::threads::{Shared, for_each_job};
 
 /// Rows of A and B that are packed at a time.
-const BLOCK: usize = 128;
+const BLOCK: usize = 192;
 /// f32 in a cache line.
 const LINE: usize = 16;
 /// Columns of A in a stripe, about: few enough for eight threads, enough to pay for packing B.
@@ -69,7 +69,11 @@ impl Outer<'_> {
         let m = self.columns.len();
         // At least eight jobs, of whole tiles of rows for the widest vectors, unless they would be tiny.
         let size = m.div_ceil(8).clamp(24, STRIPE).next_multiple_of(6);
-        (0..m).step_by(size).map(move |first| Stripe { outer: self, first, len: size.min(m - first) })
+        (0..m).step_by(size).map(move |first| Stripe {
+            outer: self,
+            first,
+            len: size.min(m - first),
+        })
     }
 }
 
@@ -125,14 +129,24 @@ impl Stripe<'_> {
                 let at = (j / VECTORS * BLOCK + row) * width + j % VECTORS * S::LANES;
                 let to = &mut packed[at..at + S::LANES];
                 // SAFETY: both have the lanes of `b`.
-                unsafe { store_some(s, to.as_mut_ptr(), load_some(s, b.as_ptr(), b.len()), b.len()) };
+                unsafe {
+                    store_some(s, to.as_mut_ptr(), load_some(s, b.as_ptr(), b.len()), b.len())
+                };
             }
         }
     }
 
     /// Adds the products of packed rows to C; meanwhile asks for the rows that follow.
     #[inline(always)]
-    fn products<S: Simd>(&self, s: S, next: usize, rows: usize, dense: Dense<'_>, a: &[f32], b: &[f32]) {
+    fn products<S: Simd>(
+        &self,
+        s: S,
+        next: usize,
+        rows: usize,
+        dense: Dense<'_>,
+        a: &[f32],
+        b: &[f32],
+    ) {
         let width = VECTORS * S::LANES;
         let tiles = self.len.div_ceil(S::ROWS);
         let count = dense.n.div_ceil(width) * tiles;
@@ -219,7 +233,16 @@ unsafe fn add_tile<S: Simd, const M: usize>(
     let mut sums = [[s.splat(0.0); VECTORS]; M];
     // SAFETY: promised by the caller.
     unsafe {
-        accumulate::<S, M, VECTORS, VECTORS, 0>(s, &mut sums, a.as_ptr(), 1, M, rows, b.as_ptr(), ahead);
+        accumulate::<S, M, VECTORS, VECTORS, 0>(
+            s,
+            &mut sums,
+            a.as_ptr(),
+            1,
+            M,
+            rows,
+            b.as_ptr(),
+            ahead,
+        );
         if valid == M && columns == VECTORS * S::LANES {
             for (i, sums) in sums.iter().enumerate() {
                 for (j, &sum) in sums.iter().enumerate() {

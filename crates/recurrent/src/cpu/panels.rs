@@ -199,7 +199,13 @@ impl Ahead {
 /// `a` must be valid for reads at all those places, `b` for `k · B · LANES` reads.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-pub unsafe fn accumulate<S: Simd, const M: usize, const W: usize, const B: usize, const SHIFT: usize>(
+pub unsafe fn accumulate<
+    S: Simd,
+    const M: usize,
+    const W: usize,
+    const B: usize,
+    const SHIFT: usize,
+>(
     s: S,
     sums: &mut [[S::F; W]; M],
     mut a: *const f32,
@@ -308,11 +314,7 @@ impl Kernel for Product<'_> {
                         }
                     };
                 }
-                if S::ROWS > 3 {
-                    of_rows!(1 2 3 4 5 6)
-                } else {
-                    of_rows!(1 2 3)
-                }
+                if S::ROWS > 3 { of_rows!(1 2 3 4 5 6) } else { of_rows!(1 2 3) }
             }
         }
     }

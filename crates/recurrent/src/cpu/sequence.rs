@@ -193,7 +193,17 @@ pub fn backward(
     grad_out: &[f32],
     want_input_grad: bool,
 ) -> Grads {
-    backward_at(Level::best(), cell, dims, input, weights, dropout, saved, grad_out, want_input_grad)
+    backward_at(
+        Level::best(),
+        cell,
+        dims,
+        input,
+        weights,
+        dropout,
+        saved,
+        grad_out,
+        want_input_grad,
+    )
 }
 
 /// [`backward`] with an instruction set.
@@ -215,7 +225,11 @@ pub(super) fn backward_at(
     input.check(dims);
     weights.check(cell, dims);
     assert_eq!(saved.hidden.len(), (t + 1) * slot, "saved is of these sizes");
-    assert_eq!(grad_out.len(), (t + cell.states()) * slot, "the output's gradient is [T + S, N, H]");
+    assert_eq!(
+        grad_out.len(),
+        (t + cell.states()) * slot,
+        "the output's gradient is [T + S, N, H]"
+    );
 
     let (d_outputs, d_finals) = grad_out.split_at(t * slot);
     let mut grads = Grads {
@@ -254,7 +268,11 @@ pub(super) fn backward_at(
         input_weights: input_weights.as_ref(),
         hidden: track(&saved.hidden),
         carry: track(&saved.carry),
-        gates: Shared(saved.gates.as_ptr().cast_mut()),
+        gates: Shared(if saved.gates.is_empty() {
+            null_mut()
+        } else {
+            saved.gates.as_ptr().cast_mut()
+        }),
         d_gates: Shared(d_gates.as_mut_ptr()),
         d_out: Shared(d_outputs.as_ptr().cast_mut()),
         mask: Mask::new(dropout),
@@ -264,11 +282,19 @@ pub(super) fn backward_at(
     };
     for end in (1..=t).rev().step_by(chunk.max(1)) {
         let steps = end.saturating_sub(chunk)..end;
-        for_each_piece(n, |rows| level.run(Backward { rows, steps: steps.clone(), ..pass.clone() }));
+        for_each_piece(n, |rows| {
+            level.run(Backward { rows, steps: steps.clone(), ..pass.clone() })
+        });
         let rows = steps.start * n..steps.end * n;
         // SAFETY: the pieces that write it are done, and it has the rows of a chunk.
         let d_gates = unsafe { std::slice::from_raw_parts(pass.d_gates.0, rows.len() * slots) };
-        sums.add(level, d_gates, slots, input.rows(rows.clone(), d), &saved.hidden[rows.start * h..rows.end * h]);
+        sums.add(
+            level,
+            d_gates,
+            slots,
+            input.rows(rows.clone(), d),
+            &saved.hidden[rows.start * h..rows.end * h],
+        );
     }
     sums.finish(&mut grads);
     grads.input = want_input_grad.then_some(d_input);
@@ -303,7 +329,15 @@ impl WeightSums {
     fn new(cell: Cell, Dims { d, h, .. }: Dims, ids: bool) -> Self {
         let gates = cell.gates() * h;
         let biases = Buffer::zeros(VECTORS * h);
-        WeightSums { cell, d, h, w_ih: Buffer::zeros(gates * d), w_hh: Buffer::zeros(gates * h), biases, ids }
+        WeightSums {
+            cell,
+            d,
+            h,
+            w_ih: Buffer::zeros(gates * d),
+            w_hh: Buffer::zeros(gates * h),
+            biases,
+            ids,
+        }
     }
 
     /// The columns of the gates' gradients, and the row of w_ih and of w_hh that each meets first.
@@ -316,7 +350,14 @@ impl WeightSums {
     }
 
     /// Adds some rows: the products of the gates' gradients with the input and with h before.
-    fn add(&mut self, level: Level, d_gates: &[f32], slots: usize, input: Input<'_>, before: &[f32]) {
+    fn add(
+        &mut self,
+        level: Level,
+        d_gates: &[f32],
+        slots: usize,
+        input: Input<'_>,
+        before: &[f32],
+    ) {
         let (d, h, gates) = (self.d, self.h, self.cell.gates() * self.h);
         let (w_ih, w_hh) = (Shared(self.w_ih.as_mut_ptr()), Shared(self.w_hh.as_mut_ptr()));
         let biases = Shared(self.biases.as_mut_ptr());
@@ -335,7 +376,8 @@ impl WeightSums {
             }
             match (input_gate, input) {
                 (Some(gate), Input::Ids(ids)) => {
-                    outer.one_hot = Some(OneHot { ids, table: Shared(w_ih.at(gate * h)), stride: gates });
+                    outer.one_hot =
+                        Some(OneHot { ids, table: Shared(w_ih.at(gate * h)), stride: gates });
                 }
                 (Some(gate), Input::Dense(b)) => {
                     outer.dense[1] = Some(Dense { b, n: d, c: Shared(w_ih.at(gate * h * d)) });
@@ -351,7 +393,9 @@ impl WeightSums {
         let (d, h) = (self.d, self.h);
         if self.ids {
             for (j, row) in grads.w_ih.chunks_exact_mut(d).enumerate() {
-                row.iter_mut().zip(self.w_ih[j..].iter().step_by(self.cell.gates() * h)).for_each(|(to, &x)| *to = x);
+                row.iter_mut()
+                    .zip(self.w_ih[j..].iter().step_by(self.cell.gates() * h))
+                    .for_each(|(to, &x)| *to = x);
             }
         } else {
             grads.w_ih.copy_from_slice(&self.w_ih);

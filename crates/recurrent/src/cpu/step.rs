@@ -72,7 +72,12 @@ impl Stepper {
         let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
         Stepper {
             level,
-            linear: Panels::of_transposed(level, linear.weight, h, Columns::consecutive(linear.v, level)),
+            linear: Panels::of_transposed(
+                level,
+                linear.weight,
+                h,
+                Columns::consecutive(linear.v, level),
+            ),
             bias: Buffer::copy_of(linear.bias),
             streams,
             h,
@@ -182,7 +187,11 @@ impl Kernel for Step<'_> {
                 batch: self.streams,
                 rows: self.rows.clone(),
                 source,
-                hidden: Track { initial: Shared(self.now.at(at)), first: Shared(self.next.at(at)), stride: 0 },
+                hidden: Track {
+                    initial: Shared(self.now.at(at)),
+                    first: Shared(self.next.at(at)),
+                    stride: 0,
+                },
                 carry: Track { initial: carry, first: carry, stride: 0 },
                 gates: Shared(null_mut()),
                 out: Shared(null_mut()),

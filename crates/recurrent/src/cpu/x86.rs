@@ -137,9 +137,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn u_iota(self) -> __m512i {
-        arithmetic!(_mm512_setr_epi32(
-            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-        ))
+        arithmetic!(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
     }
     #[inline(always)]
     fn u_add(self, a: __m512i, b: __m512i) -> __m512i {

@@ -6,7 +6,11 @@
 //! attribute of the second; `generic` is there for the ones without kernels of their own.
 
 mod autodiff;
-mod backends;
+#[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda", feature = "rocm"))]
+mod composed;
+#[cfg(feature = "flex")]
+mod flex;
+mod plain;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};

@@ -95,6 +95,7 @@ fn vectors_and_the_plain_function_agree() {
 #[test]
 fn the_mask_of_a_seed_never_changes() {
     // Checkpoints and other backends rely on it.
-    let bits = (0..32).fold(0_u32, |bits, i| bits << 1 | u32::from(dropout_keep(42, i, dropout_threshold(0.5))));
+    let bits = (0..32)
+        .fold(0_u32, |bits, i| bits << 1 | u32::from(dropout_keep(42, i, dropout_threshold(0.5))));
     assert_eq!(bits, 0b1001_1111_1101_1110_1010_1100_0100_0010);
 }

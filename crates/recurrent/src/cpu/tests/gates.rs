@@ -31,7 +31,13 @@ impl Kernel for Apply<'_> {
 }
 
 /// The largest error against f64, relative to `scale` of the true value.
-fn worst(function: Function, from: f32, to: f32, truth: fn(f64) -> f64, scale: fn(f64) -> f64) -> f64 {
+fn worst(
+    function: Function,
+    from: f32,
+    to: f32,
+    truth: fn(f64) -> f64,
+    scale: fn(f64) -> f64,
+) -> f64 {
     let count = 1 << 20;
     let x: Vec<f32> = (0..count).map(|i| from + (to - from) * i as f32 / count as f32).collect();
     let mut worst = 0.0_f64;

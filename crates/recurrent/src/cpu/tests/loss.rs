@@ -40,7 +40,8 @@ impl Problem {
             let logits: Vec<f64> = (0..v)
                 .map(|j| {
                     let weight = &self.weight[j * h..][..h];
-                    let products = hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                    let products =
+                        hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
                     products.sum::<f64>() + f64::from(self.bias[j])
                 })
                 .collect();
@@ -66,21 +67,41 @@ fn the_loss_and_its_gradients_equal_the_equations() {
         for (rows, h, v) in [(1, 1, 2), (5, 6, 7), (37, 17, 83), (400, 5, 2000)] {
             let problem = Problem::new(rows, h, v);
             let (loss, mut expected, hits) = problem.expected();
-            let (got, grads) = training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Sum);
+            let (got, grads) = training_at(
+                level,
+                &problem.hidden,
+                problem.linear(),
+                &problem.targets,
+                Reduction::Sum,
+            );
             let what = format!("{level:?} {rows} {h} {v}");
-            assert!((got - loss).abs() < 1e-6 * loss.abs().max(1.0), "{what}: {got}, expected {loss}");
+            assert!(
+                (got - loss).abs() < 1e-6 * loss.abs().max(1.0),
+                "{what}: {got}, expected {loss}"
+            );
             assert_close(&format!("{what} hidden"), &grads.hidden, &expected[0], 1e-5);
             assert_close(&format!("{what} weight"), &grads.weight, &expected[1], 1e-5);
             assert_close(&format!("{what} bias"), &grads.bias, &expected[2], 1e-5);
 
-            let (mean, grads) = training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean);
+            let (mean, grads) = training_at(
+                level,
+                &problem.hidden,
+                problem.linear(),
+                &problem.targets,
+                Reduction::Mean,
+            );
             assert!((mean * rows as f64 - got).abs() < 1e-9 * got.abs().max(1.0), "{what}");
             expected[1].iter_mut().for_each(|x| *x /= rows as f64);
             assert_close(&format!("{what} mean"), &grads.weight, &expected[1], 1e-5);
 
             let scores = linear_scores(&problem.hidden, problem.linear(), &problem.targets);
             assert_eq!(scores.hits, hits, "{what}");
-            let alone = linear_cross_entropy(&problem.hidden, problem.linear(), &problem.targets, Reduction::Sum);
+            let alone = linear_cross_entropy(
+                &problem.hidden,
+                problem.linear(),
+                &problem.targets,
+                Reduction::Sum,
+            );
             assert_eq!(scores.nll, alone, "{what}");
         }
     }
@@ -95,7 +116,10 @@ fn large_logits_don_t_overflow_and_nan_is_seen() {
             training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean)
         };
         let (loss, grads) = run(&problem);
-        assert!(loss.is_finite() && grads.weight.iter().all(|x| x.is_finite()), "{level:?}: {loss}");
+        assert!(
+            loss.is_finite() && grads.weight.iter().all(|x| x.is_finite()),
+            "{level:?}: {loss}"
+        );
         problem.hidden[7] = f32::NAN;
         let (loss, grads) = run(&problem);
         assert!(loss.is_nan() && grads.weight.iter().any(|x| x.is_nan()), "{level:?}: {loss}");
@@ -108,8 +132,13 @@ fn any_number_of_threads_gives_the_same_bytes() {
     for level in Level::available() {
         let run = |threads| {
             with_threads(threads, || {
-                let (loss, grads) =
-                    training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean);
+                let (loss, grads) = training_at(
+                    level,
+                    &problem.hidden,
+                    problem.linear(),
+                    &problem.targets,
+                    Reduction::Mean,
+                );
                 (loss, grads.hidden, grads.weight, grads.bias)
             })
         };

@@ -22,7 +22,12 @@ pub const B_HH: usize = 4;
 pub const STATE: usize = 5;
 
 impl Problem {
-    pub fn new(cell: Cell, (t, n, d, h): (usize, usize, usize, usize), ids: bool, scale: f32) -> Self {
+    pub fn new(
+        cell: Cell,
+        (t, n, d, h): (usize, usize, usize, usize),
+        ids: bool,
+        scale: f32,
+    ) -> Self {
         let dims = Dims { t, n, d, h };
         let mut numbers = Numbers(91 + (t * 31 + n * 17 + d * 5 + h) as u64);
         let g = cell.gates();
@@ -56,7 +61,9 @@ impl Problem {
     fn factor(&self, index: usize) -> f64 {
         match self.dropout {
             None => 1.0,
-            Some((p, seed)) if dropout_keep(seed, index as u32, dropout_threshold(p)) => 1.0 / (1.0 - f64::from(p)),
+            Some((p, seed)) if dropout_keep(seed, index as u32, dropout_threshold(p)) => {
+                1.0 / (1.0 - f64::from(p))
+            }
             Some(_) => 0.0,
         }
     }

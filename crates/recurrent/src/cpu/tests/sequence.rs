@@ -31,7 +31,17 @@ impl Problem {
         // Not zeros: everything must be written.
         let mut out = vec![f32::NAN; (t + self.cell.states()) * n * h];
         let (dropout, state) = (self.kernel_dropout(), &self.values[STATE]);
-        forward_at(level, self.cell, self.dims, self.input(), &self.weights(), state, dropout, &mut out, saved);
+        forward_at(
+            level,
+            self.cell,
+            self.dims,
+            self.input(),
+            &self.weights(),
+            state,
+            dropout,
+            &mut out,
+            saved,
+        );
         out
     }
 
@@ -40,8 +50,17 @@ impl Problem {
         let mut saved = Saved::new(self.cell, t, n, h);
         let out = self.forward(level, Some(&mut saved));
         let (dropout, weights) = (self.kernel_dropout(), self.weights());
-        let grads =
-            backward_at(level, self.cell, self.dims, self.input(), &weights, dropout, &saved, grad_out, true);
+        let grads = backward_at(
+            level,
+            self.cell,
+            self.dims,
+            self.input(),
+            &weights,
+            dropout,
+            &saved,
+            grad_out,
+            true,
+        );
         (out, grads)
     }
 }
@@ -168,7 +187,10 @@ fn nan_reaches_the_output_and_the_gradients() {
             let (out, grads) = problem.train(level, &vec![1.0; count]);
             // Row 0 from the first step on; row 1 never.
             for (i, slot) in out.chunks(5).enumerate() {
-                assert!(slot.iter().all(|x| x.is_nan() == (i % 2 == 0)), "{level:?} {cell:?} row {i}: {slot:?}");
+                assert!(
+                    slot.iter().all(|x| x.is_nan() == (i % 2 == 0)),
+                    "{level:?} {cell:?} row {i}: {slot:?}"
+                );
             }
             assert!(grads.w_hh.iter().all(|x| x.is_nan()), "{level:?} {cell:?}");
         }

@@ -19,7 +19,8 @@ impl Network {
     fn new(cell: Cell, v: usize, h: usize) -> Self {
         let mut numbers = Numbers(17);
         let g = cell.gates();
-        let layers = [v, h].map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
+        let layers = [v, h]
+            .map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
         Network { cell, v, h, layers, weight: numbers.many(v * h, 0.5), bias: numbers.many(v, 0.5) }
     }
 
@@ -30,8 +31,13 @@ impl Network {
     fn stepper(&self, level: Level, streams: usize) -> Stepper {
         let linear = Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias };
         let layers = self.weights();
-        let config =
-            StepperConfig { cell: self.cell, vocabulary: self.v, hidden_size: self.h, layers: &layers, linear };
+        let config = StepperConfig {
+            cell: self.cell,
+            vocabulary: self.v,
+            hidden_size: self.h,
+            layers: &layers,
+            linear,
+        };
         Stepper::new_at(level, config, streams)
     }
 
@@ -46,11 +52,21 @@ impl Network {
         forward(cell, dims, Input::Ids(ids), &first, &state, None, &mut below, None);
         let below = &below[..t * streams * h];
         let mut out = vec![0.0; (t + cell.states()) * streams * h];
-        forward(cell, Dims { d: h, ..dims }, Input::Dense(below), &second, &state, None, &mut out, None);
+        forward(
+            cell,
+            Dims { d: h, ..dims },
+            Input::Dense(below),
+            &second,
+            &state,
+            None,
+            &mut out,
+            None,
+        );
         let mut logits = Vec::new();
         for hidden in out[..t * streams * h].chunks(h) {
             for (weight, &bias) in self.weight.chunks(h).zip(&self.bias) {
-                let products = hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                let products =
+                    hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
                 logits.push(products.sum::<f64>() + f64::from(bias));
             }
         }
@@ -68,7 +84,8 @@ fn steps_equal_the_sequence() {
                 let ids = Numbers(2).ids(4 * streams, v);
                 let expected = network.logits(&ids, streams);
                 let mut stepper = network.stepper(level, streams);
-                let got: Vec<f32> = ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect();
+                let got: Vec<f32> =
+                    ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect();
                 assert_close(&format!("{level:?} {cell:?} {streams}"), &got, &expected, 1e-5);
             }
         }

@@ -1,14 +1,13 @@
-//! Which backend computes with what.
+//! The backends without kernels of their own: the generic layers.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
-use super::{
-    LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps,
-};
+use super::plain::undifferentiated;
+use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
 use crate::generic;
 
 /// A backend without kernels of its own.
-macro_rules! generic_kernels {
+macro_rules! composed {
     ($backend:ty) => {
         impl RecurrentKernels for $backend {
             type Saved = generic::Saved<Self>;
@@ -58,40 +57,12 @@ macro_rules! generic_kernels {
     };
 }
 
-/// Outside autodiff an operation is its kernel.
-macro_rules! undifferentiated {
-    ($backend:ty) => {
-        impl RecurrentOps for $backend {
-            fn recurrent_layer(
-                input: LayerInput<Self>,
-                weights: LayerWeights<Self>,
-                state: FloatTensor<Self>,
-                spec: LayerSpec,
-            ) -> FloatTensor<Self> {
-                Self::layer(input, weights, state, spec)
-            }
-
-            fn linear_cross_entropy(
-                hidden: FloatTensor<Self>,
-                weight: FloatTensor<Self>,
-                bias: FloatTensor<Self>,
-                targets: IntTensor<Self>,
-            ) -> FloatTensor<Self> {
-                Self::loss(hidden, weight, bias, targets, false).0
-            }
-        }
-    };
-}
-
-#[cfg(feature = "flex")]
-generic_kernels!(burn::backend::Flex);
-
 #[cfg(feature = "ndarray")]
 #[allow(deprecated, reason = "kept for as long as Burn ships it")]
 mod ndarray {
     use super::*;
-    generic_kernels!(burn::backend::NdArray);
+    composed!(burn::backend::NdArray);
 }
 
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-generic_kernels!(burn::backend::Cube);
+composed!(burn::backend::Cube);

@@ -1,0 +1,261 @@
+//! What is wrong with what was asked for is told in one message, with exit code 2, and nothing is written.
+
+mod world;
+
+use world::{World, names, text};
+
+/// Trains on a text that can't be used: nothing may be left behind.
+#[track_caller]
+fn refused(content: impl AsRef<[u8]>) -> String {
+    let world = World::new();
+    world.write("text.txt", content);
+    let message = world.train("").fails(2);
+    assert_eq!(names(&world.path("runs")), [""; 0]);
+    message
+}
+
+#[test]
+fn a_missing_text_is_named() {
+    let world = World::new();
+    insta::assert_snapshot!(world.train("").fails(2), @"error: there is no file `text.txt`");
+    assert!(!world.exists("runs"));
+}
+
+#[test]
+fn a_missing_well_known_text_can_be_got() {
+    let world = World::new();
+    insta::assert_snapshot!(world.run("train --text datasets/alice.txt").fails(2), @r"
+    error: there is no file `datasets/alice.txt`
+
+    hint: `charloom dataset get alice` gets it
+    ");
+    insta::assert_snapshot!(world.run("train").fails(2), @r"
+    error: there is no file `datasets/burn-source.txt`
+
+    hint: `--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository
+    ");
+}
+
+#[test]
+fn a_folder_is_no_text() {
+    let world = World::new();
+    insta::assert_snapshot!(
+        world.run("train --text .").fails(2),
+        @"error: `.` is not a regular file but a folder"
+    );
+}
+
+#[test]
+fn an_empty_text_is_refused() {
+    insta::assert_snapshot!(refused(""), @"error: `text.txt` is empty");
+}
+
+#[test]
+fn a_text_of_one_character_is_refused() {
+    insta::assert_snapshot!(
+        refused("\n".repeat(300)),
+        @r"error: `text.txt` has no character but `\n`, 300 times"
+    );
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_refused_at_its_byte() {
+    insta::assert_snapshot!(refused(b"caf\xc3\xa9 caf\xe9 noir"), @r"
+    error: `text.txt` is not UTF-8 text: byte 9 (counted from 0) starts no character
+
+    hint: if it is in an older encoding, `iconv -f latin1 -t utf-8 text.txt` makes it UTF-8
+    ");
+}
+
+#[test]
+fn a_text_too_short_to_train_on_is_told_what_fits() {
+    // 24 characters: 21 to train on and 3 to validate with.
+    insta::assert_snapshot!(refused(text(24)), @r"
+    error: the training part has 21 characters, but one batch of 3 rows x 7 steps needs 22
+
+    hint: `--batch 3 --seq 7` 
+    ");
+}
+
+#[test]
+fn a_text_too_short_to_validate_on_is_told_what_fits() {
+    // 150 characters: 135 to train on and 15 to validate with.
+    insta::assert_snapshot!(refused(text(150)), @r"
+    error: the validation part has 15 characters, but one batch of 3 rows x 7 steps needs 22
+
+    hint: `--batch 2` or `--seq 4` would fit
+    ");
+}
+
+#[test]
+fn what_fits_really_fits() {
+    for fitting in ["--batch 2", "--seq 4"] {
+        let world = World::new();
+        world.write("text.txt", text(150));
+        let (flag, size) = fitting.split_once(' ').unwrap();
+        let (batch, seq) = if flag == "--batch" { (size, "7") } else { ("3", size) };
+        world
+            .run(&format!(
+                "train --text text.txt --batch {batch} --seq {seq} --hidden 8 --layers 1 --max-steps 1"
+            ))
+            .succeeds();
+    }
+}
+
+#[test]
+fn a_sample_prime_of_unknown_characters_is_refused_before_training() {
+    let world = World::with_text();
+    insta::assert_snapshot!(
+        world.train("--set sample.prime=LOOM").fails(2),
+        @r"
+    error: the sample's prime cannot be used: characters not in the vocabulary: `L`, `O`, `M`
+
+    hint: `--set sample.prime=TEXT` takes another one, and `--set sample.prime=` none
+    "
+    );
+    assert_eq!(names(&world.path("runs")), [""; 0]);
+}
+
+#[test]
+fn a_run_that_exists_is_not_overwritten() {
+    let world = World::with_run();
+    let before = world.read("runs/tiny/metrics.csv");
+    insta::assert_snapshot!(world.train("--run tiny").fails(2), @r"
+    error: the run `tiny` exists already in `runs`
+
+    hint: `--resume --run tiny` goes on with it, and another `--run NAME` begins a new one
+    ");
+    assert_eq!(world.read("runs/tiny/metrics.csv"), before);
+}
+
+#[test]
+fn a_run_name_is_no_path() {
+    let world = World::with_text();
+    insta::assert_snapshot!(
+        world.train("--run ../tiny").fails(2),
+        @"error: `../tiny` cannot name a run: a name is one folder name, with no `/` and no leading `.`"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_fails_the_work() {
+    let world = World::with_text();
+    insta::assert_snapshot!(
+        world.train("--runs-dir text.txt/runs").fails(1),
+        @"error: cannot create `text.txt/runs`: Not a directory (os error 20)"
+    );
+}
+
+#[test]
+fn a_run_that_is_not_there_cannot_be_resumed() {
+    let world = World::with_run();
+    insta::assert_snapshot!(world.run("train --resume --run tinny").fails(2), @r"
+    error: there is no run `tinny` in `runs`
+
+    hint: it has `tiny`
+    ");
+    insta::assert_snapshot!(world.run("train --resume --runs-dir none").fails(2), @r"
+    error: there is no run in `none`
+
+    hint: `charloom train --text FILE` makes one
+    ");
+}
+
+#[test]
+fn a_resumed_run_keeps_its_settings() {
+    let world = World::with_run();
+    for (flag, typed) in [("--hidden", "--hidden 9"), ("--set", "--set train.seed=3")] {
+        let message = world.run(&format!("train --resume --run tiny {typed}")).fails(2);
+        assert!(
+            message.starts_with(&format!("error: `{flag}` can't be given with `--resume`")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_model_over_other_characters_cannot_be_started_from() {
+    let world = World::with_run();
+    world.write("other.txt", text(2000).replace('w', "v"));
+    let model = "runs/tiny/model.safetensors";
+    let line = format!(
+        "train --text other.txt --batch 3 --seq 7 --hidden 8 --layers 1 --init-from {model} --run other"
+    );
+    let message = world.run(&line).fails(2);
+    assert!(message.contains("knows other characters than the text"), "{message}");
+    assert!(!world.exists("runs/other"));
+}
+
+#[test]
+fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
+    let world = World::with_run();
+    if cfg!(feature = "rocm") {
+        return;
+    }
+    for line in ["train --text text.txt --backend rocm", "generate --backend rocm"] {
+        let message = world.run(line).fails(2);
+        assert!(
+            message.starts_with(
+                "error: backend `rocm` is not built into this binary, which has `flex`"
+            ),
+            "{message}"
+        );
+        assert!(
+            message.contains("\n\nhint: `cargo xtask train --backend rocm` builds it in"),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 3);
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_how_many_are() {
+    let world = World::with_run();
+    insta::assert_snapshot!(world.run("generate --device 3").fails(2), @r"
+    error: backend `flex` has no device 3, but 1
+
+    hint: `charloom devices` lists them
+    ");
+}
+
+#[test]
+fn a_backend_nobody_knows_is_a_usage_error() {
+    let message = World::new().run("generate --backend tpu").fails(2);
+    assert!(message.contains("known are `flex`, `ndarray`, `wgpu`"), "{message}");
+}
+
+#[test]
+fn an_unknown_dataset_is_told_the_known_ones() {
+    insta::assert_snapshot!(World::new().run("dataset get moby-dick").fails(2), @r"
+    error: there is no dataset `moby-dick`
+
+    hint: there are `alice`, `anna-karenina`, `baby-names`, `sherlock-holmes`, `tiny-shakespeare`, `war-and-peace`
+    ");
+}
+
+#[test]
+fn a_wrong_copy_of_a_dataset_is_refused() {
+    let world = World::new();
+    world.write("copy.txt", "not Alice");
+    insta::assert_snapshot!(
+        world.run("dataset get alice --from copy.txt").fails(2),
+        @"error: `copy.txt` is not the text that `alice` describes: it has 9 bytes, not 167546"
+    );
+    insta::assert_snapshot!(
+        world.run("dataset get alice --from none.txt").fails(2),
+        @"error: could not read `none.txt`: No such file or directory (os error 2)"
+    );
+    assert!(!world.exists("datasets/alice.txt"));
+}
+
+#[test]
+fn another_text_in_a_datasets_place_stays() {
+    let world = World::new();
+    world.write("datasets/alice.txt", "mine");
+    insta::assert_snapshot!(world.run("dataset get alice --from copy.txt").fails(2), @r"
+    error: `datasets/alice.txt` is there already, and is another text: it has 4 bytes, not 167546
+
+    hint: move it away, and nothing of it is lost
+    ");
+    assert_eq!(world.read("datasets/alice.txt"), "mine");
+}

@@ -1,0 +1,271 @@
+//! From a text to a model to new text, as a user goes.
+
+mod world;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use world::{World, names, text};
+
+#[test]
+fn a_training_leaves_a_run_folder_and_tells_what_it_does() {
+    let world = World::with_text();
+    let ran = world.train("--epochs 2").succeeds();
+    assert_eq!(ran.out, "");
+    for told in [
+        "1,800 characters to learn from, 200 to validate with, ",
+        "lstm, 1 layer of 8",
+        "run    `runs/text-1`: 2 epochs of 85 batches",
+        "epoch 1/2 training ",
+        "epoch 2/2 training ",
+        " best\n",
+        "  │ ",
+        "done after 170 steps, best validation loss ",
+        "to write with it:  charloom generate --run text-1",
+    ] {
+        assert!(ran.err.contains(told), "`{told}` is not in\n{}", ran.err);
+    }
+    assert!(!ran.err.contains('\u{1b}'), "colours where none were asked for");
+
+    let metrics = world.read("runs/text-1/metrics.csv");
+    assert_eq!(metrics.lines().count(), 3, "{metrics}");
+    let config = world.read("runs/text-1/config.toml");
+    assert!(config.contains("hidden_size = 8") && config.contains("epochs = 2"), "{config}");
+    assert_eq!(names(&world.path("runs/text-1/samples")).len(), 2);
+    world.run("config check runs/text-1/config.toml").succeeds();
+}
+
+#[test]
+fn runs_without_a_name_are_numbered() {
+    let world = World::with_text();
+    for _ in 0..2 {
+        world.train("--max-steps 1").succeeds();
+    }
+    assert_eq!(names(&world.path("runs")), ["text-1", "text-2"]);
+}
+
+#[test]
+fn the_same_seed_trains_the_same_model() {
+    let world = World::with_text();
+    for run in ["a", "b"] {
+        world.train(&format!("--run {run} --max-steps 5 --seed 9")).succeeds();
+    }
+    let weights = |run: &str| {
+        let shown = world.run(&format!("inspect runs/{run}/model.safetensors")).succeeds().out;
+        let loss = shown.lines().find(|line| line.starts_with("validation")).unwrap().to_owned();
+        (loss, world.run(&format!("generate --run {run} --seed 1")).succeeds().out)
+    };
+    assert_eq!(weights("a"), weights("b"));
+}
+
+#[test]
+fn a_run_that_ended_is_resumed_for_more_epochs() {
+    let world = World::with_text();
+    world.train("--run go").succeeds();
+    let ran = world.run("train --resume --run go --epochs 2 --threads 1").succeeds();
+    assert!(ran.err.contains("going on after step 85, in epoch 2"), "{}", ran.err);
+    assert_eq!(world.read("runs/go/metrics.csv").lines().count(), 3);
+}
+
+#[test]
+fn a_resumed_run_ends_where_an_unbroken_one_does() {
+    let world = World::with_text();
+    world.train("--run whole --epochs 2 --dropout 0.3").succeeds();
+    world.train("--run parts --epochs 1 --dropout 0.3").succeeds();
+    world.run("train --resume --run parts --epochs 2 --threads 1").succeeds();
+    let losses = |run: &str| {
+        let metrics = world.read(&format!("runs/{run}/metrics.csv"));
+        let columns = |line: &str| line.split(',').take(7).collect::<Vec<_>>().join(",");
+        metrics.lines().map(columns).collect::<Vec<_>>()
+    };
+    assert_eq!(losses("whole"), losses("parts"));
+}
+
+#[test]
+fn a_training_starts_from_another_models_weights() {
+    let world = World::with_run();
+    let ran = world
+        .train("--run next --max-steps 1 --lr 1e-9 --init-from runs/tiny/model.safetensors")
+        .succeeds();
+    let loss = |run: &str| {
+        let shown = world.run(&format!("inspect runs/{run}/model.safetensors")).succeeds().out;
+        let line = shown.lines().find(|line| line.starts_with("validation")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap()
+    };
+    assert!((loss("tiny") - loss("next")).abs() < 1e-3, "{}", ran.err);
+}
+
+#[test]
+fn generated_text_alone_goes_to_standard_output() {
+    let world = World::with_run();
+    let ran = world.run("generate --prime the --length 30 --seed 3").succeeds();
+    assert!(ran.out.starts_with("the"), "{}", ran.out);
+    assert_eq!(ran.out.chars().count(), 33);
+    assert!(
+        ran.err.contains("runs/tiny/model.safetensors") && ran.err.contains("--seed 3"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(world.run("generate --prime the --length 30 --seed 3").out, ran.out);
+    assert_ne!(world.run("generate --prime the --length 30 --seed 4").out, ran.out);
+    let model = "generate --model runs/tiny/model.safetensors --prime the --length 30 --seed 3";
+    assert_eq!(world.run(model).out, ran.out);
+}
+
+#[test]
+fn greedy_text_needs_no_seed() {
+    let world = World::with_run();
+    let ran = world.run("generate --greedy --length 25").succeeds();
+    assert_eq!(world.run("generate --temperature 0 --length 25 --seed 8").out, ran.out);
+}
+
+#[test]
+fn the_length_of_a_sample_is_the_runs_own_unless_it_is_given() {
+    let world = World::with_run();
+    assert_eq!(world.run("generate").succeeds().out.chars().count(), 20);
+}
+
+#[test]
+fn samples_are_told_apart_and_the_first_is_the_one_alone() {
+    let world = World::with_run();
+    let alone = world.run("generate --length 30 --seed 5").succeeds().out;
+    let three = world.run("generate --length 30 --seed 5 --samples 3").succeeds().out;
+    let ended = if alone.ends_with('\n') { "" } else { "\n" };
+    assert!(
+        three.starts_with(&format!("--- sample 1 ---\n{alone}{ended}--- sample 2 ---\n")),
+        "{three}"
+    );
+    assert!(three.contains("--- sample 3 ---\n"));
+}
+
+#[test]
+fn a_sample_ends_at_the_stop_text() {
+    let world = World::with_run();
+    let whole = world.run("generate --length 400 --seed 2").succeeds().out;
+    let (before, _) = whole.split_once('t').expect("the letter is common");
+    assert_eq!(world.run("generate --length 400 --seed 2 --stop t").succeeds().out, before);
+}
+
+#[test]
+fn a_reader_who_has_had_enough_is_no_failure() {
+    let world = World::with_run();
+    let mut child = world
+        .command(&["generate", "--length", "100000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut start = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+    // The pipe is closed now, with nearly all of the text unwritten.
+    assert!(child.wait().unwrap().success());
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(!told.contains("error"), "{told}");
+}
+
+#[test]
+fn a_model_is_measured_on_a_text() {
+    let world = World::with_run();
+    let out = world.run("eval --text text.txt").succeeds().out;
+    let number = |name: &str, place: usize| -> f64 {
+        let line = out.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(place).unwrap().parse().unwrap()
+    };
+    let (loss, perplexity) = (number("loss", 1), number("perplexity", 1));
+    assert!((loss.exp() - perplexity).abs() < 1e-2 * perplexity, "{out}");
+    assert!(out.contains("1,999 predicted") && out.contains("accuracy"), "{out}");
+}
+
+#[test]
+fn a_model_is_inspected() {
+    let world = World::with_run();
+    let out = world.run("inspect runs/tiny/model.safetensors").succeeds().out;
+    for told in [
+        "lstm, 1 layer of 8",
+        "4 steps",
+        "rnn.weight_hh_l0",
+        "[32, 8]",
+        "text.txt",
+        "hidden_size = 8",
+    ] {
+        assert!(out.contains(told), "`{told}` is not in\n{out}");
+    }
+}
+
+#[test]
+fn a_text_is_inspected() {
+    let world = World::new();
+    world.write("text.txt", "ab\n".repeat(60) + "é");
+    let out = world.run("inspect text.txt --batch 2 --seq 5").succeeds().out;
+    for told in [
+        "length      181 characters, 182 bytes, 61 lines",
+        "distinct    4 characters: `\\n`, `a`, `b`, `é`",
+        "commonest   `\\n` 60, `a` 60, `b` 60, `é` 1",
+        "rarest      `é` 1, ",
+        "batches     16 to train on and 1 to validate with, at --batch 2 --seq 5",
+    ] {
+        assert!(out.contains(told), "`{told}` is not in\n{out}");
+    }
+}
+
+#[test]
+fn the_devices_of_this_binary_are_listed() {
+    let out = World::new().run("devices").succeeds().out;
+    assert!(out.starts_with("flex "), "{out}");
+    assert!(out.contains("--device 0"), "{out}");
+}
+
+#[test]
+fn the_known_texts_are_listed() {
+    let out = World::new().run("dataset list").succeeds().out;
+    assert!(out.contains("tiny-shakespeare\n") && out.contains("licence"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
+    let world = World::new();
+    world.write("text.txt", text(40_000));
+    let mut child = world
+        .command(&[
+            "train",
+            "--text",
+            "text.txt",
+            "--batch",
+            "2",
+            "--seq",
+            "5",
+            "--hidden",
+            "8",
+            "--layers",
+            "1",
+            "--epochs",
+            "500",
+            "--run",
+            "long",
+            "--threads",
+            "1",
+            "--set",
+            "sample.length=0",
+        ])
+        .env("CHARLOOM_COMMAND", "cargo xtask")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Training begins after this line.
+    lines.by_ref().find(|line| line.as_ref().unwrap().starts_with("run ")).unwrap().unwrap();
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let told: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{told:?}");
+    let told = told.join("\n");
+    assert!(told.contains("stopping after this step"), "{told}");
+    assert!(told.contains("to go on:  cargo xtask train --resume --run long"), "{told}");
+
+    let resumed = world.run("train --resume --run long --max-steps 1").succeeds();
+    assert!(resumed.err.contains("long"), "{}", resumed.err);
+    world.run("generate --run long --length 5").succeeds();
+}
