@@ -8,7 +8,7 @@ use crate::device::Backend;
 
 /// Train character-level language models on your own text, and write new text with them.
 #[derive(Debug, Parser)]
-#[command(name = "charloom", version, max_term_width = 100)]
+#[command(name = "charloom", version, max_term_width = 100, args_override_self = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -281,7 +281,7 @@ pub struct InspectArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print all settings, with those of the file and the flags laid over the defaults
-    Show(Settings),
+    Show(Box<Settings>),
     /// Check a settings file
     Check {
         /// Settings file

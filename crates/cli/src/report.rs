@@ -159,6 +159,16 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{} {what}{plural}", grouped(count as u64))
 }
 
+/// As a shell takes it for one word.
+pub fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// Seconds as `8.1 s`, `2 min 5 s` or `3 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -227,5 +237,11 @@ mod tests {
     fn a_closed_pipe_is_success() {
         let failure = Failure::output(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(failure.kind, Kind::ClosedPipe);
+    }
+
+    #[test]
+    fn a_name_with_a_space_is_quoted() {
+        assert_eq!(quoted("anna-1"), "anna-1");
+        assert_eq!(quoted("it's me"), r"'it'\''s me'");
     }
 }

@@ -28,6 +28,16 @@ pub struct GenerateConfig {
     pub stop: Option<String>,
 }
 
+impl GenerateConfig {
+    /// Whether a model with this vocabulary can start from the prime, before one is put to work.
+    ///
+    /// # Errors
+    /// [`GenerateError::UnknownCharacters`], if it can't.
+    pub fn check(&self, vocab: &Vocab) -> Result<(), GenerateError> {
+        prime_ids(vocab, &self.prime).map(drop)
+    }
+}
+
 /// Why a text can't be written.
 #[derive(Debug, Error)]
 pub enum GenerateError {
@@ -37,7 +47,7 @@ pub enum GenerateError {
         /// Those characters.
         unknown: UnknownCharacters,
         /// The characters that the model does know.
-        vocab: Vocab,
+        known: Vec<char>,
     },
     /// The network's logits are not numbers, as after a training that diverged.
     #[error(transparent)]
@@ -52,14 +62,14 @@ impl GenerateError {
     pub fn hint(&self) -> Option<String> {
         /// Texts in some scripts have thousands of characters.
         const LISTED: usize = 200;
-        let Self::UnknownCharacters { vocab, .. } = self else { return None };
-        let known = vocab.chars().iter().take(LISTED);
-        let known: Vec<_> = known.map(|&char| format!("`{}`", Shown(char))).collect();
-        let more = match vocab.len().saturating_sub(LISTED) {
+        let Self::UnknownCharacters { known, .. } = self else { return None };
+        let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", Shown(char)));
+        let listed: Vec<_> = listed.collect();
+        let more = match known.len().saturating_sub(LISTED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Some(format!("the model knows {}{more}", known.join(", ")))
+        Some(format!("the model knows {}{more}", listed.join(", ")))
     }
 }
 
@@ -174,9 +184,10 @@ fn prime_ids(vocab: &Vocab, prime: &str) -> Result<Vec<i32>, GenerateError> {
     if prime.is_empty() {
         return Ok(vec![vocab.id('\n').unwrap_or(0) as i32]);
     }
-    let ids = vocab
-        .encode(prime)
-        .map_err(|unknown| GenerateError::UnknownCharacters { unknown, vocab: vocab.clone() })?;
+    let ids = vocab.encode(prime).map_err(|unknown| GenerateError::UnknownCharacters {
+        unknown,
+        known: vocab.chars().to_vec(),
+    })?;
     Ok(ids.iter().map(|id| id as i32).collect())
 }
 

@@ -159,6 +159,7 @@ fn replaced<const D: usize, E>(
         None => param,
         Some(data) => {
             let new = Tensor::from_data(data, &old.device());
+            let new = new.set_require_grad(old.is_require_grad());
             let (id, _, mapper) = param.consume();
             Param::from_mapped_value(id, new, mapper)
         }

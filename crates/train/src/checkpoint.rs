@@ -43,6 +43,8 @@ pub(crate) struct Place {
     pub step: usize,
     /// Sum of the losses of the epoch's batches.
     pub loss_sum: f64,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
     /// Time that training the epoch's batches took.
     pub train_seconds: f64,
     /// Time that the run took.
@@ -62,6 +64,7 @@ impl Place {
             batch: 0,
             step: 0,
             loss_sum: 0.0,
+            learning_rate: 0.0,
             train_seconds: 0.0,
             seconds: 0.0,
             best: None,

@@ -185,6 +185,7 @@ impl Session<'_> {
                 place.step += 1;
                 place.batch = index;
                 place.loss_sum += loss;
+                place.learning_rate = self.learner.lr_current().base();
                 place.train_seconds += output.item.seconds;
                 let chars_per_second = (output.item.chars * index) as f64 / place.train_seconds;
                 let step = place.step;
@@ -236,7 +237,7 @@ impl Session<'_> {
             valid_loss,
             valid_perplexity: perplexity(valid_loss),
             valid_bits_per_char: bits_per_char(valid_loss),
-            learning_rate: self.learner.lr_current().base(),
+            learning_rate: place.learning_rate,
             chars_per_second: (chars * place.batch) as f64 / place.train_seconds,
             seconds: place.seconds,
             best: place.best.is_none_or(|best| valid_loss < best),

@@ -7,7 +7,7 @@ use charloom_infer::{EvaluateError, evaluate_text};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::model::Chosen;
-use super::train::corpus_failure;
+use super::text::corpus_failure;
 use crate::args::EvalArgs;
 use crate::report::{Failure, Result, answer, grouped};
 use crate::threads;

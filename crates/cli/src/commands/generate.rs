@@ -18,18 +18,45 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let device = device.backend.open(device.device)?;
     let chosen = Chosen::load(model, &device)?;
     let config = settings(sample, &chosen)?;
-    introduce(&chosen, config.seed);
-    let mut text = Text::new();
     match sample.samples {
-        1 => {
-            text.write(&config.prime)?;
-            for char in Generator::new(&chosen.model, &config).map_err(|error| failure(&error))? {
-                text.write(char.map_err(|error| failure(&error))?.encode_utf8(&mut [0; 4]))?;
-            }
-            text.end(io::stdout().is_terminal())
-        }
-        samples => many(&chosen, &config, samples as usize, &mut text),
+        1 => one(&chosen, &config),
+        samples => many(&chosen, &config, samples as usize),
     }
+}
+
+/// Writes a text, each character as soon as it is made.
+fn one(chosen: &Chosen, config: &GenerateConfig) -> Result<()> {
+    let generator = Generator::new(&chosen.model, config).map_err(|error| failure(&error))?;
+    introduce(chosen, config.seed);
+    let mut text = Text::new();
+    text.write(&config.prime)?;
+    for char in generator {
+        text.write(char.map_err(|error| failure(&error))?.encode_utf8(&mut [0; 4]))?;
+    }
+    text.end(io::stdout().is_terminal())
+}
+
+/// Computes all samples side by side, and writes them in order, each as soon as it and those before it are whole.
+fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize) -> Result<()> {
+    let mut text = Text::new();
+    let mut waiting: Vec<Option<String>> = vec![None; samples];
+    let mut next = 0;
+    let mut written = Ok(());
+    let done = generate_many(&chosen.model, config, samples, &mut |number, sample| {
+        waiting[number] = Some(sample.to_owned());
+        while let Some(sample) = waiting.get_mut(next).and_then(Option::take) {
+            if next == 0 {
+                introduce(chosen, config.seed);
+            }
+            next += 1;
+            if written.is_ok() {
+                written = text.sample(next, &config.prime, &sample);
+            }
+        }
+    });
+    // A reader who went away is told first: it is what stopped the rest.
+    written?;
+    done.map(drop).map_err(|error| failure(&error))
 }
 
 fn settings(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
@@ -81,25 +108,6 @@ fn introduce(chosen: &Chosen, seed: u64) {
         chosen.path.display(),
         summary.epoch
     );
-}
-
-/// Computes all samples side by side, and writes them in order, each as soon as it and those before it are whole.
-fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize, text: &mut Text) -> Result<()> {
-    let mut waiting: Vec<Option<String>> = vec![None; samples];
-    let mut next = 0;
-    let mut written = Ok(());
-    let done = generate_many(&chosen.model, config, samples, &mut |number, sample| {
-        waiting[number] = Some(sample.to_owned());
-        while let Some(sample) = waiting.get_mut(next).and_then(Option::take) {
-            next += 1;
-            if written.is_ok() {
-                written = text.sample(next, &config.prime, &sample);
-            }
-        }
-    });
-    // A reader who went away is told first: it is what stopped the rest.
-    written?;
-    done.map(drop).map_err(|error| failure(&error))
 }
 
 /// What is written to standard output.

@@ -8,7 +8,7 @@ use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, Sho
 use charloom_model::{Bias, CharRnnConfig, InputEncoding, Summary, TrainedModel};
 
 use super::model::load;
-use super::train::corpus_failure;
+use super::text::corpus_failure;
 use crate::args::{InspectArgs, Settings};
 use crate::config::{self, Layers};
 use crate::device::Backend;

@@ -7,4 +7,5 @@ pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod model;
+pub mod text;
 pub mod train;

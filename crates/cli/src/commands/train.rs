@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
-use charloom_data::{BatchConfig, BatchError, Corpus, CorpusError, Fractions, Part, Split};
+use charloom_data::{BatchConfig, BatchError, Corpus, Fractions};
 use charloom_train::{
     CheckpointError, Job, Outcome, RunError, RunFolder, SampleConfig, Start, TrainConfig,
     TrainError,
 };
 
-use super::dataset;
 use super::model::{find_run, load, run_failure};
+use super::text::{corpus_failure, fitting};
 use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
 use crate::config::{self, Layer, Layers, Resolved};
 use crate::dashboard::{self, Dashboard, Quiet};
 use crate::device::Backend;
 use crate::interrupt;
 use crate::progress::{Held, Introduction, Progress};
-use crate::report::{Failure, Result, command, counted, grouped, say};
+use crate::report::{Failure, Result, command, counted, grouped, quoted, say};
 use crate::threads;
 
 /// Trains a model.
@@ -242,16 +242,6 @@ fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String
     line
 }
 
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
-    if word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 /// Says how a training ended, and what to do next.
 fn tell(outcome: &Outcome, run: &RunFolder, resume: &str) {
     let (what, best) = match *outcome {
@@ -313,76 +303,5 @@ fn train_failure(
         | TrainError::Model(_)
         | TrainError::Sample(_)
         | TrainError::Burn(_) => Failure::work_error(error),
-    }
-}
-
-/// Which fewer rows, or fewer steps, would do for training and validation alike.
-fn fitting(chars: usize, fractions: Fractions, batch: BatchConfig) -> Option<String> {
-    let split = Split::new(chars, fractions);
-    let shorter = split.range(Part::Train).len().min(split.range(Part::Valid).len());
-    // The largest below what was asked for that makes a batch of both parts.
-    let largest = |asked: usize, with: &dyn Fn(usize) -> BatchConfig| {
-        (1..asked).rev().find(|&size| with(size).batches_of(shorter) > 0)
-    };
-    let rows = largest(batch.batch_size, &|batch_size| BatchConfig { batch_size, ..batch });
-    let steps = largest(batch.seq_length, &|seq_length| BatchConfig { seq_length, ..batch });
-    match (rows, steps) {
-        (Some(rows), Some(steps)) => Some(format!("`--batch {rows}` or `--seq {steps}` would fit")),
-        (Some(rows), None) => Some(format!("`--batch {rows}` would fit")),
-        (None, Some(steps)) => Some(format!("`--seq {steps}` would fit")),
-        (None, None) => {
-            // Neither alone: as many rows as there are characters for a few steps.
-            let few = BatchConfig { seq_length: batch.seq_length.min(8), ..batch };
-            let rows = largest(few.batch_size, &|batch_size| BatchConfig { batch_size, ..few })?;
-            Some(format!("`--batch {rows} --seq {}` would fit", few.seq_length))
-        }
-    }
-}
-
-/// A text that can't be used, with where to get one.
-pub fn corpus_failure(error: &CorpusError) -> Failure {
-    let failure = Failure::request_error(error);
-    match error {
-        CorpusError::Missing(path) if path == Path::new("datasets/burn-source.txt") => failure.hint(
-            "`--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository",
-        ),
-        CorpusError::Missing(path) => failure.maybe_hint(
-            dataset::at(path).map(|name| format!("`{} dataset get {name}` gets it", command())),
-        ),
-        CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
-            "if it is in an older encoding, `iconv -f latin1 -t utf-8 {}` makes it UTF-8",
-            quoted(&path.to_string_lossy())
-        )),
-        CorpusError::UnknownCharacters { .. } => {
-            failure.hint("a model reads only texts of the characters that it was trained on")
-        }
-        _ => failure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use charloom_data::LastTarget;
-
-    fn hint(chars: usize, batch_size: usize, seq_length: usize) -> Option<String> {
-        let batch = BatchConfig { batch_size, seq_length, last_target: LastTarget::Next };
-        fitting(chars, Fractions::new(0.1, 0.0).unwrap(), batch)
-    }
-
-    #[test]
-    fn what_fits_fits_training_and_validation() {
-        // 100 characters: 90 and 10, and a batch needs one more than N x T.
-        assert_eq!(hint(100, 4, 5).as_deref(), Some("`--batch 1` or `--seq 2` would fit"));
-        assert_eq!(hint(100, 4, 20).as_deref(), Some("`--seq 2` would fit"));
-        assert_eq!(hint(100, 20, 4).as_deref(), Some("`--batch 2` would fit"));
-        assert_eq!(hint(100, 50, 50).as_deref(), Some("`--batch 1 --seq 8` would fit"));
-        assert_eq!(hint(10, 50, 50), None);
-    }
-
-    #[test]
-    fn a_name_with_a_space_is_quoted() {
-        assert_eq!(quoted("anna-1"), "anna-1");
-        assert_eq!(quoted("it's me"), r"'it'\''s me'");
     }
 }

@@ -74,7 +74,9 @@ fn a_generator_gives_exactly_as_many_characters_as_asked_for() {
 #[test]
 fn a_prime_that_the_model_cannot_read_is_named_with_what_it_can() {
     let model = toy::cycle("ab\n");
+    assert!(greedy("b\na", 3).check(&model.vocab).is_ok());
     for error in [
+        greedy("aé\tbé", 3).check(&model.vocab).unwrap_err(),
         generate(&model, &greedy("aé\tbé", 3)).unwrap_err(),
         generate_many(&model, &greedy("aé\tbé", 3), 2, &mut |_, _| ()).unwrap_err(),
     ] {

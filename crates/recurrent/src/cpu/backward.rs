@@ -1,5 +1,5 @@
 //! The backward pass of some rows of a batch over the whole sequence: the gradients of the gates' sums, of the
-//! state and of the input. Those of the weights are one product over all rows and steps, afterwards.
+//! state and of the input. Those of the weights are products over many rows and steps, afterwards.
 
 use std::ops::Range;
 

@@ -112,7 +112,8 @@ impl Place {
             return;
         }
         // Only the backward pass reads them: they needn't push the weights out of the caches.
-        let aligned = self.gates.addr() % (4 * S::LANES) == 0 && self.h % S::LANES == 0;
+        let aligned =
+            self.gates.addr().is_multiple_of(4 * S::LANES) && self.h.is_multiple_of(S::LANES);
         for (j, gate) in gates.into_iter().enumerate() {
             // SAFETY: promised by the caller; where H is a multiple of the lanes all of them are valid, and aligned.
             unsafe {

@@ -21,8 +21,6 @@ pub struct PackedLayer {
     pub d: usize,
     /// Hidden size H.
     pub h: usize,
-    /// The instruction set that it is packed for.
-    pub level: Level,
     /// The input's part.
     pub input: InputWeights,
     /// `w_hh`.
@@ -70,7 +68,7 @@ impl PackedLayer {
             }
         };
         let hidden = Panels::of_transposed(level, weights.w_hh, h, columns);
-        PackedLayer { cell, d, h, level, input, hidden }
+        PackedLayer { cell, d, h, input, hidden }
     }
 }
 

@@ -22,7 +22,7 @@ pub enum Reduction {
 /// Gradients of the loss; the caller multiplies them by the gradient of whatever follows.
 #[derive(Clone, Debug)]
 pub struct LossGrads {
-    /// `[R, H]`
+    /// Of the length of `hidden`, `[R, H]`.
     pub hidden: Vec<f32>,
     /// `[V, H]`
     pub weight: Vec<f32>,
@@ -55,7 +55,8 @@ pub struct Linear<'a> {
 /// The cross-entropy of `hidden · weightᵀ + bias` against `targets`, in nats.
 ///
 /// # Shapes
-/// - `hidden`: `[R, H]`
+/// - `hidden`: `[R, H]`; it may be longer, as a layer's output is, which ends in the state: what follows isn't read,
+///   and has zeros for gradient
 /// - `targets`: `[R]`, each below V
 ///
 /// # Panics
@@ -126,7 +127,7 @@ fn run(
     mut training: Option<(&mut LossGrads, f32)>,
 ) -> RowScores {
     let rows = targets.len();
-    assert_eq!(hidden.len(), rows * h, "hidden is [R, H]");
+    assert!(hidden.len() >= rows * h, "hidden is [R, H]");
     assert_eq!(weight.len(), v * h, "the weight is [V, H]");
     assert_eq!(bias.len(), v, "the bias is [V]");
     let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < v);

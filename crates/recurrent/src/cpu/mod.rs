@@ -2,8 +2,8 @@
 //!
 //! A layer runs over its whole sequence in one call. Rows of a batch are independent, so each thread takes some
 //! rows through all steps without waiting for another; within a step the products and the gates of a tile of
-//! rows and units are computed in registers ([`forward`], `panels`). The backward pass mirrors it, and the
-//! gradients of the weights are one product over all steps and rows.
+//! rows and units are computed in registers ([`forward`], `panels`). The backward pass mirrors it; after every
+//! thousand rows or so it adds their products to the gradients of the weights, while they are in the cache.
 //!
 //! Shapes: T steps, N batch rows, D input size, H hidden size; G gates (4 for LSTM, 3 for GRU, 1 for Elman cells) and
 //! S states (2 for LSTM, else 1). Everything is contiguous and time comes first. Parameters have PyTorch's layout.
@@ -26,6 +26,7 @@ mod sequence;
 mod simd;
 mod step;
 mod threads;
+mod weight_sums;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -61,7 +62,8 @@ pub struct Dims {
 pub enum Input<'a> {
     /// `[T, N]` ids below D, which stand for one-hot rows.
     Ids(&'a [i32]),
-    /// `[T, N, D]`
+    /// `[T, N, D]`. It may be longer, as the output of the layer below is, which ends in that layer's state: what
+    /// follows isn't read, and has zeros for gradient.
     Dense(&'a [f32]),
 }
 

@@ -11,7 +11,7 @@ use super::simd::{Kernel, Level, Simd, VECTORS};
 use super::threads::{Shared, for_each_job};
 
 /// Rows of A and B that are packed at a time.
-const BLOCK: usize = 192;
+const BLOCK: usize = 128;
 /// f32 in a cache line.
 const LINE: usize = 16;
 /// Columns of A in a stripe, about: few enough for eight threads, enough to pay for packing B.
@@ -94,7 +94,8 @@ impl Stripe<'_> {
             let mut tiles = packed[row * S::ROWS..].chunks_mut(tile_size::<S>());
             let whole = a.chunks_exact(S::ROWS);
             let rest = whole.remainder();
-            for (tile, a) in tiles.by_ref().zip(whole) {
+            // In this order: `zip` takes from the first before it sees that the second has ended.
+            for (a, tile) in whole.zip(tiles.by_ref()) {
                 // A constant count, which `copy_from_slice` would not see.
                 // SAFETY: both have ROWS elements.
                 unsafe { a.as_ptr().copy_to_nonoverlapping(tile.as_mut_ptr(), S::ROWS) };

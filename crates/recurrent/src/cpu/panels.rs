@@ -218,9 +218,9 @@ pub unsafe fn accumulate<
     for _ in 0..k {
         s.prefetch(ahead.from);
         let mut scalars = [s.splat(0.0); M];
-        for i in 0..M {
+        for (i, scalar) in scalars.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            scalars[i] = s.splat(unsafe { *a.add(i * a_row) });
+            *scalar = s.splat(unsafe { *a.add(i * a_row) });
         }
         for j in 0..B {
             // SAFETY: promised by the caller.
@@ -304,13 +304,15 @@ impl Kernel for Product<'_> {
             for tile in tiles(self.rows, S::ROWS) {
                 macro_rules! of_rows {
                     ($($m:literal)*) => {
-                        match (tile.rows, width) {
-                            // SAFETY: the tile's rows are in A and in the result.
-                            $(($m, 1) => unsafe { self.tile::<S, $m, 1>(s, panel, tile) },
-                            ($m, 2) => unsafe { self.tile::<S, $m, 2>(s, panel, tile) },
-                            ($m, 3) => unsafe { self.tile::<S, $m, 3>(s, panel, tile) },
-                            ($m, 4) => unsafe { self.tile::<S, $m, 4>(s, panel, tile) },)*
-                            _ => unreachable!("{tile:?} of {width} vectors"),
+                        // SAFETY: the tile's rows are in A and in the result.
+                        unsafe {
+                            match (tile.rows, width) {
+                                $(($m, 1) => self.tile::<S, $m, 1>(s, panel, tile),
+                                ($m, 2) => self.tile::<S, $m, 2>(s, panel, tile),
+                                ($m, 3) => self.tile::<S, $m, 3>(s, panel, tile),
+                                ($m, 4) => self.tile::<S, $m, 4>(s, panel, tile),)*
+                                _ => unreachable!("{tile:?} of {width} vectors"),
+                            }
                         }
                     };
                 }

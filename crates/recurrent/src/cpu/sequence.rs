@@ -8,10 +8,10 @@ use super::buffers::Buffer;
 use super::dropout::{Dropout, Mask};
 use super::forward::{Forward, Source, Track};
 use super::layer::{PackedLayer, Saved};
-use super::outer::{self, Dense, OneHot, Outer};
 use super::panels::Panels;
 use super::simd::{Level, VECTORS};
 use super::threads::{Shared, for_each_piece};
+use super::weight_sums::WeightSums;
 use super::{Cell, Dims, Input, Weights};
 
 /// Gradients of a layer.
@@ -27,12 +27,12 @@ pub struct Grads {
     pub b_hh: Vec<f32>,
     /// `[S, N, H]`, of the initial state.
     pub state: Vec<f32>,
-    /// `[T, N, D]`, if it was asked for and the input is dense.
+    /// Of the input's length, `[T, N, D]`, if it was asked for and the input is dense.
     pub input: Option<Vec<f32>>,
 }
 
 impl Input<'_> {
-    /// Panics unless it is `t · n` rows for an input size of `d`.
+    /// Panics unless it has `t · n` rows for an input size of `d`.
     fn check(self, Dims { t, n, d, .. }: Dims) {
         match self {
             Input::Ids(ids) => {
@@ -40,7 +40,7 @@ impl Input<'_> {
                 let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < d);
                 assert!(ids.iter().all(below), "ids are in 0..{d}");
             }
-            Input::Dense(input) => assert_eq!(input.len(), t * n * d, "dense input is [T, N, D]"),
+            Input::Dense(input) => assert!(input.len() >= t * n * d, "dense input is [T, N, D]"),
         }
     }
 }
@@ -233,6 +233,7 @@ pub(super) fn backward_at(
 
     let (d_outputs, d_finals) = grad_out.split_at(t * slot);
     let mut grads = Grads {
+        // Replaced by the sums.
         w_ih: vec![0.0; gates * d],
         w_hh: vec![0.0; gates * h],
         b_ih: vec![0.0; gates],
@@ -244,9 +245,12 @@ pub(super) fn backward_at(
         return grads;
     }
 
-    let want_input_grad = want_input_grad && matches!(input, Input::Dense(_));
-    let mut d_input = vec![0.0; if want_input_grad { t * n * d } else { 0 }];
-    let input_weights = want_input_grad.then(|| Panels::of_rows(level, weights.w_ih, gates, d));
+    grads.input = match input {
+        Input::Dense(input) if want_input_grad => Some(vec![0.0; input.len()]),
+        _ => None,
+    };
+    let input_weights =
+        grads.input.is_some().then(|| Panels::of_rows(level, weights.w_ih, gates, d));
     let hidden_weights = Panels::of_rows(level, weights.w_hh, gates, h);
     let slots = if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h };
     let chunk = CHUNK.div_ceil(n).min(t);
@@ -278,7 +282,7 @@ pub(super) fn backward_at(
         mask: Mask::new(dropout),
         d_hidden: d_state,
         d_carry: Shared(d_state.at(slot)),
-        d_input: Shared(d_input.as_mut_ptr()),
+        d_input: Shared(grads.input.as_mut().map_or(null_mut(), Vec::as_mut_ptr)),
     };
     for end in (1..=t).rev().step_by(chunk.max(1)) {
         let steps = end.saturating_sub(chunk)..end;
@@ -297,7 +301,6 @@ pub(super) fn backward_at(
         );
     }
     sums.finish(&mut grads);
-    grads.input = want_input_grad.then_some(d_input);
     grads
 }
 
@@ -307,107 +310,6 @@ impl Input<'_> {
         match self {
             Input::Ids(ids) => Input::Ids(&ids[rows]),
             Input::Dense(input) => Input::Dense(&input[rows.start * d..rows.end * d]),
-        }
-    }
-}
-
-/// The sums over rows and steps that make the weights' gradients.
-struct WeightSums {
-    cell: Cell,
-    d: usize,
-    h: usize,
-    /// `[G · H, D]`, or its transpose for ids: a row is added for each.
-    w_ih: Buffer,
-    /// `[G · H, H]`
-    w_hh: Buffer,
-    /// One for each gradient of a unit.
-    biases: Buffer,
-    ids: bool,
-}
-
-impl WeightSums {
-    fn new(cell: Cell, Dims { d, h, .. }: Dims, ids: bool) -> Self {
-        let gates = cell.gates() * h;
-        let biases = Buffer::zeros(VECTORS * h);
-        WeightSums {
-            cell,
-            d,
-            h,
-            w_ih: Buffer::zeros(gates * d),
-            w_hh: Buffer::zeros(gates * h),
-            biases,
-            ids,
-        }
-    }
-
-    /// The columns of the gates' gradients, and the row of w_ih and of w_hh that each meets first.
-    fn parts(&self) -> &'static [(Range<usize>, Option<usize>, Option<usize>)] {
-        match self.cell {
-            Cell::Lstm => &[(0..4, Some(0), Some(0))],
-            Cell::Tanh | Cell::Relu => &[(0..1, Some(0), Some(0))],
-            Cell::Gru => &[(0..2, Some(0), Some(0)), (2..3, Some(2), None), (3..4, None, Some(2))],
-        }
-    }
-
-    /// Adds some rows: the products of the gates' gradients with the input and with h before.
-    fn add(
-        &mut self,
-        level: Level,
-        d_gates: &[f32],
-        slots: usize,
-        input: Input<'_>,
-        before: &[f32],
-    ) {
-        let (d, h, gates) = (self.d, self.h, self.cell.gates() * self.h);
-        let (w_ih, w_hh) = (Shared(self.w_ih.as_mut_ptr()), Shared(self.w_hh.as_mut_ptr()));
-        let biases = Shared(self.biases.as_mut_ptr());
-        let outers = self.parts().iter().map(|(columns, input_gate, hidden_gate)| {
-            let mut outer = Outer {
-                a: d_gates,
-                stride: slots,
-                k: before.len() / h,
-                columns: columns.start * h..columns.end * h,
-                dense: [None; 2],
-                one_hot: None,
-                sums: Shared(biases.at(columns.start * h)),
-            };
-            if let Some(gate) = hidden_gate {
-                outer.dense[0] = Some(Dense { b: before, n: h, c: Shared(w_hh.at(gate * h * h)) });
-            }
-            match (input_gate, input) {
-                (Some(gate), Input::Ids(ids)) => {
-                    outer.one_hot =
-                        Some(OneHot { ids, table: Shared(w_ih.at(gate * h)), stride: gates });
-                }
-                (Some(gate), Input::Dense(b)) => {
-                    outer.dense[1] = Some(Dense { b, n: d, c: Shared(w_ih.at(gate * h * d)) });
-                }
-                (None, _) => {}
-            }
-            outer
-        });
-        outer::run(level, &outers.collect::<Vec<_>>());
-    }
-
-    fn finish(self, grads: &mut Grads) {
-        let (d, h) = (self.d, self.h);
-        if self.ids {
-            for (j, row) in grads.w_ih.chunks_exact_mut(d).enumerate() {
-                row.iter_mut()
-                    .zip(self.w_ih[j..].iter().step_by(self.cell.gates() * h))
-                    .for_each(|(to, &x)| *to = x);
-            }
-        } else {
-            grads.w_ih.copy_from_slice(&self.w_ih);
-        }
-        grads.w_hh.copy_from_slice(&self.w_hh);
-        for (columns, input_gate, hidden_gate) in self.parts() {
-            let sums = &self.biases[columns.start * h..columns.end * h];
-            for (gate, bias) in [(input_gate, &mut grads.b_ih), (hidden_gate, &mut grads.b_hh)] {
-                if let Some(gate) = gate {
-                    bias[gate * h..][..sums.len()].copy_from_slice(sums);
-                }
-            }
         }
     }
 }

@@ -73,7 +73,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn u_shr<const BITS: u32>(self, a: Self::U) -> Self::U;
     fn u_shl<const BITS: u32>(self, a: Self::U) -> Self::U;
     fn bits(self, a: Self::F) -> Self::U;
-    fn from_bits(self, a: Self::U) -> Self::F;
+    fn with_bits(self, a: Self::U) -> Self::F;
     /// `value` where `a >= b` (unsigned), else 0.
     fn if_at_least(self, a: Self::U, b: Self::U, value: Self::F) -> Self::F;
 }
@@ -101,6 +101,7 @@ pub enum Level {
 
 impl Level {
     /// All that this processor has, the widest first.
+    #[cfg(test)]
     pub fn available() -> Vec<Level> {
         let mut levels = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -282,7 +283,7 @@ impl Simd for Plain {
         a.map(f32::to_bits)
     }
     #[inline(always)]
-    fn from_bits(self, a: [u32; 4]) -> [f32; 4] {
+    fn with_bits(self, a: [u32; 4]) -> [f32; 4] {
         a.map(f32::from_bits)
     }
     #[inline(always)]

@@ -6,17 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use burn::prelude::*;
 use burn::train::Interrupter;
-use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
-use burn::train::metric::MetricDefinition;
-use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
-};
 use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
 use charloom_infer::Sampling;
 use charloom_model::{CharRnnConfig, TrainedModel};
 use charloom_train::{
-    Clip, EpochReport, Job, Observer, Optimizer, Outcome, RunFolder, SampleConfig, Start,
+    Clip, EpochReport, Job, Observer, Optimizer, Outcome, RunFolder, SampleConfig, Silent, Start,
     StepReport, TrainConfig, TrainError, train,
 };
 
@@ -60,7 +54,7 @@ pub struct Told {
 
 /// A run and what was told of it.
 pub struct Run {
-    home: Arc<tempfile::TempDir>,
+    pub home: Arc<tempfile::TempDir>,
     pub folder: RunFolder,
     pub told: Arc<Mutex<Told>>,
     /// Asks to stop after this many steps of the session.
@@ -105,7 +99,7 @@ impl Run {
             device: device.clone(),
             start,
             interrupter,
-            renderer: Box::new(Quiet),
+            renderer: Box::new(Silent),
             observer: Box::new(observer),
         })
     }
@@ -150,25 +144,4 @@ impl Observer for Ears {
     fn saved(&mut self, checkpoint: &std::path::Path) {
         self.told.lock().unwrap().checkpoints.push(checkpoint.to_path_buf());
     }
-}
-
-/// A renderer that shows nothing.
-struct Quiet;
-
-impl MetricsRendererTraining for Quiet {
-    fn update_train(&mut self, _: MetricState) {}
-    fn update_valid(&mut self, _: MetricState) {}
-}
-
-impl MetricsRendererEvaluation for Quiet {
-    fn update_test(&mut self, _: EvaluationName, _: MetricState) {}
-}
-
-impl TrainingProgressLogger for Quiet {}
-
-impl EvaluationProgressLogger for Quiet {}
-
-impl MetricsRenderer for Quiet {
-    fn manual_close(&mut self) {}
-    fn register_metric(&mut self, _: MetricDefinition) {}
 }

@@ -127,6 +127,25 @@ fn large_logits_don_t_overflow_and_nan_is_seen() {
 }
 
 #[test]
+fn what_follows_the_rows_is_not_read() {
+    let mut problem = Problem::new(5, 6, 7);
+    let run = |problem: &Problem| {
+        training_at(
+            Level::best(),
+            &problem.hidden,
+            problem.linear(),
+            &problem.targets,
+            Reduction::Mean,
+        )
+    };
+    let (loss, mut grads) = run(&problem);
+    problem.hidden.extend([f32::NAN; 12]);
+    grads.hidden.extend([0.0; 12]);
+    let (longer_loss, longer) = run(&problem);
+    assert_eq!((longer_loss, longer.hidden, longer.weight), (loss, grads.hidden, grads.weight));
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bytes() {
     let problem = Problem::new(3000, 20, 300);
     for level in Level::available() {

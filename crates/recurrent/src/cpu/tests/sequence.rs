@@ -198,6 +198,17 @@ fn nan_reaches_the_output_and_the_gradients() {
 }
 
 #[test]
+fn what_follows_the_input_is_not_read() {
+    let mut problem = Problem::new(Cell::Lstm, (3, 2, 4, 5), false, 1.0);
+    let grad_out = Numbers(8).many((3 + 2) * 2 * 5, 1.0);
+    let (out, grads) = problem.train(Level::best(), &grad_out);
+    problem.values[INPUT].extend([f32::NAN; 8]);
+    let (longer_out, longer) = problem.train(Level::best(), &grad_out);
+    assert_eq!((longer_out, longer.w_ih, longer.state), (out, grads.w_ih, grads.state));
+    assert_eq!(longer.input, grads.input.map(|input| [input, vec![0.0; 8]].concat()));
+}
+
+#[test]
 #[should_panic(expected = "ids are in 0..4")]
 fn an_id_beyond_the_vocabulary_is_refused() {
     let mut problem = Problem::new(Cell::Gru, (3, 2, 4, 5), true, 1.0);

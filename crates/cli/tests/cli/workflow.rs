@@ -1,11 +1,9 @@
 //! From a text to a model to new text, as a user goes.
 
-mod world;
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use world::{World, names, text};
+use crate::world::{World, names, text};
 
 #[test]
 fn a_training_leaves_a_run_folder_and_tells_what_it_does() {

@@ -1,8 +1,6 @@
 //! `charloom config`, and settings that are wrong.
 
-mod world;
-
-use world::World;
+use crate::world::World;
 
 /// What is said about a settings file with this text.
 #[track_caller]
@@ -19,9 +17,21 @@ fn refused(text: &str) -> String {
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(refused("[train]\n\nepoch = 3\n"), @"");
-    insta::assert_snapshot!(refused("[training]\nepochs = 3\n"), @"");
-    insta::assert_snapshot!(refused("[train]\noptimizer = { name = \"adam\", momentum = 0.9 }\n"), @"");
+    insta::assert_snapshot!(refused("[train]\n\nepoch = 3\n"), @r"
+    error: `my.toml`, line 3: unknown key `epoch`
+
+    hint: known here: `epochs`, `max_steps`, `patience`, `seed`, `clip`, `schedule`, `loss`, `state`, `optimizer`
+    ");
+    insta::assert_snapshot!(refused("[training]\nepochs = 3\n"), @r"
+    error: `my.toml`, line 1: unknown key `training`
+
+    hint: known here: `data`, `model`, `train`, `sample`
+    ");
+    insta::assert_snapshot!(refused("[train]\noptimizer = { name = \"adam\", momentum = 0.9 }\n"), @r"
+    error: `my.toml`, line 2: unknown key `momentum`
+
+    hint: known here: `name`, `lr`, `beta1`, `beta2`, `eps`, `weight_decay`
+    ");
 }
 
 #[test]
@@ -34,8 +44,14 @@ fn a_wrong_type_is_named_with_what_is_legal() {
         refused("[data]\ntext = 5\n"),
         @"error: `my.toml`, line 2: `data.text` must be text in quotes, not `5`"
     );
-    insta::assert_snapshot!(refused("train = 5\n"), @"");
-    insta::assert_snapshot!(refused("[train]\noptimizer = \"adam\"\n"), @"");
+    insta::assert_snapshot!(
+        refused("train = 5\n"),
+        @"error: `my.toml`, line 1: invalid type: integer `5`, expected the section `[train]`"
+    );
+    insta::assert_snapshot!(
+        refused("[train]\noptimizer = \"adam\"\n"),
+        @r#"error: `my.toml`, line 2: invalid type: string "adam", expected a table such as `{ name = "adam", lr = 1e-3 }`"#
+    );
 }
 
 #[test]
@@ -129,7 +145,11 @@ fn a_flag_out_of_range_is_named_itself() {
 #[test]
 fn a_bad_set_is_told_what_a_good_one_is() {
     let world = World::new();
-    insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @"");
+    insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
+    error: `--set`: there is no key `model.width`
+
+    hint: known here: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`
+    ");
     insta::assert_snapshot!(world.run("config show --set epochs").fails(2), @r"
     error: `--set` needs `section.key=value`, not `epochs`
 

@@ -1,8 +1,6 @@
 //! Model files and generation requests that can't be served.
 
-mod world;
-
-use world::World;
+use crate::world::World;
 
 /// A model file that differs from a good one, and what is said about it.
 #[track_caller]
@@ -91,7 +89,11 @@ fn a_model_that_is_not_there_is_named() {
 #[test]
 fn a_prime_of_unknown_characters_names_them() {
     let world = World::with_run();
-    insta::assert_snapshot!(world.run_args(&["generate", "--prime", "the Loom?"]).fails(2), @"");
+    insta::assert_snapshot!(world.run_args(&["generate", "--prime", "the Loom?"]).fails(2), @r"
+    error: cannot start from the prime: characters not in the vocabulary: `L`, `?`
+
+    hint: the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
+    ");
 }
 
 #[test]

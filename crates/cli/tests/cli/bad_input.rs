@@ -1,8 +1,6 @@
 //! What is wrong with what was asked for is told in one message, with exit code 2, and nothing is written.
 
-mod world;
-
-use world::{World, names, text};
+use crate::world::{World, names, text};
 
 /// Trains on a text that can't be used: nothing may be left behind.
 #[track_caller]
@@ -73,7 +71,7 @@ fn a_text_too_short_to_train_on_is_told_what_fits() {
     insta::assert_snapshot!(refused(text(24)), @r"
     error: the training part has 21 characters, but one batch of 3 rows x 7 steps needs 22
 
-    hint: `--batch 3 --seq 7` 
+    hint: `--batch 1 --seq 2` would fit
     ");
 }
 
@@ -107,11 +105,11 @@ fn a_sample_prime_of_unknown_characters_is_refused_before_training() {
     let world = World::with_text();
     insta::assert_snapshot!(
         world.train("--set sample.prime=LOOM").fails(2),
-        @r"
+        @r#"
     error: the sample's prime cannot be used: characters not in the vocabulary: `L`, `O`, `M`
 
-    hint: `--set sample.prime=TEXT` takes another one, and `--set sample.prime=` none
-    "
+    hint: `--set sample.prime=TEXT` takes another one, and `--set sample.prime=""` none
+    "#
     );
     assert_eq!(names(&world.path("runs")), [""; 0]);
 }

@@ -120,7 +120,6 @@ pub fn text(chars: usize) -> String {
 }
 
 /// The names in a folder, sorted.
-#[allow(dead_code, reason = "not every test file looks into folders")]
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> =

@@ -1,0 +1,7 @@
+//! The program from outside: what is typed, what comes back, what stands on disk then.
+
+mod bad_input;
+mod bad_models;
+mod settings;
+mod workflow;
+mod world;
