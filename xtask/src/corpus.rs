@@ -38,10 +38,16 @@ pub fn is_needed_by(request: &Request) -> bool {
         return false;
     }
     match request.value_of("--config") {
-        // A config that can't be read is for the binary to refuse.
-        Some(config) => fs::read_to_string(config).is_ok_and(|config| config.contains(PATH)),
+        // One that names no text leaves the default. One that can't be read is for the binary to refuse.
+        Some(config) => fs::read_to_string(config)
+            .is_ok_and(|config| config.contains(PATH) || !names_a_text(&config)),
         None => true,
     }
+}
+
+fn names_a_text(config: &str) -> bool {
+    let key = |line: &str| line.split('=').next().map(|key| key.trim().to_owned());
+    config.lines().filter_map(key).any(|key| key == "text" || key == "data.text")
 }
 
 /// Makes sure that there is a corpus. One that is there stays as it is, but is not passed off as the usual one.
@@ -242,5 +248,7 @@ mod tests {
         assert!(is_needed_by(&train("ours.toml")));
         assert!(!is_needed_by(&train("other.toml")));
         assert!(!is_needed_by(&train("missing.toml")));
+        put(folder.path(), "silent.toml", "[train]\nepochs = 3\n");
+        assert!(is_needed_by(&train("silent.toml")));
     }
 }

@@ -67,7 +67,11 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
             if corpus::is_needed_by(&request) {
                 corpus::prepare(&cargo::root()?, &build)?;
             }
-            run::in_place_of_this(build.charloom()?.args(&request.args))
+            let mut charloom = build.charloom()?;
+            // What the user types to run it again, and where Burn puts what nobody gave a place.
+            charloom.env("CHARLOOM_COMMAND", "cargo xtask");
+            charloom.env("BURN_DEVICE", request.backend.name);
+            run::in_place_of_this(charloom.args(request.args_for_charloom()))
         }
     }
 }

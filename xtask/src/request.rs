@@ -48,6 +48,16 @@ impl Request {
         rest
     }
 
+    /// The command and all its arguments. `--backend` chose what was built; commands that compute nothing don't take it.
+    pub fn args_for_charloom(&self) -> Vec<OsString> {
+        match self.command() {
+            Some(command @ ("devices" | "inspect" | "dataset")) => {
+                std::iter::once(command.into()).chain(self.rest_without_backend()).collect()
+            }
+            _ => self.args.clone(),
+        }
+    }
+
     /// The value of `flag`, typed as `flag VALUE` or `flag=VALUE`.
     pub fn value_of(&self, flag: &str) -> Option<&OsStr> {
         let args = self.flags();
@@ -156,6 +166,14 @@ pub mod tests {
         let test = request("test --backend wgpu --test pytorch -- gru");
         assert_eq!(test.rest_without_backend().join(OsStr::new(" ")), "--test pytorch -- gru");
         assert_eq!(request("test").rest_without_backend().len(), 0);
+    }
+
+    #[test]
+    fn only_commands_that_compute_are_told_the_backend() {
+        let devices = request("devices --backend wgpu").args_for_charloom();
+        assert_eq!(devices.join(OsStr::new(" ")), "devices");
+        let train = request("train --backend wgpu --epochs 2").args_for_charloom();
+        assert_eq!(train.join(OsStr::new(" ")), "train --backend wgpu --epochs 2");
     }
 
     #[test]

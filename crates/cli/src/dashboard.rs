@@ -128,57 +128,16 @@ impl TrainingProgressLogger for Dashboard {
     }
 }
 
-/// For [`Dashboard`] and [`Quiet`]: nothing is evaluated with burn-train.
-macro_rules! no_evaluation {
-    ($renderer:ty) => {
-        impl MetricsRendererEvaluation for $renderer {
-            fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
-        }
-
-        impl EvaluationProgressLogger for $renderer {
-            fn start_global_progress(&mut self, _total_tests: usize) {}
-            fn start_test(&mut self, _name: &str, _total_items: usize) {}
-            fn update_test_progress(&mut self, _items_processed: usize) {}
-            fn end_test(&mut self) {}
-            fn end_global_progress(&mut self) {}
-            fn log_event_evaluation(&mut self, _event: String) {}
-        }
-    };
+// Nothing is evaluated with burn-train.
+impl MetricsRendererEvaluation for Dashboard {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
 }
 
-no_evaluation!(Dashboard);
-no_evaluation!(Quiet);
-
-/// Shows nothing.
-pub struct Quiet;
-
-impl MetricsRenderer for Quiet {
-    fn manual_close(&mut self) {}
-    fn register_metric(&mut self, _definition: MetricDefinition) {}
-}
-
-impl MetricsRendererTraining for Quiet {
-    fn update_train(&mut self, _state: MetricState) {}
-    fn update_valid(&mut self, _state: MetricState) {}
-
-    fn on_train_end(&mut self, _summary: Option<LearnerSummary>) -> Ended {
-        Ok(())
-    }
-}
-
-impl TrainingProgressLogger for Quiet {
-    fn start(
-        &mut self,
-        _total_epochs: usize,
-        _starting_epoch: usize,
-        _total_items: Option<usize>,
-        _label: Option<&str>,
-    ) {
-    }
-    fn update_epoch(&mut self, _epoch: usize) {}
-    fn start_split(&mut self, _split: &str, _total_items: usize) {}
-    fn update_split(&mut self, _items_processed: usize) {}
-    fn end_split(&mut self) {}
-    fn end(&mut self) {}
-    fn log_event_training(&mut self, _event: String) {}
+impl EvaluationProgressLogger for Dashboard {
+    fn start_global_progress(&mut self, _total_tests: usize) {}
+    fn start_test(&mut self, _name: &str, _total_items: usize) {}
+    fn update_test_progress(&mut self, _items_processed: usize) {}
+    fn end_test(&mut self) {}
+    fn end_global_progress(&mut self) {}
+    fn log_event_evaluation(&mut self, _event: String) {}
 }

@@ -38,14 +38,16 @@ pub struct Progress {
     last_line: Instant,
 }
 
-/// What is to be told when the dashboard is gone.
+/// What is to be told when the dashboard is gone: all lines, and of the samples the last.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<Mutex<Vec<String>>>);
+pub struct Held(Arc<Mutex<(Vec<String>, Option<String>)>>);
 
 impl Held {
     /// Tells it.
     pub fn release(&self) {
-        for line in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sample = held.1.take();
+        for line in held.0.drain(..).chain(sample) {
             say!("{line}");
         }
     }
@@ -60,8 +62,17 @@ impl Progress {
     fn line(&self, line: fmt::Arguments<'_>) {
         match &self.held {
             None => say!("{line}"),
-            Some(held) => {
-                held.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+            Some(Held(held)) => {
+                held.lock().unwrap_or_else(PoisonError::into_inner).0.push(line.to_string());
+            }
+        }
+    }
+
+    fn sample(&self, sample: &str) {
+        match &self.held {
+            None => say!("{}", framed(sample)),
+            Some(Held(held)) => {
+                held.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(framed(sample));
             }
         }
     }
@@ -108,7 +119,10 @@ impl Observer for Progress {
         self.line(format_args!(
             "{BOLD}run{BOLD:#}    {run}: {} of {}{limit}",
             counted(*epochs, "epoch"),
-            counted(batches, "batch").replace("batchs", "batches"),
+            match batches {
+                1 => "1 batch".to_owned(),
+                batches => format!("{} batches", grouped(batches as u64)),
+            },
         ));
         if step > 0 {
             self.line(format_args!(
@@ -157,7 +171,7 @@ impl Observer for Progress {
             duration(seconds)
         ));
         if !sample.is_empty() {
-            self.line(format_args!("{}", framed(sample)));
+            self.sample(sample);
         }
         self.last_line = Instant::now();
     }

@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
-use charloom_model::{CharRnn, State};
+use charloom_model::{CharRnn, State, Stepper};
 
 /// A long prime is read in pieces of so many characters: logits of all of it need not exist at once.
 const PIECE: usize = 256;
@@ -16,6 +16,8 @@ pub(crate) struct Streams {
     network: CharRnn,
     device: Device,
     state: State,
+    /// Takes the steps where the device has kernels for it; then the state is its own.
+    stepper: Option<Stepper>,
     /// `[N, V]`
     logits: Vec<f32>,
 }
@@ -31,7 +33,7 @@ impl Streams {
         let network = network.valid();
         let device = network.fc.weight.val().device();
         let state = network.zero_state(1, &device);
-        let mut streams = Self { network, device, state, logits: Vec::new() };
+        let mut streams = Self { network, device, state, stepper: None, logits: Vec::new() };
         // The prime is read once, whatever the number of texts.
         let mut pieces = prime.chunks(PIECE).peekable();
         while let Some(piece) = pieces.next() {
@@ -43,6 +45,10 @@ impl Streams {
         }
         let layers = streams.state.0.into_iter();
         streams.state = State(layers.map(|layer| layer.repeat_dim(1, rows)).collect());
+        streams.stepper = streams.network.stepper(rows);
+        if let Some(stepper) = &mut streams.stepper {
+            stepper.set_state(&streams.state);
+        }
         Ok(streams)
     }
 
@@ -54,7 +60,10 @@ impl Streams {
 
     /// Reads one more character of every text.
     pub(crate) fn step(&mut self, ids: &[i32]) -> Result<(), TensorReadError> {
-        self.logits = self.read(ids, [ids.len(), 1]).try_into_vec_as()?;
+        match &mut self.stepper {
+            Some(stepper) => self.logits.copy_from_slice(stepper.step(ids)),
+            None => self.logits = self.read(ids, [ids.len(), 1]).try_into_vec_as()?,
+        }
         Ok(())
     }
 

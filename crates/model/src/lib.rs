@@ -23,7 +23,7 @@ mod config;
 mod file;
 mod network;
 
-pub use charloom_recurrent::{Bias, Cell, Dropout, Init, State};
+pub use charloom_recurrent::{Bias, Cell, Dropout, Init, State, Stepper};
 pub use config::{CharRnnConfig, InputEncoding};
 pub use file::{FORMAT_VERSION, ModelFileError, Summary, TrainedModel};
 pub use network::{CharRnn, Output};

@@ -2,7 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use charloom_recurrent::{Dropout, Recurrent, Sequence, State, linear_cross_entropy};
+use charloom_recurrent::{
+    Dropout, Recurrent, Sequence, State, Stepper, has_cpu_kernels, linear_cross_entropy,
+};
 
 /// A character-level recurrent language model.
 ///
@@ -78,6 +80,16 @@ impl CharRnn {
             targets.swap_dims(0, 1).reshape([t * n]),
         );
         (loss, state)
+    }
+
+    /// The network packed for reading one character of `rows` streams at a time, where this device
+    /// has kernels for that.
+    pub fn stepper(&self, rows: usize) -> Option<Stepper> {
+        let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
+        has_cpu_kernels(&weight.device()).then(|| {
+            let embed = self.embed.as_ref().map(Param::val);
+            Stepper::new(&self.rnn, embed, weight, bias, rows)
+        })
     }
 
     /// The hidden states of the last layer, time-major: `[T, N, H]`.

@@ -11,6 +11,7 @@ mod loss;
 pub mod ops;
 mod stack;
 mod state;
+mod stepper;
 
 pub use cell::Cell;
 pub use cpu::Dropout;
@@ -19,3 +20,4 @@ pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
 pub use loss::linear_cross_entropy;
 pub use stack::{Recurrent, RecurrentConfig};
 pub use state::State;
+pub use stepper::{Stepper, has_cpu_kernels};

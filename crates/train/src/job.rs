@@ -95,9 +95,8 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         optimizer = optimizer.load_record(moments);
         carry = saved.carry(&device)?;
         place = saved.place;
-    } else {
-        run.write_config(&config.toml)?;
     }
+    run.write_config(&config.toml)?;
 
     observer.started(&Started {
         parameters: trainee.num_params(),

@@ -7,7 +7,7 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use charloom_data::{BatchConfig, BatchError, Corpus, Fractions};
 use charloom_train::{
-    CheckpointError, Job, Outcome, RunError, RunFolder, SampleConfig, Start, TrainConfig,
+    CheckpointError, Job, Outcome, RunError, RunFolder, SampleConfig, Silent, Start, TrainConfig,
     TrainError,
 };
 
@@ -15,7 +15,7 @@ use super::model::{find_run, load, run_failure};
 use super::text::{corpus_failure, fitting};
 use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
 use crate::config::{self, Layer, Layers, Resolved};
-use crate::dashboard::{self, Dashboard, Quiet};
+use crate::dashboard::{self, Dashboard};
 use crate::device::Backend;
 use crate::interrupt;
 use crate::progress::{Held, Introduction, Progress};
@@ -137,7 +137,7 @@ impl Training {
         let introduction = introduction(&resolved, &run, &machine);
         let (renderer, held): (Box<dyn MetricsRenderer>, _) = match with_dashboard {
             true => (Box::new(Dashboard::new(interrupter.clone())), Some(Held::default())),
-            false => (Box::new(Quiet), None),
+            false => (Box::new(Silent), None),
         };
         let fresh = !matches!(start, Start::Resume);
         let (chars, fractions, batch) = (corpus.chars(), resolved.fractions, resolved.batch);

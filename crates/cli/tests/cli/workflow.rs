@@ -267,3 +267,13 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
     assert!(resumed.err.contains("long"), "{}", resumed.err);
     world.run("generate --run long --length 5").succeeds();
 }
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_training_with_the_last_good_model() {
+    let world = World::with_text();
+    let diverging = "--epochs 9 --lr 10 --set model.cell=relu --set model.init={normal=3} \
+                     --set train.clip=none --run wild";
+    let message = world.train(diverging).fails(1);
+    assert!(message.contains("error: the loss became "), "{message}");
+    assert!(message.contains(" at step ") && message.contains("hint: "), "{message}");
+}

@@ -100,11 +100,16 @@ fn to_serde_a_vocabulary_is_a_string() {
     assert!(toml::from_str::<Holder>("vocab = \"bb\"").is_err());
 }
 
+/// Texts of any characters at all.
+fn texts() -> impl Strategy<Value = String> {
+    proptest::collection::vec(any::<char>(), 0..64).prop_map(String::from_iter)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn decoding_undoes_encoding(text in any::<String>()) {
+    fn decoding_undoes_encoding(text in texts()) {
         let vocab = Vocab::from_text(&text);
         let ids = vocab.encode(&text).unwrap();
         prop_assert_eq!(ids.len(), text.chars().count());
@@ -112,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn every_character_has_the_id_that_gives_it_back(text in any::<String>()) {
+    fn every_character_has_the_id_that_gives_it_back(text in texts()) {
         let vocab = Vocab::from_text(&text);
         prop_assert!(vocab.chars().is_sorted());
         for (place, &char) in vocab.chars().iter().enumerate() {

@@ -1,0 +1,100 @@
+//! Taking one step at a time, for generation: no graph, nothing allocated, weights packed once.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::{Recurrent, State, cpu};
+
+/// Whether tensors of this device are computed by this crate's CPU kernels.
+pub fn has_cpu_kernels(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    {
+        let plain = device.clone().without_autodiff();
+        matches!(plain.as_dispatch(), burn::backend::DispatchDevice::Flex(_))
+    }
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
+/// A network of recurrent layers and a linear one that reads ids and gives logits, on the CPU.
+pub struct Stepper {
+    kernel: cpu::Stepper,
+}
+
+impl Stepper {
+    /// Packs a network for `rows` streams. `embed` is `[V, D]`, or nothing where ids stand for one-hot vectors;
+    /// `weight` is `[V, H]`, `bias` `[V]`.
+    pub fn new(
+        rnn: &Recurrent,
+        embed: Option<Tensor<2>>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        rows: usize,
+    ) -> Self {
+        let [v, h] = weight.dims();
+        let numbers = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+        let vector = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+        let layers: Vec<[Vec<f32>; 4]> = rnn
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let mut weight_ih = layer.weight_ih.val(); // [G*H, D]
+                if let (0, Some(embed)) = (index, &embed) {
+                    weight_ih = weight_ih.matmul(embed.clone().transpose()); // [G*H, V]
+                }
+                let [gates, _] = weight_ih.dims();
+                let bias = |bias: &Option<burn::module::Param<Tensor<1>>>| match bias {
+                    Some(bias) => vector(bias.val()),
+                    None => vec![0.0; gates],
+                };
+                let biases = (bias(&layer.bias_ih), bias(&layer.bias_hh));
+                [numbers(weight_ih), numbers(layer.weight_hh.val()), biases.0, biases.1]
+            })
+            .collect();
+        let layers: Vec<cpu::Weights<'_>> = layers
+            .iter()
+            .map(|[w_ih, w_hh, b_ih, b_hh]| cpu::Weights { w_ih, w_hh, b_ih, b_hh })
+            .collect();
+        let (weight, bias) = (numbers(weight), vector(bias));
+        let linear = cpu::Linear { h, v, weight: &weight, bias: &bias };
+        let config = cpu::StepperConfig {
+            cell: rnn.cell(),
+            vocabulary: v,
+            hidden_size: h,
+            layers: &layers,
+            linear,
+        };
+        Self { kernel: cpu::Stepper::new(config, rows) }
+    }
+
+    /// Puts every stream into a state of as many rows.
+    pub fn set_state(&mut self, state: &State) {
+        // The kernel has all layers of h, then all layers of c.
+        let states = state.0[0].dims()[0];
+        let mut numbers = Vec::new();
+        for index in 0..states {
+            for layer in &state.0 {
+                let part = layer.clone().narrow(0, index, 1);
+                numbers.extend(part.into_data().iter::<f32>());
+            }
+        }
+        self.kernel.set_state(&numbers);
+    }
+
+    /// Reads one id a stream; gives the logits, `[N, V]` row by row.
+    ///
+    /// # Panics
+    /// Unless there is one id a stream, each in `0..V`.
+    pub fn step(&mut self, ids: &[i32]) -> &[f32] {
+        self.kernel.step(ids)
+    }
+}
+
+impl std::fmt::Debug for Stepper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stepper").finish_non_exhaustive()
+    }
+}
