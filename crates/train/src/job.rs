@@ -123,6 +123,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         TrainedModel { network: trainee.valid().network, config: model_config, vocab, summary };
     let epochs = config.epochs;
     let lr = config.optimizer.lr();
+    #[allow(clippy::arc_with_non_send_sync, reason = "burn-train takes strategies in an Arc")]
     let training = Arc::new(Training {
         run: run.clone(),
         config,

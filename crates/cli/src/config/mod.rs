@@ -1,8 +1,8 @@
 //! Settings: the defaults, a file, flags and `--set`, laid one over the other and checked.
 //!
-//! Each of those is a [`Layer`](layer::Layer) of the same [`raw`] shape, and all that is in a layer remembers where it
-//! was typed; [`resolve`] takes each key from the topmost layer that has it, checks it and answers with values that
-//! need no more checking; [`show`] prints those as a settings file again.
+//! Each of those is a [`Layer`] of the same [`raw`] shape, and all that is in a layer remembers where it
+//! was typed; [`resolve()`] takes each key from the topmost layer that has it, checks it and answers with values that
+//! need no more checking; [`show()`] prints those as a settings file again.
 
 mod layer;
 mod raw;
