@@ -25,6 +25,14 @@ pub fn command(subcommand: &str) -> Result<Command> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.arg(subcommand).arg("--manifest-path").arg(root()?.join("Cargo.toml"));
+    // What the cargo that runs this program says of this program: some build scripts look at it, and would run again
+    // whenever the same thing is built without `cargo xtask`.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of))
+        {
+            command.env_remove(name);
+        }
+    }
     Ok(command)
 }
 

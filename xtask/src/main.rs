@@ -75,3 +75,24 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn architecture_md_lists_every_crate_of_the_workspace() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+        let mut crates: Vec<String> = std::fs::read_dir(root.join("crates"))
+            .unwrap()
+            .map(|entry| format!("crates/{}", entry.unwrap().file_name().display()))
+            .collect();
+        crates.push("xtask".to_owned());
+        let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+        let mut listed: Vec<String> = page.lines().filter_map(row).collect();
+        crates.sort();
+        listed.sort();
+        assert_eq!(listed, crates);
+    }
+}

@@ -1,4 +1,26 @@
 //! LSTM, GRU and Elman layers for Burn as fused operations over whole sequences.
+//!
+//! [`Recurrent`] is a stack of layers with the parameters of `torch.nn.LSTM`, `GRU` or `RNN`; the [`State`] goes in and
+//! comes out. A layer over a sequence is one node of the autodiff graph, with its gradients written by hand. On Burn's
+//! CPU backend `flex` it runs on kernels of this crate ([`cpu`]), on every other in tensor operations ([`ops`]).
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use charloom_recurrent::{Cell, RecurrentConfig};
+//! use rand::SeedableRng;
+//!
+//! let device = Device::flex().autodiff();
+//! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! let gru = RecurrentConfig::new(Cell::Gru, 7, 6).with_layers(2).init(&device, &mut rng);
+//!
+//! let input = Tensor::random([3, 5, 7], Distribution::Default, &device); // [N, T, D]
+//! let (output, state) = gru.forward(input, gru.zero_state(3, &device), None);
+//! assert_eq!(output.dims(), [3, 5, 6]); // [N, T, H]
+//! assert_eq!(state.hidden(1).dims(), [3, 6]);
+//!
+//! let grads = output.sum().backward();
+//! assert_eq!(gru.layers[0].weight_hh.grad(&grads).unwrap().dims(), [18, 6]); // [G*H, H]
+//! ```
 #![deny(missing_docs)]
 
 mod cell;

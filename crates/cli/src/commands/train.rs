@@ -157,7 +157,7 @@ impl Training {
         }
         match done {
             Ok(outcome) => {
-                tell(&outcome, &run, &resume_line(&run, &runs_dir, &machine));
+                tell(&outcome, &run, &runs_dir, &resume_line(&run, &runs_dir, &machine));
                 Ok(())
             }
             Err(error) => {
@@ -227,12 +227,18 @@ fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> I
     }
 }
 
-/// What the user types to go on.
-fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
-    let mut line = format!("{} train --resume --run {}", command(), quoted(run.name()));
+/// What the user types to do something with the run.
+fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
+    let mut line = format!("{} {what} --run {}", command(), quoted(run.name()));
     if runs_dir != Path::new("runs") {
         line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
     }
+    line
+}
+
+/// What the user types to go on.
+fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
+    let mut line = line("train --resume", run, runs_dir);
     if machine.backend != Backend::default() {
         line += &format!(" --backend {}", machine.backend);
     }
@@ -243,7 +249,7 @@ fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String
 }
 
 /// Says how a training ended, and what to do next.
-fn tell(outcome: &Outcome, run: &RunFolder, resume: &str) {
+fn tell(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
     let (what, best) = match *outcome {
         Outcome::Finished { best_valid_loss, step } => {
             (format!("done after {}", counted(step, "step")), best_valid_loss)
@@ -263,7 +269,7 @@ fn tell(outcome: &Outcome, run: &RunFolder, resume: &str) {
     };
     let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
     say!("{what}{best}: `{}`", run.model().display());
-    say!("\nto write with it:  {} generate --run {}", command(), quoted(run.name()));
+    say!("\nto write with it:  {}", line("generate", run, runs_dir));
 }
 
 /// A training that failed, with what would help.
