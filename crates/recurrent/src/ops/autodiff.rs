@@ -84,45 +84,25 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
         state: FloatTensor<Self>,
         spec: LayerSpec,
     ) -> FloatTensor<Self> {
-        let of_weights =
-            [weights.ih.node(), weights.hh.node(), weights.bias_ih.node(), weights.bias_hh.node()];
-        let [ih, hh, bias_ih, bias_hh] = of_weights;
-        let of_state = state.node();
+        let [ih, hh] = [weights.ih.clone(), weights.hh.clone()];
+        let [bias_ih, bias_hh] = [weights.bias_ih.clone(), weights.bias_hh.clone()];
         let weights = LayerWeights::<B> {
             ih: weights.ih.into_primitive(),
             hh: weights.hh.into_primitive(),
             bias_ih: weights.bias_ih.into_primitive(),
             bias_hh: weights.bias_hh.into_primitive(),
         };
+        let of_state = state.clone();
         let state = state.into_primitive();
         match input {
             LayerInput::Ids(ids) => {
-                let nodes = [ih, hh, bias_ih, bias_hh, of_state];
-                let input = LayerInput::Ids(ids);
-                match Backward::<B, 5>::prepare::<C>(LayerBackward, nodes)
-                    .compute_bound()
-                    .stateful()
-                {
-                    OpsKind::Tracked(prep) => {
-                        let (kept, out) = saving(input, weights, state, spec);
-                        prep.finish(kept, out)
-                    }
-                    OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
-                }
+                let parents = [ih, hh, bias_ih, bias_hh, of_state];
+                node::<B, C, 5>(parents, LayerInput::Ids(ids), weights, state, spec)
             }
             LayerInput::Dense(x) => {
-                let nodes = [ih, hh, bias_ih, bias_hh, of_state, x.node()];
+                let parents = [ih, hh, bias_ih, bias_hh, of_state, x.clone()];
                 let input = LayerInput::Dense(x.into_primitive());
-                match Backward::<B, 6>::prepare::<C>(LayerBackward, nodes)
-                    .compute_bound()
-                    .stateful()
-                {
-                    OpsKind::Tracked(prep) => {
-                        let (kept, out) = saving(input, weights, state, spec);
-                        prep.finish(kept, out)
-                    }
-                    OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
-                }
+                node::<B, C, 6>(parents, input, weights, state, spec)
             }
         }
     }
@@ -147,12 +127,20 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
     }
 }
 
-fn saving<B: RecurrentKernels>(
+/// A layer as a node of the graph with P parents; an ordinary computation where none is tracked.
+fn node<B: RecurrentKernels, C: CheckpointStrategy, const P: usize>(
+    parents: [FloatTensor<Autodiff<B, C>>; P],
     input: LayerInput<B>,
     weights: LayerWeights<B>,
     state: FloatTensor<B>,
     spec: LayerSpec,
-) -> (LayerState<B>, FloatTensor<B>) {
-    let (out, saved) = B::layer_saving(input.clone(), weights.clone(), state.clone(), spec);
-    (LayerState { input, weights, state, saved, spec }, out)
+) -> FloatTensor<Autodiff<B, C>> {
+    let parents = parents.map(|parent| parent.node());
+    match Backward::<B, P>::prepare::<C>(LayerBackward, parents).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let (out, saved) = B::layer_saving(input.clone(), weights.clone(), state.clone(), spec);
+            prep.finish(LayerState { input, weights, state, saved, spec }, out)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
+    }
 }
