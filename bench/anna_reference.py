@@ -8,7 +8,8 @@ batch is dropped, the last target of a row is the row's first character. The sta
 validation too) and is carried, detached, from batch to batch. After each epoch one JSON line: epoch, step, train_loss
 (mean over the epoch's steps, dropout on), valid_loss (mean over the validation batches, dropout off), seconds and
 chars_per_second of training alone.
-`--steps S` ends after S steps, to try it. `--hidden 512` is the exercise's larger network.
+`--steps S` ends after S steps, to try it. `--hidden 512` is the exercise's larger network. `--save-start FILE` keeps the
+initial parameters as a state_dict, so that both sides can start from the same ones.
 """
 
 import argparse
@@ -70,6 +71,7 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seq", type=int, default=100)
     parser.add_argument("--steps", type=int, default=0, help="end after so many steps; 0 is no limit")
+    parser.add_argument("--save-start", type=Path, help="where the initial parameters go, as a state_dict")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -84,6 +86,8 @@ def main():
         parser.error("the last tenth of the text does not fill one validation batch")
 
     model = CharRnn(len(rank), arguments.hidden)
+    if arguments.save_start:
+        torch.save(model.state_dict(), arguments.save_start)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     step = 0
     for epoch in range(1, arguments.epochs + 1):

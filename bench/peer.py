@@ -5,7 +5,6 @@ Each line is measured in a process of its own: warm-up, then `repeat` samples of
     {"name", "chars_per_second": median, "spread": (largest - smallest) / median, "n": samples, "peak_megabytes"}
 Peak memory is that of the whole process, a megabyte is 2^20 bytes. Measure on an idle machine: with its cores shared,
 torch's threads wait for each other and two can be many times slower than one.
-The line `peak-memory` is the classic training's peak alone: {"name", "peak_megabytes", "n": steps}.
 
 A training step is all of it: next batch, one-hot, forward, cross_entropy, backward, clip_grad_norm_, Adam, reading
 the loss. V is 83 throughout, the text is random ids (its content costs nothing). Evaluation and generation run under
@@ -53,7 +52,6 @@ WORK = {
     "generate-64": Work("generate", batch=64, seq=1),
     "generate-1-no-onednn": Work("generate", batch=1, seq=1, onednn=False),
     "generate-64-no-onednn": Work("generate", batch=64, seq=1, onednn=False),
-    "peak-memory": Work("train"),
 }
 
 
@@ -168,13 +166,7 @@ def run(name, arguments):
     if not work.onednn:
         torch.backends.mkldnn.set_flags(_enabled=False)
     step = {"train": training, "eval": evaluation, "generate": generation}[work.task](work)
-    if name == "peak-memory":
-        steps = 5  # the first step after Adam's state exists already reaches the peak
-        for _ in range(steps):
-            step()
-        found = {"n": steps}
-    else:
-        found = measure(step, arguments.repeat, arguments.seconds)
+    found = measure(step, arguments.repeat, arguments.seconds)
     print(json.dumps({"name": name} | found | {"peak_megabytes": peak_megabytes()}), flush=True)
 
 

@@ -48,8 +48,8 @@ impl Backend {
     }
 
     /// What to say when a build with this backend failed.
-    pub fn build_failure(self) -> Failure {
-        let failure = Failure::work(format!("charloom did not build for backend `{}`", self.name));
+    pub fn build_failure(self, package: &str) -> Failure {
+        let failure = Failure::work(format!("{package} did not build for backend `{}`", self.name));
         match self.needs {
             Some(needs) => failure.hint(format!("backend `{}` needs {needs}", self.name)),
             None => failure,
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_failed_build_says_what_the_backend_needs() {
-        let message = Backend::parse("cuda").unwrap().build_failure().to_string();
+        let message = Backend::parse("cuda").unwrap().build_failure("charloom").to_string();
         assert!(
             message.starts_with("error: charloom did not build for backend `cuda`\n\nhint: "),
             "{message}"

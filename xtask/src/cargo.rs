@@ -36,16 +36,23 @@ pub fn command(subcommand: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// What cargo said while it built `charloom`: one JSON value for each thing that it made or found made.
+/// What cargo said while it built a program: one JSON value for each thing that it made or found made.
 pub struct Build(Vec<Value>);
 
 impl Build {
     /// Builds `charloom` with `backend`.
+    pub fn run(backend: Backend) -> Result<Self> {
+        Self::of("charloom", backend)
+    }
+
+    /// Builds a package of the workspace with `backend`.
     ///
     /// What cargo shows stays on standard error: standard output is for the command alone.
-    pub fn run(backend: Backend) -> Result<Self> {
+    pub fn of(package: &str, backend: Backend) -> Result<Self> {
         let mut build = command("build")?;
-        build.args(["--release", "--package", "charloom"]).args(backend.features());
+        // Always with the program: alone, another package may want less of what Burn stands on, and all is built again.
+        build.args(["--release", "--package", "charloom", "--package", package]);
+        build.args(backend.features());
         build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
         let output = build
             .output()
@@ -53,7 +60,7 @@ impl Build {
         if output.status.success() {
             Ok(Self::parse(&String::from_utf8_lossy(&output.stdout)))
         } else {
-            Err(backend.build_failure())
+            Err(backend.build_failure(package))
         }
     }
 
@@ -62,13 +69,18 @@ impl Build {
         Self(messages.filter(|message: &Value| message["reason"] == "compiler-artifact").collect())
     }
 
-    /// The command that runs what was built.
+    /// The command that runs `charloom`.
     pub fn charloom(&self) -> Result<Command> {
+        self.program("charloom")
+    }
+
+    /// The command that runs a program that was built.
+    pub fn program(&self, name: &str) -> Result<Command> {
         let executable = self.0.iter().find_map(|made| {
-            (made["target"]["name"] == "charloom").then(|| made["executable"].as_str()).flatten()
+            (made["target"]["name"] == name).then(|| made["executable"].as_str()).flatten()
         });
         executable.map(Command::new).ok_or_else(|| {
-            Failure::work("cargo did not say where it put the executable `charloom`")
+            Failure::work(format!("cargo did not say where it put the executable `{name}`"))
         })
     }
 

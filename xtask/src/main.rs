@@ -1,6 +1,6 @@
 //! `cargo xtask <command> [--backend B] …`: builds what the command needs and runs it.
 //!
-//! This crate knows four commands of its own (`test`, `ci`, `corpus`, `help`). Every other one belongs to the
+//! This crate knows five commands of its own (`test`, `ci`, `bench`, `corpus`, `help`). Every other one belongs to the
 //! `charloom` binary: it is built with the features of the backend, and gets all arguments as they were typed.
 
 mod backend;
@@ -27,6 +27,7 @@ usage: cargo xtask <command> [--backend B] ...
 commands:
   test     run every test; further arguments go to `cargo test`
   ci       run what continuous integration runs, cheapest first
+  bench    measure speed and memory; `--peer PYTHON` measures PyTorch beside it
   corpus   write the default corpus, `datasets/burn-source.txt`
   help     print this
 
@@ -58,6 +59,7 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
             run::to_end(&mut cargo::test(request.backend, request.rest_without_backend())?)
         }
         Some("ci") => ci::run(),
+        Some("bench") => bench(&request),
         Some("corpus") => {
             corpus::write(&cargo::root()?, &Build::run(request.backend)?)?;
             Ok(ExitCode::SUCCESS)
@@ -76,6 +78,18 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
     }
 }
 
+/// Everything that is typed behind `bench` goes to the program that measures, but for the backend.
+fn bench(request: &Request) -> Result<ExitCode> {
+    if !["flex", "wgpu"].contains(&request.backend.name) {
+        let message = format!("backend `{}` has no lines in the benchmark", request.backend.name);
+        return Err(Failure::request(message).hint("`--backend wgpu` adds the lines that it has"));
+    }
+    let mut bench = Build::of("charloom-bench", request.backend)?.program("charloom-bench")?;
+    // Where the peer's script is.
+    bench.env("CHARLOOM_ROOT", cargo::root()?);
+    run::in_place_of_this(bench.args(request.rest_without_backend()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -88,7 +102,7 @@ mod tests {
             .unwrap()
             .map(|entry| format!("crates/{}", entry.unwrap().file_name().display()))
             .collect();
-        crates.push("xtask".to_owned());
+        crates.extend(["bench".to_owned(), "xtask".to_owned()]);
         let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
         let mut listed: Vec<String> = page.lines().filter_map(row).collect();
         crates.sort();
