@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use burn::module::Module;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use charloom_data::{Batches, Ids};
 use charloom_model::{CharRnn, State, TrainedModel};
@@ -192,13 +191,10 @@ impl Scores {
         targets: Tensor<2, Int>,
     ) -> Result<(), TensorReadError> {
         let state = State(std::mem::take(&mut self.state.0));
-        let (logits, state) = self.network.forward(inputs, state, None); // [N, T, V]
+        let (sums, state) = self.network.scores(inputs, targets, state); // [2]
         self.state = state;
-        let targets = targets.unsqueeze_dim::<3>(2); // [N, T, 1]
-        let hits = logits.clone().argmax(2).equal(targets.clone()).int().sum(); // [1]
-        let nats = log_softmax(logits, 2).gather(2, targets).sum().neg(); // [1]
-        // Read together: with an accelerator, every read waits for it. Up to 2²⁴ hits are exact in f32.
-        let sums: Vec<f32> = Tensor::cat(vec![nats, hits.float()], 0).try_into_vec_as()?;
+        // Up to 2²⁴ hits are exact in f32.
+        let sums: Vec<f32> = sums.try_into_vec_as()?;
         self.nats += f64::from(sums[0]);
         self.hits += f64::from(sums[1]);
         Ok(())

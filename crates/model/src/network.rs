@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
     Dropout, Recurrent, Sequence, State, Stepper, has_cpu_kernels, linear_cross_entropy,
+    linear_scores,
 };
 
 /// A character-level recurrent language model.
@@ -52,8 +53,9 @@ impl CharRnn {
         dropout: Option<Dropout>,
     ) -> (Tensor<3>, State) {
         let [n, t] = ids.dims();
-        let (hidden, state) = self.hidden(ids, state, dropout);
-        let [_, _, h] = hidden.dims();
+        let (packed, state) = self.hidden(ids, state, dropout);
+        let [_, _, h] = packed.dims();
+        let hidden = packed.narrow(0, 0, t);
         let weight = self.fc.weight.val().transpose(); // [H, V]
         let logits = hidden.reshape([t * n, h]).matmul(weight) + self.fc.bias.val().unsqueeze();
         (logits.reshape([t, n, self.vocab_size()]).swap_dims(0, 1), state)
@@ -71,15 +73,28 @@ impl CharRnn {
         state: State,
         dropout: Option<Dropout>,
     ) -> (Tensor<1>, State) {
+        let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, dropout);
-        let [t, n, h] = hidden.dims();
-        let loss = linear_cross_entropy(
-            hidden.reshape([t * n, h]),
-            self.fc.weight.val(),
-            self.fc.bias.val(),
-            targets.swap_dims(0, 1).reshape([t * n]),
-        );
-        (loss, state)
+        let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
+        (linear_cross_entropy(rows(hidden), weight, bias, targets), state)
+    }
+
+    /// What evaluation wants of the same: the summed cross-entropy in nats and the number of targets that were the
+    /// likeliest.
+    ///
+    /// # Shapes
+    /// - `inputs`, `targets`: `[N, T]`
+    /// - result: `[2]` and the state after the last step
+    pub fn scores(
+        &self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        state: State,
+    ) -> (Tensor<1>, State) {
+        let targets = time_major(targets);
+        let (hidden, state) = self.hidden(inputs, state, None);
+        let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
+        (linear_scores(rows(hidden), weight, bias, targets), state)
     }
 
     /// The network packed for reading one character of `rows` streams at a time, where this device
@@ -92,7 +107,7 @@ impl CharRnn {
         })
     }
 
-    /// The hidden states of the last layer, time-major: `[T, N, H]`.
+    /// The hidden states of the last layer, time-major, and behind them its final state: `[T + S, N, H]`.
     fn hidden(
         &self,
         ids: Tensor<2, Int>,
@@ -109,7 +124,7 @@ impl CharRnn {
                 Sequence::Dense(rows.reshape([t, n, d]))
             }
         };
-        self.rnn.run(input, state, dropout)
+        self.rnn.run_packed(input, state, dropout)
     }
 
     /// Every parameter under its name in PyTorch: `rnn.weight_ih_l0` … `fc.bias`.
@@ -155,6 +170,18 @@ impl CharRnn {
         self.fc.bias = replaced("fc.bias", self.fc.bias, visit)?;
         Ok(self)
     }
+}
+
+/// `[N, T]` to `[T · N]`.
+fn time_major(ids: Tensor<2, Int>) -> Tensor<1, Int> {
+    let elements = ids.dims().iter().product::<usize>();
+    ids.swap_dims(0, 1).reshape([elements])
+}
+
+/// `[T, N, H]` to `[T · N, H]`.
+fn rows(hidden: Tensor<3>) -> Tensor<2> {
+    let [t, n, h] = hidden.dims();
+    hidden.reshape([t * n, h])
 }
 
 /// Given a parameter's name, its shape and a way to its numbers.

@@ -29,6 +29,16 @@ pub enum Sequence {
     Dense(Tensor<3>),
 }
 
+impl Sequence {
+    /// T.
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::Ids(ids) => ids.dims()[0],
+            Self::Dense(x) => x.dims()[0],
+        }
+    }
+}
+
 /// Configuration of a [`RecurrentLayer`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RecurrentLayerConfig {
@@ -102,11 +112,33 @@ impl RecurrentLayer {
         state: Tensor<3>,
         dropout: Option<Dropout>,
     ) -> (Tensor<3>, Tensor<3>) {
-        let (t, input) = match input {
-            Sequence::Ids(ids) => (ids.dims()[0], LayerInput::Ids(ids.into_dispatch())),
-            Sequence::Dense(x) => (x.dims()[0], LayerInput::Dense(x.into_dispatch())),
-        };
+        let steps = input.steps();
+        let packed = self.forward_packed(input, steps, state, dropout);
+        (packed.clone().narrow(0, 0, steps), self.final_state(packed))
+    }
+
+    /// The final state, `[S, N, H]`, in what [`forward_packed`](Self::forward_packed) gives.
+    pub(crate) fn final_state(&self, packed: Tensor<3>) -> Tensor<3> {
         let states = self.cell.states();
+        let [length, _, _] = packed.dims();
+        packed.narrow(0, length - states, states)
+    }
+
+    /// [`forward`](Self::forward) with output and final state in one tensor, `[T + S, N, H]`, which the layer above and
+    /// the loss can read as it is: to part them costs a copy of the gradients.
+    ///
+    /// The input may be longer than `steps`; what follows is not read.
+    pub(crate) fn forward_packed(
+        &self,
+        input: Sequence,
+        steps: usize,
+        state: Tensor<3>,
+        dropout: Option<Dropout>,
+    ) -> Tensor<3> {
+        let input = match input {
+            Sequence::Ids(ids) => LayerInput::Ids(ids.into_dispatch()),
+            Sequence::Dense(x) => LayerInput::Dense(x.into_dispatch()),
+        };
         let weight_ih = self.weight_ih.val();
         let [rows, _] = weight_ih.dims();
         // An absent bias is zeros that nothing is differentiated by.
@@ -121,10 +153,9 @@ impl RecurrentLayer {
             hh: self.weight_hh.val().into_dispatch(),
             ih: weight_ih.clone().into_dispatch(),
         };
-        let spec =
-            LayerSpec { cell: self.cell, dropout: dropout.filter(|dropout| dropout.p > 0.0) };
+        let dropout = dropout.filter(|dropout| dropout.p > 0.0);
+        let spec = LayerSpec { cell: self.cell, steps, dropout };
         let packed = Dispatch::recurrent_layer(input, weights, state.into_dispatch(), spec);
-        let packed = Tensor::<3>::from_dispatch(packed); // [T + S, N, H]
-        (packed.clone().narrow(0, 0, t), packed.narrow(0, t, states))
+        Tensor::from_dispatch(packed)
     }
 }

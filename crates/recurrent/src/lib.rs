@@ -2,7 +2,7 @@
 //!
 //! [`Recurrent`] is a stack of layers with the parameters of `torch.nn.LSTM`, `GRU` or `RNN`; the [`State`] goes in and
 //! comes out. A layer over a sequence is one node of the autodiff graph, with its gradients written by hand. On Burn's
-//! CPU backend `flex` it runs on kernels of this crate ([`cpu`]), on every other in tensor operations ([`ops`]).
+//! CPU backends it runs on kernels of this crate ([`cpu`]), on every other in tensor operations ([`ops`]).
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -39,7 +39,7 @@ pub use cell::Cell;
 pub use cpu::Dropout;
 pub use init::Init;
 pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
-pub use loss::linear_cross_entropy;
+pub use loss::{linear_cross_entropy, linear_scores};
 pub use stack::{Recurrent, RecurrentConfig};
 pub use state::State;
 pub use stepper::{Stepper, has_cpu_kernels};

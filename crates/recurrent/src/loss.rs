@@ -9,7 +9,7 @@ use crate::ops::RecurrentOps;
 /// differentiable operation: the logits of all rows need not exist at once.
 ///
 /// # Shapes
-/// - `hidden`: `[R, H]`, `weight`: `[V, H]` (PyTorch's layout), `bias`: `[V]`
+/// - `hidden`: `[R, H]` or longer (only the first R rows count), `weight`: `[V, H]` (PyTorch's layout), `bias`: `[V]`
 /// - `targets`: `[R]`, each in `0..V`
 /// - result: `[1]`
 pub fn linear_cross_entropy(
@@ -19,6 +19,25 @@ pub fn linear_cross_entropy(
     targets: Tensor<1, Int>,
 ) -> Tensor<1> {
     Tensor::from_dispatch(Dispatch::linear_cross_entropy(
+        hidden.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        targets.into_dispatch(),
+    ))
+}
+
+/// The sum of the cross-entropies of the same, in nats, and how many targets were the likeliest: `[2]`. Nothing is
+/// differentiated by it.
+///
+/// # Shapes
+/// As [`linear_cross_entropy`]; the result is `[2]`.
+pub fn linear_scores(
+    hidden: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    targets: Tensor<1, Int>,
+) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::linear_scores(
         hidden.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),

@@ -121,16 +121,29 @@ impl Recurrent {
         state: State,
         dropout: Option<Dropout>,
     ) -> (Tensor<3>, State) {
-        let mut sequence = input;
+        let steps = input.steps();
+        let (packed, states) = self.run_packed(input, state, dropout);
+        (packed.narrow(0, 0, steps), states)
+    }
+
+    /// [`run`](Self::run) with the last layer's final state behind the output, `[T + S, N, H]`: what
+    /// [`linear_cross_entropy`](crate::linear_cross_entropy) reads without a copy.
+    pub fn run_packed(
+        &self,
+        input: Sequence,
+        state: State,
+        dropout: Option<Dropout>,
+    ) -> (Tensor<3>, State) {
+        let (steps, mut sequence) = (input.steps(), input);
         let mut states = Vec::with_capacity(self.layers.len());
         for (index, (layer, state)) in self.layers.iter().zip(state.0).enumerate() {
             let dropout = dropout.map(|dropout| dropout.for_layer(index));
-            let (output, state) = layer.forward(sequence, state, dropout);
-            states.push(state);
-            sequence = Sequence::Dense(output);
+            let packed = layer.forward_packed(sequence, steps, state, dropout);
+            states.push(layer.final_state(packed.clone()));
+            sequence = Sequence::Dense(packed);
         }
         match sequence {
-            Sequence::Dense(output) => (output, State(states)),
+            Sequence::Dense(packed) => (packed, State(states)),
             Sequence::Ids(_) => unreachable!("a stack has at least one layer"),
         }
     }

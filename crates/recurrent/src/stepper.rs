@@ -1,20 +1,19 @@
 //! Taking one step at a time, for generation: no graph, nothing allocated, weights packed once.
 
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
 use crate::{Recurrent, State, cpu};
 
 /// Whether tensors of this device are computed by this crate's CPU kernels.
 pub fn has_cpu_kernels(device: &Device) -> bool {
-    #[cfg(feature = "flex")]
-    {
-        let plain = device.clone().without_autodiff();
-        matches!(plain.as_dispatch(), burn::backend::DispatchDevice::Flex(_))
-    }
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = device;
-        false
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[allow(unreachable_patterns, reason = "which there are depends on the features")]
+        _ => false,
     }
 }
 

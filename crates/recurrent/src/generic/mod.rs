@@ -16,7 +16,7 @@ use burn::tensor::IndexingUpdateOp;
 use crate::ops::{LayerGrads, LayerInput, LayerSpec, LayerWeights};
 use crate::{Dropout, dropout};
 use cells::{CellSaved, Step};
-pub(crate) use loss::linear_cross_entropy;
+pub(crate) use loss::{linear_cross_entropy, linear_scores};
 pub(crate) use raw::Raw;
 
 /// What the forward pass keeps for the backward pass.
@@ -36,7 +36,7 @@ pub(crate) fn forward<B: Backend>(
 ) -> (FloatTensor<B>, Saved<B>) {
     let state = Raw::<B>(state);
     let [_, n, h] = state.dims();
-    let [t, rows] = [input.steps(), spec.cell.gates() * h];
+    let [t, rows] = [spec.steps, spec.cell.gates() * h];
     let projected = project(input, &weights, spec).reshape(&[t, n, rows]);
     let recurrent = Raw::<B>(weights.hh).t();
     let bias = Raw::<B>(weights.bias_hh).reshape(&[1, rows]);
@@ -69,7 +69,7 @@ pub(crate) fn backward<B: Backend>(
 ) -> LayerGrads<B> {
     let (state, grad) = (Raw::<B>(state), Raw::<B>(grad));
     let [states, n, h] = state.dims();
-    let [t, rows] = [input.steps(), spec.cell.gates() * h];
+    let [t, rows] = [spec.steps, spec.cell.gates() * h];
 
     let mut grad_output = grad.rows(0..t);
     if let Some(dropout) = spec.dropout {
@@ -95,11 +95,13 @@ pub(crate) fn backward<B: Backend>(
 
     let (grad_ih, grad_input) = match input {
         LayerInput::Dense(x) => {
-            let x = Raw::<B>(x).reshape(&[steps, d]);
-            let grad_ih = grad_projected.clone().t().matmul(x);
+            let x = Raw::<B>(x);
+            let [length, _, _] = x.dims();
+            let read = x.rows(0..t).reshape(&[steps, d]);
+            let grad_ih = grad_projected.clone().t().matmul(read);
             let grad_input = want_input.then(|| {
                 let grad = grad_projected.clone().matmul(Raw(weights.ih));
-                grad.reshape(&[t, n, d]).0
+                grad.reshape(&[t, n, d]).padded(length).0
             });
             (grad_ih, grad_input)
         }
@@ -132,8 +134,9 @@ fn project<B: Backend>(input: LayerInput<B>, weights: &LayerWeights<B>, spec: La
     debug_assert_eq!(rows % spec.cell.gates(), 0);
     let projected = match input {
         LayerInput::Dense(x) => {
-            let [t, n, _] = Raw::<B>(x.clone()).dims();
-            Raw::<B>(x).reshape(&[t * n, d]).matmul(table)
+            let x = Raw::<B>(x).rows(0..spec.steps);
+            let [t, n, _] = x.dims();
+            x.reshape(&[t * n, d]).matmul(table)
         }
         LayerInput::Ids(ids) => Raw(B::float_select(table.0, 0, flat::<B>(ids))),
     };

@@ -37,6 +37,17 @@ impl<B: Backend> Raw<B> {
         Self(B::float_slice(self.0.clone(), &[slice(range)]))
     }
 
+    /// With zeros behind the last entry of the first dimension, up to `length` entries.
+    pub fn padded(self, length: usize) -> Self {
+        let mut shape: Vec<usize> = self.0.shape().to_vec();
+        shape[0] = length - shape[0];
+        if shape[0] == 0 {
+            return self;
+        }
+        let zeros = self.zeros_like(&shape);
+        Self::cat(vec![self, zeros], 0)
+    }
+
     /// Entry `index` of the first dimension of a tensor of rank 3, as a matrix.
     pub fn at(&self, index: usize) -> Self {
         let [_, n, h] = self.dims();

@@ -1,11 +1,10 @@
 //! The operations as nodes of Burn's autodiff graph, with hand-written gradients.
 
-use burn::backend::Autodiff;
-use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 
 use super::{LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps};
 
@@ -124,6 +123,16 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
                 prep.finish(B::loss(hidden, weight, bias, targets, false).0)
             }
         }
+    }
+
+    fn linear_scores(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
+        Self::from_inner(B::scores(hidden, weight, bias, targets))
     }
 }
 

@@ -1,68 +1,63 @@
-//! The backends without kernels of their own: the generic layers.
+//! The backends without kernels of their own: the generic layers. CubeCL's serves all GPUs.
 
+use burn::backend::Cube;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
 use super::plain::undifferentiated;
 use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
 use crate::generic;
 
-/// A backend without kernels of its own.
-macro_rules! composed {
-    ($backend:ty) => {
-        impl RecurrentKernels for $backend {
-            type Saved = generic::Saved<Self>;
+impl RecurrentKernels for Cube {
+    type Saved = generic::Saved<Self>;
 
-            fn layer(
-                input: LayerInput<Self>,
-                weights: LayerWeights<Self>,
-                state: FloatTensor<Self>,
-                spec: LayerSpec,
-            ) -> FloatTensor<Self> {
-                generic::forward(input, weights, state, spec).0
-            }
+    fn layer(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self> {
+        generic::forward(input, weights, state, spec).0
+    }
 
-            fn layer_saving(
-                input: LayerInput<Self>,
-                weights: LayerWeights<Self>,
-                state: FloatTensor<Self>,
-                spec: LayerSpec,
-            ) -> (FloatTensor<Self>, Self::Saved) {
-                generic::forward(input, weights, state, spec)
-            }
+    fn layer_saving(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> (FloatTensor<Self>, Self::Saved) {
+        generic::forward(input, weights, state, spec)
+    }
 
-            fn layer_backward(
-                input: LayerInput<Self>,
-                weights: LayerWeights<Self>,
-                state: FloatTensor<Self>,
-                saved: Self::Saved,
-                grad: FloatTensor<Self>,
-                spec: LayerSpec,
-                want_input: bool,
-            ) -> LayerGrads<Self> {
-                generic::backward(input, weights, state, saved, grad, spec, want_input)
-            }
+    fn layer_backward(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        saved: Self::Saved,
+        grad: FloatTensor<Self>,
+        spec: LayerSpec,
+        want_input: bool,
+    ) -> LayerGrads<Self> {
+        generic::backward(input, weights, state, saved, grad, spec, want_input)
+    }
 
-            fn loss(
-                hidden: FloatTensor<Self>,
-                weight: FloatTensor<Self>,
-                bias: FloatTensor<Self>,
-                targets: IntTensor<Self>,
-                want_grads: bool,
-            ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
-                generic::linear_cross_entropy(hidden, weight, bias, targets, want_grads)
-            }
-        }
+    fn loss(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        want_grads: bool,
+    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
+        generic::linear_cross_entropy(hidden, weight, bias, targets, want_grads)
+    }
 
-        undifferentiated!($backend);
-    };
+    fn scores(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        generic::linear_scores(hidden, weight, bias, targets)
+    }
 }
 
-#[cfg(feature = "ndarray")]
-#[allow(deprecated, reason = "kept for as long as Burn ships it")]
-mod ndarray {
-    use super::*;
-    composed!(burn::backend::NdArray);
-}
-
-#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-composed!(burn::backend::Cube);
+undifferentiated!(Cube);

@@ -6,14 +6,14 @@
 //! attribute of the second; `generic` is there for the ones without kernels of their own.
 
 mod autodiff;
-#[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda", feature = "rocm"))]
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 mod composed;
-#[cfg(feature = "flex")]
-mod flex;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod host;
 mod plain;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
+use burn::backend::{Backend, ExtensionType, backend_extension};
 
 use crate::{Cell, Dropout};
 
@@ -22,17 +22,9 @@ use crate::{Cell, Dropout};
 pub enum LayerInput<B: Backend> {
     /// `[T, N]`, each in `0..D`: stands for its one-hot vector, a column of `W_ih`.
     Ids(IntTensor<B>),
-    /// `[T, N, D]`.
+    /// `[T, N, D]`. It may be longer, as the result of the layer below is, which ends in that layer's state: what
+    /// follows is not read, and has zeros for gradient.
     Dense(FloatTensor<B>),
-}
-
-impl<B: Backend> LayerInput<B> {
-    pub(crate) fn steps(&self) -> usize {
-        match self {
-            Self::Ids(ids) => ids.shape()[0],
-            Self::Dense(x) => x.shape()[0],
-        }
-    }
 }
 
 /// The parameters of one layer, in PyTorch's layout. Zeros stand for an absent bias.
@@ -53,6 +45,8 @@ pub struct LayerWeights<B: Backend> {
 pub struct LayerSpec {
     /// The recurrence.
     pub cell: Cell,
+    /// T.
+    pub steps: usize,
     /// Dropout of the output; the carried state is never dropped.
     pub dropout: Option<Dropout>,
 }
@@ -60,7 +54,7 @@ pub struct LayerSpec {
 /// The gradients of a layer, shaped as what they are the gradients of.
 #[derive(Clone, Debug)]
 pub struct LayerGrads<B: Backend> {
-    /// `[T, N, D]`, where it was asked for.
+    /// As long as the input, where it was asked for.
     pub input: Option<FloatTensor<B>>,
     /// `[G*H, D]`
     pub ih: FloatTensor<B>,
@@ -77,7 +71,7 @@ pub struct LayerGrads<B: Backend> {
 /// The gradients of the loss, shaped as what they are the gradients of.
 #[derive(Clone, Debug)]
 pub struct LossGrads<B: Backend> {
-    /// `[R, H]`
+    /// As long as the hidden states.
     pub hidden: FloatTensor<B>,
     /// `[V, H]`
     pub weight: FloatTensor<B>,
@@ -125,6 +119,14 @@ pub trait RecurrentKernels: Backend {
         targets: IntTensor<Self>,
         want_grads: bool,
     ) -> (FloatTensor<Self>, Option<LossGrads<Self>>);
+
+    /// See [`RecurrentOps::linear_scores`].
+    fn scores(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 /// The differentiable operations that this crate adds to Burn's backends.
@@ -138,7 +140,7 @@ pub trait RecurrentOps: Backend {
     /// One recurrent layer over a whole sequence.
     ///
     /// # Shapes
-    /// - `input`: ids `[T, N]` or vectors `[T, N, D]`
+    /// - `input`: ids `[T, N]` or vectors `[T, N, D]` (or longer)
     /// - `weights`: `[G*H, D]`, `[G*H, H]`, `[G*H]`, `[G*H]`
     /// - `state`: `[S, N, H]`, h before c
     /// - result: `[T + S, N, H]`: the output of each step (after dropout, where there is one),
@@ -155,10 +157,22 @@ pub trait RecurrentOps: Backend {
     /// target of the row.
     ///
     /// # Shapes
-    /// - `hidden`: `[R, H]`, `weight`: `[V, H]`, `bias`: `[V]`
+    /// - `hidden`: `[R, H]` (or longer: only the first R rows count), `weight`: `[V, H]`, `bias`: `[V]`
     /// - `targets`: `[R]`, each in `0..V`
     /// - result: `[1]`
     fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// What evaluation wants of the same: the sum of the cross-entropies, in nats, and the number of rows whose target
+    /// is the likeliest. Not differentiable.
+    ///
+    /// # Shapes
+    /// As [`linear_cross_entropy`](Self::linear_cross_entropy); the result is `[2]`.
+    fn linear_scores(
         hidden: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,

@@ -21,6 +21,15 @@ macro_rules! undifferentiated {
             ) -> burn::backend::tensor::FloatTensor<Self> {
                 <Self as crate::ops::RecurrentKernels>::loss(hidden, weight, bias, targets, false).0
             }
+
+            fn linear_scores(
+                hidden: burn::backend::tensor::FloatTensor<Self>,
+                weight: burn::backend::tensor::FloatTensor<Self>,
+                bias: burn::backend::tensor::FloatTensor<Self>,
+                targets: burn::backend::tensor::IntTensor<Self>,
+            ) -> burn::backend::tensor::FloatTensor<Self> {
+                <Self as crate::ops::RecurrentKernels>::scores(hidden, weight, bias, targets)
+            }
         }
     };
 }

@@ -1,0 +1,323 @@
+//! The backends whose tensors lie in the host's memory: the hand-written kernels.
+//!
+//! The kernels are for single precision; any other goes the generic way.
+
+use std::sync::Arc;
+
+use burn::backend::tensor::{Device, FloatTensor, IntTensor};
+use burn::backend::{Backend, TensorData, TensorMetadata};
+use burn::tensor::DType;
+
+use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
+use crate::{cpu, generic};
+
+/// A backend whose tensors the CPU can read.
+pub trait Host: Backend {
+    /// A float tensor in one contiguous piece.
+    type Floats: Clone + Send + std::fmt::Debug;
+
+    /// Puts a tensor of single precision into one piece.
+    fn floats(tensor: &FloatTensor<Self>) -> Self::Floats;
+
+    /// Its numbers.
+    fn slice(floats: &Self::Floats) -> &[f32];
+
+    /// The numbers of an integer tensor.
+    fn integers(tensor: &IntTensor<Self>) -> Vec<i32>;
+
+    /// A tensor of these numbers.
+    fn tensor(values: Vec<f32>, shape: &[usize], device: &Device<Self>) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(values, shape.to_vec()), device)
+    }
+}
+
+/// What the forward pass keeps, whichever way it went.
+#[derive(Clone, Debug)]
+pub enum HostSaved<B: Host> {
+    /// The kernels' buffers.
+    Kernel(Arc<cpu::Saved>),
+    /// Tensors.
+    Generic(generic::Saved<B>),
+}
+
+impl<B: Host> RecurrentKernels for B {
+    type Saved = HostSaved<B>;
+
+    fn layer(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self> {
+        if state.dtype() != DType::F32 {
+            return generic::forward(input, weights, state, spec).0;
+        }
+        Layer::<B>::new(&input, &weights, &state, spec).forward(None)
+    }
+
+    fn layer_saving(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> (FloatTensor<Self>, Self::Saved) {
+        if state.dtype() != DType::F32 {
+            let (out, saved) = generic::forward(input, weights, state, spec);
+            return (out, HostSaved::Generic(saved));
+        }
+        let layer = Layer::<B>::new(&input, &weights, &state, spec);
+        let cpu::Dims { t, n, h, .. } = layer.dims;
+        let mut saved = cpu::Saved::new(spec.cell, t, n, h);
+        let out = layer.forward(Some(&mut saved));
+        (out, HostSaved::Kernel(Arc::new(saved)))
+    }
+
+    fn layer_backward(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        saved: Self::Saved,
+        grad: FloatTensor<Self>,
+        spec: LayerSpec,
+        want_input: bool,
+    ) -> LayerGrads<Self> {
+        match saved {
+            HostSaved::Generic(saved) => {
+                generic::backward(input, weights, state, saved, grad, spec, want_input)
+            }
+            HostSaved::Kernel(saved) => {
+                Layer::<B>::new(&input, &weights, &state, spec).backward(&saved, &grad, want_input)
+            }
+        }
+    }
+
+    fn loss(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        want_grads: bool,
+    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
+        if hidden.dtype() != DType::F32 {
+            return generic::linear_cross_entropy::<B>(hidden, weight, bias, targets, want_grads);
+        }
+        let device = hidden.device();
+        let head = Head::<B>::new(&hidden, &weight, &bias, &targets);
+        let (hidden, linear) = (B::slice(&head.hidden), head.linear());
+        let (targets, mean) = (&head.targets, cpu::Reduction::Mean);
+        let scalar = |loss: f64| B::tensor(vec![loss as f32], &[1], &device);
+        if !want_grads {
+            return (scalar(cpu::linear_cross_entropy(hidden, linear, targets, mean)), None);
+        }
+        let (loss, grads) = cpu::linear_cross_entropy_training(hidden, linear, targets, mean);
+        let cpu::Linear { h, v, .. } = linear;
+        let rows = hidden.len() / h;
+        let grads = LossGrads {
+            hidden: B::tensor(grads.hidden, &[rows, h], &device),
+            weight: B::tensor(grads.weight, &[v, h], &device),
+            bias: B::tensor(grads.bias, &[v], &device),
+        };
+        (scalar(loss), Some(grads))
+    }
+
+    fn scores(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if hidden.dtype() != DType::F32 {
+            return generic::linear_scores::<B>(hidden, weight, bias, targets);
+        }
+        let head = Head::<B>::new(&hidden, &weight, &bias, &targets);
+        let scores = cpu::linear_scores(B::slice(&head.hidden), head.linear(), &head.targets);
+        B::tensor(vec![scores.nll as f32, scores.hits as f32], &[2], &hidden.device())
+    }
+}
+
+/// The last layer's tensors as the kernels take them.
+struct Head<B: Host> {
+    hidden: B::Floats,
+    weight: B::Floats,
+    bias: B::Floats,
+    targets: Vec<i32>,
+    size: [usize; 2],
+}
+
+impl<B: Host> Head<B> {
+    fn new(
+        hidden: &FloatTensor<B>,
+        weight: &FloatTensor<B>,
+        bias: &FloatTensor<B>,
+        targets: &IntTensor<B>,
+    ) -> Self {
+        Self {
+            hidden: B::floats(hidden),
+            weight: B::floats(weight),
+            bias: B::floats(bias),
+            targets: B::integers(targets),
+            size: weight.shape().dims(),
+        }
+    }
+
+    fn linear(&self) -> cpu::Linear<'_> {
+        let [v, h] = self.size;
+        cpu::Linear { h, v, weight: B::slice(&self.weight), bias: B::slice(&self.bias) }
+    }
+}
+
+/// A layer's tensors as the kernels take them.
+struct Layer<B: Host> {
+    spec: LayerSpec,
+    dims: cpu::Dims,
+    input: Input<B>,
+    weights: [B::Floats; 4],
+    state: B::Floats,
+    device: Device<B>,
+}
+
+enum Input<B: Host> {
+    Ids(Vec<i32>),
+    Dense(B::Floats),
+}
+
+impl<B: Host> Layer<B> {
+    fn new(
+        input: &LayerInput<B>,
+        weights: &LayerWeights<B>,
+        state: &FloatTensor<B>,
+        spec: LayerSpec,
+    ) -> Self {
+        let [_, n, h] = state.shape().dims();
+        let [_, d] = weights.ih.shape().dims();
+        let LayerWeights { ih, hh, bias_ih, bias_hh } = weights;
+        Self {
+            spec,
+            dims: cpu::Dims { t: spec.steps, n, d, h },
+            input: match input {
+                LayerInput::Ids(ids) => Input::Ids(B::integers(ids)),
+                LayerInput::Dense(x) => Input::Dense(B::floats(x)),
+            },
+            weights: [ih, hh, bias_ih, bias_hh].map(B::floats),
+            state: B::floats(state),
+            device: state.device(),
+        }
+    }
+
+    fn input(&self) -> cpu::Input<'_> {
+        match &self.input {
+            Input::Ids(ids) => cpu::Input::Ids(ids),
+            Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
+        }
+    }
+
+    fn weights(&self) -> cpu::Weights<'_> {
+        let [w_ih, w_hh, b_ih, b_hh] = self.weights.each_ref().map(B::slice);
+        cpu::Weights { w_ih, w_hh, b_ih, b_hh }
+    }
+
+    fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> FloatTensor<B> {
+        B::tensor(values, shape, &self.device)
+    }
+
+    fn forward(&self, saved: Option<&mut cpu::Saved>) -> FloatTensor<B> {
+        let Self { spec, dims, .. } = self;
+        let rows = dims.t + spec.cell.states();
+        let mut out = vec![0.0; rows * dims.n * dims.h];
+        let (input, weights, state) = (self.input(), self.weights(), B::slice(&self.state));
+        cpu::forward(spec.cell, *dims, input, &weights, state, spec.dropout, &mut out, saved);
+        self.tensor(out, &[rows, dims.n, dims.h])
+    }
+
+    fn backward(
+        &self,
+        saved: &cpu::Saved,
+        grad: &FloatTensor<B>,
+        want_input: bool,
+    ) -> LayerGrads<B> {
+        let Self { spec, dims, .. } = self;
+        let cpu::Dims { n, d, h, .. } = *dims;
+        let (input, weights, grad) = (self.input(), self.weights(), B::floats(grad));
+        let found = cpu::backward(
+            spec.cell,
+            *dims,
+            input,
+            &weights,
+            spec.dropout,
+            saved,
+            B::slice(&grad),
+            want_input,
+        );
+        let rows = spec.cell.gates() * h;
+        LayerGrads {
+            input: found.input.map(|grad| {
+                let steps = grad.len() / (n * d);
+                self.tensor(grad, &[steps, n, d])
+            }),
+            ih: self.tensor(found.w_ih, &[rows, d]),
+            hh: self.tensor(found.w_hh, &[rows, h]),
+            bias_ih: self.tensor(found.b_ih, &[rows]),
+            bias_hh: self.tensor(found.b_hh, &[rows]),
+            state: self.tensor(found.state, &[spec.cell.states(), n, h]),
+        }
+    }
+}
+
+/// Burn's pure-Rust CPU backend: its tensors are used where they lie.
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::backend::Flex;
+    use burn::backend::flex::FlexTensor;
+
+    impl super::Host for Flex {
+        type Floats = FlexTensor;
+
+        fn floats(tensor: &FlexTensor) -> FlexTensor {
+            tensor.to_contiguous()
+        }
+
+        fn slice(floats: &FlexTensor) -> &[f32] {
+            floats.as_slice().expect("the tensor is contiguous and in single precision")
+        }
+
+        fn integers(tensor: &FlexTensor) -> Vec<i32> {
+            let tensor = tensor.to_contiguous();
+            match tensor.as_slice::<i32>() {
+                Some(ids) => ids.to_vec(),
+                None => tensor.into_data().iter::<i32>().collect(),
+            }
+        }
+    }
+
+    super::super::plain::undifferentiated!(Flex);
+}
+
+/// Burn's older CPU backend: its tensors are copied.
+#[cfg(feature = "ndarray")]
+#[allow(deprecated, reason = "kept for as long as Burn ships it")]
+mod ndarray {
+    use burn::backend::ops::{FloatTensorOps, IntTensorOps};
+    use burn::backend::tensor::{FloatTensor, IntTensor};
+    use burn::backend::{NdArray, TensorData};
+    use burn::tensor::read_sync;
+
+    impl super::Host for NdArray {
+        type Floats = TensorData;
+
+        fn floats(tensor: &FloatTensor<Self>) -> TensorData {
+            let read = read_sync(Self::float_into_data(tensor.clone()));
+            read.expect("tensors of this backend are in memory")
+        }
+
+        fn slice(floats: &TensorData) -> &[f32] {
+            floats.as_slice().expect("the tensor is in single precision")
+        }
+
+        fn integers(tensor: &IntTensor<Self>) -> Vec<i32> {
+            let read = read_sync(Self::int_into_data(tensor.clone()));
+            read.expect("tensors of this backend are in memory").iter::<i32>().collect()
+        }
+    }
+
+    super::super::plain::undifferentiated!(NdArray);
+}
