@@ -2,7 +2,8 @@
 //!
 //! [`generate`] writes a text, [`Generator`] writes it character by character, [`generate_many`] writes
 //! several side by side; [`Sampler`] is what picks their characters. [`evaluate`] and [`evaluate_text`]
-//! say how well a model predicts a text.
+//! say how well a model predicts a text, [`predict`] shows it character by character, [`score`] compares
+//! texts (and [`likeliest`] models), and [`complete`] finds the likeliest continuations of one.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -40,14 +41,22 @@
 //! ```
 #![deny(missing_docs)]
 
+mod beam;
+mod classify;
 mod evaluate;
 mod generate;
+mod predict;
 mod sampling;
+mod score;
 mod stop;
 mod streams;
 #[cfg(test)]
 mod toy;
 
+pub use beam::{BeamConfig, Completion, complete};
+pub use classify::{Confusion, likeliest};
 pub use evaluate::{EvaluateError, Evaluation, evaluate, evaluate_text};
 pub use generate::{GenerateConfig, GenerateError, Generator, generate, generate_many};
+pub use predict::{Guess, PredictError, Prediction, Predictions, predict};
 pub use sampling::{Filter, NotFinite, Sampler, Sampling, SamplingError};
+pub use score::{Score, score, unknown_nats};
