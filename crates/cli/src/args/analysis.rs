@@ -7,10 +7,10 @@ use clap::Args;
 use super::{DeviceArgs, ModelArgs};
 
 pub const PREDICT_HELP: &str = "\
-On a terminal the text is printed in colours: the redder a character, the less the model expected it.
-Otherwise, and with `--top`, there is a line for each character: the character, its probability, and the
-model's best guesses with theirs, separated by tabs. The first character has nothing before it, so it is
-not predicted.
+On a terminal the text is printed in colours: the redder a character, the less the model
+expected it. Otherwise, and with `--top`, there is a line for each character: the character,
+its probability, and the model's best guesses with theirs, separated by tabs. The first
+character has nothing before it, so it is not predicted.
 
 examples:
   charloom predict --text page.txt
@@ -18,12 +18,12 @@ examples:
   charloom predict --run anna --text page.txt --html page.html";
 
 pub const SCORE_HELP: &str = "\
-Prints nats per character, the fewer the likelier, and after a tab the line or the file. With several
-models: the name of the likeliest, the nats per character under each, and the line or the file. The name
-of a model is that of its run or its file.
+Prints nats per character, the fewer the likelier, and after a tab the line or the file. With
+several models: the name of the likeliest, the nats per character under each (runs first, in
+the order given), and the line or the file. A model's name is that of its run or its file.
 
-Each text is scored as if it came after a newline, the end of a line is not counted, and a character that
-a model doesn't know costs 13.92 nats (as if drawn from all of Unicode).
+Each text is scored as if it came after a newline, and the end of a line is not counted. A
+character that a model doesn't know costs 13.92 nats, as if drawn from all of Unicode.
 
 examples:
   charloom score --lines names.txt | sort -g
@@ -31,9 +31,10 @@ examples:
   charloom score --run english --run german --labels labelled.txt";
 
 pub const COMPLETE_HELP: &str = "\
-Prints a line for each continuation, the likeliest first: the probability of the whole, the mean probability
-of its characters, and its text, separated by tabs. Beam search finds the likeliest if the beam is wide
-enough; with `--stop`, short continuations are likelier than long ones.
+Prints a line for each continuation, the likeliest first: the probability of the whole (with
+`--stop`, the stop text included), the mean probability of its characters, and its text,
+separated by tabs. A wider beam misses fewer of the likeliest. With `--stop`, short
+continuations tend to be likelier than long ones.
 
 examples:
   charloom complete --prime \"fn ma\" --length 12

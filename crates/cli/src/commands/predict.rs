@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use anstream::{AutoStream, ColorChoice};
 use charloom_data::{Corpus, Shown, Vocab};
 use charloom_infer::{PredictError, Prediction, Predictions, predict};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use self::shade::{Shade, stand_in};
 use super::model::Chosen;
@@ -38,7 +39,15 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let predictions = predict(&chosen.model, &ids, guesses).map_err(|error| failure(&error))?;
     // The text begins with a character that nothing comes before.
     let first = ids.get(0).and_then(|id| vocab.char(id)).unwrap_or(char::REPLACEMENT_CHARACTER);
-    let predicted = Predicted { vocab, first, predictions, sums: Sums::default() };
+    let bar = match html {
+        Some(_) => ProgressBar::new(ids.len() as u64 - 1).with_style(
+            ProgressStyle::with_template("[{bar:30}] {pos} of {len} characters, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ),
+        // What is printed shows how far it is.
+        None => ProgressBar::hidden(),
+    };
+    let predicted = Predicted { vocab, first, predictions, sums: Sums::default(), bar };
 
     if ids.len() < corpus.chars() {
         say!(
@@ -69,6 +78,7 @@ struct Predicted<'a> {
     first: char,
     predictions: Predictions,
     sums: Sums,
+    bar: ProgressBar,
 }
 
 impl Predicted<'_> {
@@ -77,8 +87,10 @@ impl Predicted<'_> {
         for prediction in self.predictions.by_ref() {
             let prediction = prediction.map_err(|error| failure(&error))?;
             self.sums.add(&prediction);
+            self.bar.inc(1);
             each(char_of(self.vocab, prediction.id), &prediction)?;
         }
+        self.bar.finish_and_clear();
         Ok(self.sums)
     }
 }

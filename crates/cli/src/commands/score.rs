@@ -64,7 +64,7 @@ fn read(path: &Path) -> Result<String> {
     read().map_err(|error| corpus_failure(&error))
 }
 
-/// The scores of all texts under each model: [models][texts].
+/// The scores of all texts under each model: `[models][texts]`.
 fn score_all(models: &[Named], texts: &[&str]) -> Result<Vec<Vec<Score>>> {
     let style = ProgressStyle::with_template("[{bar:30}] {pos} of {len} characters, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -121,14 +121,15 @@ fn summary(models: &[Named], scores: &[Vec<Score>]) {
     }
 }
 
-/// A line in which nothing steers the terminal.
+/// A line in which nothing steers the terminal, and a byte-order mark is seen.
 fn visible(line: &str) -> String {
-    line.chars().fold(String::with_capacity(line.len()), |mut text, char| {
-        if char.is_control() {
-            text += &Shown(char).to_string()
+    let mut text = String::with_capacity(line.len());
+    for char in line.chars() {
+        if char.is_control() || char == '\u{feff}' {
+            text += &Shown(char).to_string();
         } else {
-            text.push(char)
+            text.push(char);
         }
-        text
-    })
+    }
+    text
 }

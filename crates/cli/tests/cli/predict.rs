@@ -150,7 +150,7 @@ fn a_page_replaces_a_page_but_nothing_else() {
 fn a_page_that_cannot_be_written_fails_the_work() {
     insta::assert_snapshot!(
         world().run("predict --text page.txt --html page.txt/page.html").fails(1),
-        @"error: could not write the page `page.txt/page.html`: Not a directory (os error 20)"
+        @"error: could not write the page `page.txt/page.html`: File exists (os error 17)"
     );
 }
 

@@ -24,7 +24,7 @@ fn near(left: f64, right: f64) {
     assert!((left - right).abs() < 2e-6 * right.abs().max(1.0), "{left} and {right}");
 }
 
-/// All the probabilities from the logits of the whole text at once: [T][V].
+/// All the probabilities from the logits of the whole text at once: `[T][V]`.
 fn by_hand(model: &TrainedModel, text: &str) -> Vec<Vec<f64>> {
     let all: Vec<i32> = ids(model, text).iter().map(|id| id as i32).collect();
     let device = Device::flex();
