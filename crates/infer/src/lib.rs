@@ -6,11 +6,14 @@
 //! texts (and [`likeliest`] models), and [`complete`] finds the likeliest continuations of one.
 //!
 //! ```
+//! use std::num::NonZeroUsize;
 //! use std::ops::ControlFlow;
 //!
 //! use burn::tensor::Device;
 //! use charloom_data::Vocab;
-//! use charloom_infer::{GenerateConfig, Sampling, evaluate_text, generate};
+//! use charloom_infer::{
+//!     BeamConfig, GenerateConfig, Sampling, complete, evaluate_text, generate, score,
+//! };
 //! use charloom_model::{CharRnnConfig, Summary, TrainedModel};
 //! use rand::SeedableRng;
 //!
@@ -37,6 +40,19 @@
 //! let evaluation = evaluate_text(&model, &ids, &mut |_, _| ControlFlow::Continue(()))?;
 //! assert_eq!(evaluation.chars, 8); // all but the first
 //! assert!(evaluation.perplexity() > 5.0); // of 12 characters, nearly all seem possible
+//!
+//! let scores = score(&model, &["the words", "the wörds"], &mut |_, _| ())?;
+//! assert_eq!((scores[0].chars, scores[1].unknown), (9, 1));
+//!
+//! let config = BeamConfig {
+//!     prime: "the w".to_string(),
+//!     length: 4,
+//!     stop: None,
+//!     count: NonZeroUsize::MIN,
+//!     beam: NonZeroUsize::MIN.saturating_add(7),
+//! };
+//! let likeliest = &complete(&model, &config)?[0];
+//! assert_eq!(likeliest.text.chars().count(), 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(missing_docs)]
