@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::device::Backend;
 
+mod analysis;
+
+pub use analysis::{CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
+
 /// Train character-level language models on your own text, and write new text with them.
 #[derive(Debug, Parser)]
 #[command(name = "charloom", version, max_term_width = 100, args_override_self = true)]
@@ -24,6 +28,15 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Measure how well a model predicts a text
     Eval(EvalArgs),
+    /// Show how likely each character of a text was to a model, and what it expected
+    #[command(after_help = analysis::PREDICT_HELP)]
+    Predict(PredictArgs),
+    /// Measure how likely lines or files are under one model, or which of several fits them best
+    #[command(after_help = analysis::SCORE_HELP)]
+    Score(ScoreArgs),
+    /// Find the likeliest continuations of a text
+    #[command(after_help = analysis::COMPLETE_HELP)]
+    Complete(CompleteArgs),
     /// Show what is in a model, or in a text
     Inspect(InspectArgs),
     /// Show or check settings

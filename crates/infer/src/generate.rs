@@ -180,7 +180,7 @@ pub fn generate_many(
 }
 
 /// The ids that the network reads before the first character is written; at least one.
-fn prime_ids(vocab: &Vocab, prime: &str) -> Result<Vec<i32>, GenerateError> {
+pub(crate) fn prime_ids(vocab: &Vocab, prime: &str) -> Result<Vec<i32>, GenerateError> {
     if prime.is_empty() {
         return Ok(vec![vocab.id('\n').unwrap_or(0) as i32]);
     }

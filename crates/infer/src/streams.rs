@@ -67,6 +67,29 @@ impl Streams {
         Ok(())
     }
 
+    /// Puts into each row what row `parents[row]` has read: some texts go on in several ways, and others
+    /// end.
+    ///
+    /// # Panics
+    /// Unless there is one parent a row, each of them a row.
+    pub(crate) fn reorder(&mut self, parents: &[usize]) {
+        let logits = parents.iter().flat_map(|&parent| self.logits(parent)).copied().collect();
+        self.logits = logits;
+        match &mut self.stepper {
+            Some(stepper) => stepper.reorder(parents),
+            None => {
+                let rows: Vec<i32> = parents.iter().map(|&parent| parent as i32).collect();
+                let rows = Tensor::<1, Int>::from_data(
+                    TensorData::new(rows, [parents.len()]),
+                    &self.device,
+                );
+                let layers = std::mem::take(&mut self.state.0).into_iter();
+                let layers = layers.map(|layer| layer.select(1, rows.clone())); // [S, N, H]
+                self.state = State(layers.collect());
+            }
+        }
+    }
+
     /// Reads ids `[N, T]`, and gives the logits `[N, T, V]`.
     fn read(&mut self, ids: &[i32], shape: [usize; 2]) -> Tensor<3> {
         let ids = TensorData::new(ids.to_vec(), shape);
@@ -77,3 +100,6 @@ impl Streams {
         logits
     }
 }
+
+#[cfg(test)]
+mod tests;

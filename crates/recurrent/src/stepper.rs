@@ -83,6 +83,14 @@ impl Stepper {
         self.kernel.set_state(&numbers);
     }
 
+    /// Puts every stream into the state that stream `parents[stream]` is in.
+    ///
+    /// # Panics
+    /// Unless there is one parent a stream, each of them a stream.
+    pub fn reorder(&mut self, parents: &[usize]) {
+        self.kernel.reorder(parents);
+    }
+
     /// Reads one id a stream; gives the logits, `[N, V]` row by row.
     ///
     /// # Panics

@@ -78,7 +78,7 @@ fn any_seed() -> u64 {
 }
 
 /// `\n`, `\t` and `\\` as the characters that they stand for: few shells let one type those.
-fn unescaped(typed: &str) -> String {
+pub(super) fn unescaped(typed: &str) -> String {
     let mut text = String::new();
     let mut chars = typed.chars();
     while let Some(char) = chars.next() {
@@ -142,7 +142,7 @@ impl Text {
     }
 }
 
-fn failure(error: &GenerateError) -> Failure {
+pub(super) fn failure(error: &GenerateError) -> Failure {
     match error {
         GenerateError::UnknownCharacters { .. } => Failure::request_error(error),
         GenerateError::NotFinite(_) | GenerateError::Device(_) => Failure::work_error(error),

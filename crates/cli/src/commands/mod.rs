@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub mod complete;
 pub mod config;
 pub mod dataset;
 pub mod devices;
@@ -7,5 +8,7 @@ pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod model;
+pub mod predict;
+pub mod score;
 pub mod text;
 pub mod train;

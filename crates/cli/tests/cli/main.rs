@@ -2,6 +2,9 @@
 
 mod bad_input;
 mod bad_models;
+mod complete;
+mod predict;
+mod score;
 mod settings;
 mod workflow;
 mod world;

@@ -138,6 +138,25 @@ impl Stepper {
         self.carry.copy_from_slice(carry);
     }
 
+    /// Gives each stream the state that stream `parents[stream]` has.
+    ///
+    /// # Panics
+    /// Unless there are B parents below B.
+    pub fn reorder(&mut self, parents: &[usize]) {
+        let (b, h) = (self.streams, self.h);
+        assert_eq!(parents.len(), b, "one parent for each stream");
+        assert!(parents.iter().all(|&parent| parent < b), "parents are in 0..{b}");
+        for states in [&mut self.hidden[0], &mut self.carry] {
+            let old = states.to_vec();
+            let rows = old.chunks_exact(b * h).flat_map(|layer| {
+                parents.iter().map(move |parent| &layer[parent * h..(parent + 1) * h])
+            });
+            for (new, row) in states.chunks_exact_mut(h).zip(rows) {
+                new.copy_from_slice(row);
+            }
+        }
+    }
+
     /// Sets one stream's state to zero.
     pub fn reset(&mut self, stream: usize) {
         let (b, h) = (self.streams, self.h);

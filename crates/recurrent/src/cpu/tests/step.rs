@@ -93,6 +93,26 @@ fn steps_equal_the_sequence() {
 }
 
 #[test]
+fn reordered_streams_go_on_as_the_ones_whose_state_they_took() {
+    for cell in CELLS {
+        let network = Network::new(cell, 9, 17);
+        let mut stepper = network.stepper(Level::best(), 3);
+        stepper.step(&[1, 2, 3]);
+        stepper.step(&[4, 0, 8]);
+        let mut other = network.stepper(Level::best(), 3);
+        other.set_state(&stepper.state());
+        let expected = stepper.step(&[5, 6, 7]).to_vec(); // [3, 9]
+
+        // Stream 0 goes on twice, 1 ends, and 2 moves up.
+        other.reorder(&[2, 0, 0]);
+        let got = other.step(&[7, 5, 5]).to_vec();
+        assert_eq!(got[..9], expected[18..], "{cell:?}");
+        assert_eq!(got[9..18], expected[..9], "{cell:?}");
+        assert_eq!(got[18..], expected[..9], "{cell:?}");
+    }
+}
+
+#[test]
 fn a_state_that_was_kept_continues_and_a_reset_stream_starts_anew() {
     for cell in CELLS {
         let network = Network::new(cell, 9, 17);

@@ -1,0 +1,205 @@
+//! `charloom predict`: what a model expected at each character of a text.
+
+use crate::world::World;
+
+/// With a run and a short text over its characters, with a newline in it.
+fn world() -> World {
+    let world = World::with_run();
+    world.write("page.txt", "the loom\nand the weft");
+    world
+}
+
+#[test]
+fn each_character_has_a_line_with_its_probability_and_the_guesses() {
+    let world = world();
+    let ran = world.run("predict --text page.txt --top 2").succeeds();
+    let lines: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 21);
+    assert_eq!(lines[0], ["`t`", "-"]);
+    assert_eq!((lines[1][0], lines[8][0]), ("`h`", "`\\n`"));
+    for line in &lines[1..] {
+        let [_, probability, first, second] = line[..] else { panic!("{line:?}") };
+        let number = |cell: &str| cell.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        assert!((0.0..=1.0).contains(&number(probability)));
+        assert!(
+            number(first) >= number(second) && number(first) >= number(probability),
+            "{line:?}"
+        );
+    }
+    assert!(!ran.out.contains('\u{1b}'), "colours where none were asked for");
+    // Three guesses, if nobody says how many; and none is a number too.
+    let default = world.run("predict --text page.txt").succeeds().out;
+    assert_eq!(default.lines().nth(1).unwrap().split('\t').count(), 5);
+    let none = world.run("predict --text page.txt --top 0").succeeds().out;
+    assert_eq!(none.lines().nth(1).unwrap().split('\t').count(), 2);
+    let all = world.run("predict --text page.txt --top 1000").succeeds().out;
+    assert_eq!(all.lines().nth(1).unwrap().split('\t').count(), 2 + 17);
+}
+
+#[test]
+fn the_summary_is_what_eval_says_of_the_text() {
+    let world = world();
+    for text in ["page.txt", "text.txt"] {
+        let said = world.run(&format!("predict --text {text}")).succeeds().err;
+        let eval = world.run(&format!("eval --text {text}")).succeeds().out;
+        let value = |name: &str| {
+            let line = eval.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        let [chars, loss, perplexity, accuracy] =
+            ["characters", "loss", "perplexity", "accuracy"].map(value);
+        assert_eq!(
+            said.trim_end(),
+            format!(
+                "{chars} characters predicted: {loss} nats per character, perplexity {perplexity}, \
+                 accuracy {accuracy} %"
+            )
+        );
+    }
+}
+
+#[test]
+fn where_colours_are_wanted_the_text_stands_in_them_under_a_legend() {
+    let world = world();
+    world.write("page.txt", "the loom\nand the weft\n");
+    let coloured = |line: &str| {
+        let mut command = world.command(&line.split(' ').collect::<Vec<_>>());
+        let output = command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1").output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plain = |coloured: &str| {
+        let parts = coloured.split('\u{1b}').enumerate();
+        parts
+            .map(|(place, part)| if place == 0 { part } else { part.split_once('m').unwrap().1 })
+            .collect::<String>()
+    };
+    let text = coloured("predict --text page.txt");
+    assert!(text.contains("\u{1b}[38;5;16m\u{1b}[48;5;"), "{text:?}");
+    assert_eq!(
+        plain(&text),
+        " 50 % or more   20 to 50 %   5 to 20 %   1 to 5 %   below 1 % \n\nthe loom⏎\nand the weft⏎\n\n\n"
+    );
+    let rows = coloured("predict --text page.txt --top 1");
+    assert!(rows.contains("\u{1b}[48;5;"));
+    assert_eq!(plain(&rows), world.run("predict --text page.txt --top 1").out);
+}
+
+#[test]
+fn a_long_text_is_cut_unless_all_of_it_is_wanted() {
+    let world = World::with_run();
+    let ran = world.run("predict --text text.txt --length 500").succeeds();
+    assert_eq!(ran.out.lines().count(), 500);
+    assert!(
+        ran.err.starts_with(
+            "the first 500 of 2,000 characters; `--length 0` reads all\n499 characters "
+        ),
+        "{}",
+        ran.err
+    );
+    world.write("long.txt", world.read("text.txt").repeat(6));
+    assert_eq!(world.run("predict --text long.txt").succeeds().out.lines().count(), 10_000);
+    assert_eq!(
+        world.run("predict --text long.txt --length 0").succeeds().out.lines().count(),
+        12_000
+    );
+}
+
+#[test]
+fn a_page_is_one_whole_file_that_shows_the_text() {
+    let world = world();
+    let ran = world.run("predict --text page.txt --html pages/page.html").succeeds();
+    assert_eq!(ran.out, "");
+    assert!(ran.err.ends_with("wrote `pages/page.html`\n"), "{}", ran.err);
+    let page = world.read("pages/page.html");
+    for part in [
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">",
+        "<title>page.txt as runs/tiny/model.safetensors expected it</title>",
+        "<main>t<i class=\"",
+        " title=\"`\\n` 0.",
+        ", expected: `",
+        "20 characters predicted: ",
+    ] {
+        assert!(page.contains(part), "`{part}` is not in\n{page}");
+    }
+    let main = &page[page.find("<main>").unwrap() + 6..page.find("</main>").unwrap()];
+    let shown: String =
+        main.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+    assert_eq!(shown, "the loom\nand the weft");
+    assert_eq!(crate::world::names(&world.path("pages")), ["page.html"]);
+}
+
+#[test]
+fn a_page_replaces_a_page_but_nothing_else() {
+    let world = world();
+    world.run("predict --text page.txt --html page.html").succeeds();
+    let before = world.read("page.html");
+    world.run("predict --text page.txt --top 1 --html page.html").succeeds();
+    assert_ne!(world.read("page.html"), before);
+    insta::assert_snapshot!(world.run("predict --text page.txt --html page.txt").fails(2), @r"
+    error: `page.txt` exists already, and is no page that `predict` wrote
+
+    hint: another `--html FILE` leaves it as it is
+    ");
+    assert_eq!(world.read("page.txt"), "the loom\nand the weft");
+    let message = world.run("predict --text page.txt --html runs").fails(2);
+    assert!(message.starts_with("error: `runs` exists already"), "{message}");
+}
+
+#[test]
+fn a_page_that_cannot_be_written_fails_the_work() {
+    insta::assert_snapshot!(
+        world().run("predict --text page.txt --html page.txt/page.html").fails(1),
+        @"error: could not write the page `page.txt/page.html`: File exists (os error 17)"
+    );
+}
+
+#[test]
+fn texts_that_cannot_be_predicted_are_refused() {
+    let world = world();
+    let message = world.run("predict").fails(2);
+    assert!(message.contains("--text <FILE>"), "{message}");
+    insta::assert_snapshot!(
+        world.run("predict --text none.txt").fails(2),
+        @"error: there is no file `none.txt`"
+    );
+    insta::assert_snapshot!(
+        world.run("predict --text runs").fails(2),
+        @"error: `runs` is not a regular file but a folder"
+    );
+    world.write("empty.txt", "");
+    insta::assert_snapshot!(
+        world.run("predict --text empty.txt").fails(2),
+        @"error: `empty.txt` is empty"
+    );
+    world.write("one.txt", "t");
+    insta::assert_snapshot!(
+        world.run("predict --text one.txt").fails(2),
+        @"error: a text must have at least 2 characters to be predicted, not 1"
+    );
+    insta::assert_snapshot!(
+        world.run("predict --text page.txt --length 1").fails(2),
+        @"error: a text must have at least 2 characters to be predicted, not 1"
+    );
+    world.write("other.txt", "the loom\nthe zoom");
+    insta::assert_snapshot!(world.run("predict --text other.txt --html page.html").fails(2), @r"
+    error: `other.txt` has 1 character that the vocabulary lacks, first at line 2, column 5: `z` (once)
+
+    hint: a model reads only texts of the characters that it was trained on
+    ");
+    assert!(!world.exists("page.html"));
+}
+
+#[test]
+fn without_a_model_there_is_nothing_to_predict_with() {
+    let world = World::with_text();
+    insta::assert_snapshot!(world.run("predict --text text.txt").fails(2), @r"
+    error: there is no run in `runs`
+
+    hint: `charloom train --text FILE` makes one
+    ");
+    insta::assert_snapshot!(
+        world.run("predict --text text.txt --model none.safetensors").fails(2),
+        @"error: there is no model at `none.safetensors`"
+    );
+}
