@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Import(args) => commands::import::run(args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
         Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),
         Command::Dataset(DatasetCommand::List) => commands::dataset::list(),

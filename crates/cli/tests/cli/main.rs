@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod bad_models;
+mod import;
+mod init_from;
 mod settings;
 mod workflow;
 mod world;
