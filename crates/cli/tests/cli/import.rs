@@ -33,7 +33,13 @@ fn a_courses_checkpoint_becomes_a_model_that_reads_and_writes() {
     let world = world_with(&["lstm_exercise.pt"]);
     let ran = world.run("import lstm_exercise.pt").succeeds();
     assert_eq!(ran.out, "");
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r"
+    network     lstm, 2 layers of 5, one-hot input of 7, two biases, dropout 0
+    characters  7: `o`, ` `, `m`, `t`, `é`, `l`, `\n`
+    written     `lstm_exercise.safetensors`
+
+    to write with it:  charloom generate --model lstm_exercise.safetensors
+    ");
     world.write("text.txt", "loom toll\nmolt é omolot\n");
     let eval = world.run("eval --model lstm_exercise.safetensors --text text.txt").succeeds().out;
     // As PyTorch computes it: 2.04872.
@@ -69,7 +75,11 @@ fn a_state_dict_alone_takes_its_characters_from_a_file_or_a_text() {
 fn a_model_that_is_there_is_not_overwritten_without_being_told() {
     let world = world_with(&["rnn_tanh.pt"]);
     world.write("rnn_tanh.safetensors", "precious");
-    insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @"");
+    insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @r"
+    error: `rnn_tanh.safetensors` exists already
+
+    hint: `--force` replaces it, and `--output FILE` writes another file
+    ");
     assert_eq!(world.read("rnn_tanh.safetensors"), "precious");
     let ran = world.run("import rnn_tanh.pt --force").succeeds();
     assert!(ran.err.contains("if they are ReLU"), "{}", ran.err);
@@ -78,10 +88,22 @@ fn a_model_that_is_there_is_not_overwritten_without_being_told() {
 
 #[test]
 fn what_is_not_from_pytorch_is_refused() {
-    insta::assert_snapshot!(refused("It was a dark and stormy night."), @"");
-    insta::assert_snapshot!(refused(""), @"");
-    insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"");
-    insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @"");
+    insta::assert_snapshot!(refused("It was a dark and stormy night."), @r#"
+    error: `net.pt` is not a whole file of `torch.save`: it is something else
+
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    "#);
+    insta::assert_snapshot!(refused(""), @r#"
+    error: `net.pt` is not a whole file of `torch.save`: it is something else
+
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    "#);
+    insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"error: there is no file `none.pt`");
+    insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @r"
+    error: `net.pt` is not a whole file of `torch.save`: its archive is cut short or damaged
+
+    hint: the file was cut short, or is something else
+    ");
 }
 
 #[test]
@@ -102,12 +124,20 @@ fn a_truncated_file_is_refused() {
 
 #[test]
 fn a_malicious_file_runs_nothing_and_says_what_it_names() {
-    insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @"");
+    insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
+    error: `net.pt` names `posix.system`, which is no part of weights; nothing of it was run
+
+    hint: if you trust the file, load it in Python and save its weights alone: `torch.save(model.state_dict(), "weights.pt")`
+    "#);
 }
 
 #[test]
 fn an_unknown_layout_lists_its_tensors() {
-    insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @"");
+    insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @r"
+    error: `net.pt` is not a character model: it has no recurrent layers, which would be `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
+
+    hint: its tensors are `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
+    ");
     let message = refused(pytorch_file("bidirectional.pt"));
     assert!(message.contains("it reads its text in both directions"), "{message}");
     assert!(message.contains("`lstm.weight_ih_l0_reverse` [20, 7]"), "{message}");
@@ -115,14 +145,22 @@ fn an_unknown_layout_lists_its_tensors() {
 
 #[test]
 fn a_network_whose_characters_nobody_gives_is_refused() {
-    insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @"");
+    insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @r"
+    error: `net.pt` does not say which characters its 7 ids stand for
+
+    hint: `--vocab FILE` gives them in the order of their ids, and `--vocab-from TEXT` those of a text in the order of their code points
+    ");
 }
 
 #[test]
 fn a_vocabulary_of_another_size_is_refused() {
     let world = world_with(&["lstm_bare.pt"]);
     world.write("few.txt", "loom\n");
-    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab-from few.txt").fails(2), @"");
+    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab-from few.txt").fails(2), @r"
+    error: the vocabulary has 4 characters, but the network of `lstm_bare.pt` has 7
+
+    hint: `--vocab FILE` or `--vocab-from TEXT` must give the 7 characters that it was trained on
+    ");
     world.write("chars.json", r#"["a", "b"]"#);
     let message = world.run("import lstm_bare.pt --vocab chars.json").fails(2);
     assert!(
@@ -138,7 +176,7 @@ fn a_vocabulary_of_another_size_is_refused() {
 fn a_vocabulary_file_that_is_none_is_named() {
     let world = world_with(&["lstm_bare.pt"]);
     world.write("chars.json", r#"["ab", "c"]"#);
-    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab chars.json").fails(2), @"");
+    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab chars.json").fails(2), @"error: `chars.json` is not a vocabulary file: `ab` is not one character");
     let message = world.run("import lstm_bare.pt --vocab none.json").fails(2);
     assert!(message.contains("could not read the vocabulary file `none.json`"), "{message}");
     let message = world.run("import lstm_bare.pt --vocab-from none.txt").fails(2);

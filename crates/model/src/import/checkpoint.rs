@@ -189,3 +189,56 @@ fn content(path: &Path) -> Result<Vec<u8>, ImportError> {
     file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pickle::Storage;
+    use super::*;
+
+    /// A file whose only storage has the numbers 0 to 5.
+    fn six() -> Checkpoint {
+        let bytes = (0..6u8).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+        let (pickle, _) = Pickle::read(b"N.").unwrap_or_else(|error| panic!("{error:?}"));
+        Checkpoint { bytes, pickle, storages: Storages::Behind(vec![("a".into(), 0, 6)]) }
+    }
+
+    fn view(offset: usize, shape: &[usize], strides: &[usize]) -> Tensor {
+        let storage = Storage { key: "a".into(), element: Element::F32, len: 6 };
+        Tensor { storage, offset, shape: shape.to_vec(), strides: strides.to_vec() }
+    }
+
+    #[test]
+    fn a_view_is_read_row_by_row_whatever_its_strides() {
+        let read = |tensor: &Tensor| six().numbers(tensor);
+        assert_eq!(read(&view(0, &[2, 3], &[3, 1])), Ok(vec![0., 1., 2., 3., 4., 5.]));
+        assert_eq!(read(&view(0, &[3, 2], &[1, 3])), Ok(vec![0., 3., 1., 4., 2., 5.]));
+        assert_eq!(read(&view(4, &[2], &[1])), Ok(vec![4., 5.]));
+        assert_eq!(read(&view(5, &[], &[])), Ok(vec![5.]));
+    }
+
+    #[test]
+    fn a_view_of_more_than_there_is_is_an_error_and_takes_no_memory() {
+        for tensor in [
+            view(4, &[3], &[1]),
+            view(0, &[2], &[6]),
+            view(usize::MAX, &[2], &[1]),
+            view(0, &[2], &[usize::MAX]),
+            view(0, &[1 << 40, 1 << 40], &[0, 0]),
+            view(0, &[1 << 40], &[0]),
+        ] {
+            assert_eq!(six().numbers(&tensor), Err("has more numbers than the file"));
+        }
+        let mut elsewhere = view(0, &[1], &[1]);
+        elsewhere.storage.key = "b".into();
+        assert_eq!(six().numbers(&elsewhere), Err("has no numbers in the file"));
+    }
+
+    #[test]
+    fn numbers_of_every_precision_become_single() {
+        assert_eq!(number(Element::F16, &[0x00, 0xbe]), Ok(-1.5));
+        assert_eq!(number(Element::Bf16, &[0xc0, 0xbf]), Ok(-1.5));
+        assert_eq!(number(Element::F32, &(-1.5f32).to_le_bytes()), Ok(-1.5));
+        assert_eq!(number(Element::F64, &(-1.5f64).to_le_bytes()), Ok(-1.5));
+        assert!(number(Element::Whole(8), &[0; 8]).is_err());
+    }
+}

@@ -23,6 +23,7 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy
 import torch
 from torch import nn
 
@@ -67,7 +68,6 @@ class Malicious:
 
 
 def save(content, name, **options):
-    # The archive's inner folder is named after the file: the same bytes wherever this is run.
     torch.save(content, HERE / name, **options)
 
 
@@ -86,7 +86,10 @@ def main():
     lstm = CharRnn(nn.LSTM, "lstm", "fc")
     expected["lstm_exercise"] = loss(lstm)
     optimizer = torch.optim.Adam(lstm.parameters())
-    save(exercise(lstm.state_dict()) | {"optimizer": optimizer.state_dict(), "loss": 2.5}, "lstm_exercise.pt")
+    # What checkpoints have besides, none of it of any use here.
+    besides = {"optimizer": optimizer.state_dict(), "loss": numpy.float64(2.5), "step": torch.tensor(7)}
+    besides |= {"device": torch.device("cpu"), "dtype": torch.float32, "size": torch.Size([2]), "seen": {3, 4}}
+    save(exercise(lstm.state_dict()) | besides, "lstm_exercise.pt")
     expected["legacy"] = expected["lstm_exercise"]
     doubles = OrderedDict((name, value.double()) for name, value in lstm.state_dict().items())
     legacy = {"state_dict": doubles, "int2char": dict(enumerate(TOKENS))}
@@ -97,11 +100,11 @@ def main():
 
     # One storage holds all weights, each transposed: its strides aren't those of its shape.
     names = list(lstm.state_dict())
-    flat = torch.cat([lstm.state_dict()[name].T.reshape(-1) for name in names]).half()
+    flat = torch.cat([lstm.state_dict()[name].t().reshape(-1) for name in names]).half()
     strided, start = OrderedDict(), 0
     for name in names:
         shape = lstm.state_dict()[name].shape
-        strided[name] = flat[start : start + shape.numel()].view(tuple(reversed(shape))).T
+        strided[name] = flat[start : start + shape.numel()].view(tuple(reversed(shape))).t()
         start += shape.numel()
     rounded = CharRnn(nn.LSTM, "lstm", "fc")
     rounded.load_state_dict(strided)
