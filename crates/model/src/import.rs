@@ -7,6 +7,7 @@ mod layout;
 mod pickle;
 mod vocabulary;
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
@@ -71,17 +72,22 @@ impl TrainedModel {
             return Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed });
         }
 
+        // A file may claim any shape: what it really holds is read before a network of that size is made.
+        let read = |(name, tensor): (String, Tensor)| match file.numbers(&tensor) {
+            Ok(numbers) => Ok((name, numbers)),
+            Err(problem) => {
+                Err(ImportError::Tensor { path: path.to_path_buf(), tensor: name, problem })
+            }
+        };
+        let mut numbers = tensors.into_iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let network = config.init(device, &mut rng).with_parameters(|parameter, shape| {
-            let name = layout.name(parameter);
-            let numbers = match tensors.iter().find(|(found, _)| *found == name) {
-                Some((_, tensor)) => file.numbers(tensor),
-                None => Err("is missing"),
-            };
-            match numbers {
-                Ok(numbers) => Ok(TensorData::new(numbers, shape.to_vec())),
-                Err(problem) => {
-                    Err(ImportError::Tensor { path: path.to_path_buf(), tensor: name, problem })
+            let tensor = layout.name(parameter);
+            match numbers.remove(&tensor) {
+                Some(numbers) => Ok(TensorData::new(numbers, shape.to_vec())),
+                None => {
+                    let (path, problem) = (path.to_path_buf(), "is missing");
+                    Err(ImportError::Tensor { path, tensor, problem })
                 }
             }
         })?;
@@ -91,20 +97,18 @@ impl TrainedModel {
 
 /// The tensors in a dictionary and in the dictionaries within it, under names joined by dots.
 fn tensors(pickle: &Pickle, dict: Id) -> Vec<(String, Tensor)> {
-    /// No state_dict is nested deeper, and a dictionary may be pickled as its own content.
-    const DEEPEST: usize = 4;
     let mut found = Vec::new();
-    let mut open = vec![(String::new(), dict, 0)];
-    while let Some((prefix, dict, depth)) = open.pop() {
+    // Each dictionary is gone through once: a pickle can have one in many places, and in itself.
+    let mut seen = HashSet::from([dict]);
+    let mut open = vec![(String::new(), dict)];
+    while let Some((prefix, dict)) = open.pop() {
         let Value::Dict(pairs) = pickle.value(dict) else { continue };
         for &(key, value) in pairs {
             let Some(key) = pickle.text(key) else { continue };
             let name = format!("{prefix}{key}");
             match pickle.value(value) {
                 Value::Tensor(tensor) => found.push((name, tensor.clone())),
-                Value::Dict(_) if depth < DEEPEST => {
-                    open.push((format!("{name}."), value, depth + 1));
-                }
+                Value::Dict(_) if seen.insert(value) => open.push((format!("{name}."), value)),
                 _ => {}
             }
         }
@@ -118,5 +122,26 @@ fn characters(path: &Path, pickle: &Pickle, needed: usize) -> Result<Vocab, Impo
         None => Err(ImportError::NoVocab { path: path.to_path_buf(), needed }),
         Some(found) => vocabulary::pickled(pickle, found)
             .map_err(|source| ImportError::Vocab { path: path.to_path_buf(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_in_many_places_is_gone_through_once() {
+        // {} in {"a": _, "b": _} in {"a": _, "b": _} …: 2^60 paths. And the outermost one in itself.
+        let mut bytes = b"}q\x00".to_vec();
+        for depth in 1..=60 {
+            bytes.extend([b'}', b'q', depth, b'(']);
+            for key in [b'a', b'b'] {
+                bytes.extend([0x8c, 1, key, b'h', depth - 1]);
+            }
+            bytes.push(b'u');
+        }
+        bytes.extend(b"\x8c\x01ch\x3cs.");
+        let (pickle, _) = Pickle::read(&bytes).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(tensors(&pickle, pickle.root), []);
     }
 }

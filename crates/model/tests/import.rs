@@ -141,6 +141,12 @@ fn characters_that_are_missing_or_too_few_are_counted() {
 }
 
 #[test]
+fn a_file_that_claims_a_giant_network_is_refused_before_one_is_made() {
+    let found = refused("repeated");
+    assert!(found.ends_with("has more numbers than the file"), "{found}");
+}
+
+#[test]
 fn a_file_cut_anywhere_or_changed_anywhere_is_refused_or_read_but_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.pt");

@@ -16,6 +16,7 @@ Bad ones:
     malicious.pt        its pickle calls `os.system`
     whole_module.pt     `torch.save(model)`, which is the user's class, not its weights
     bidirectional.pt, projected.pt, batch_norm.pt, no_linear.pt   other networks
+    repeated.pt         a few numbers that are said to be a giant network
     tokens_short.pt     lstm_exercise with one character too few
 """
 
@@ -131,6 +132,11 @@ def main():
     normed.norm = nn.BatchNorm1d(H)
     save(exercise(normed.state_dict()), "batch_norm.pt")
     save(nn.LSTM(V, H, L).state_dict(), "no_linear.pt")
+
+    # One number, said to be repeated: a network of 17 TB.
+    wide, one = 1 << 20, torch.zeros(1, 1)
+    state = {"lstm.weight_ih_l0": one.expand(4 * wide, V), "lstm.weight_hh_l0": one.expand(4 * wide, wide)}
+    save(exercise(state | {"fc.weight": one.expand(V, wide), "fc.bias": one[0].expand(V)}), "repeated.pt")
 
     lines = [f"{name} {value!r}\n" for name, value in expected.items()]
     (HERE / "expected.txt").write_text("".join(lines))
