@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use charloom_model::Cell;
 use clap::{Args, Parser, Subcommand};
 
 use crate::device::Backend;
@@ -39,6 +40,9 @@ pub enum Command {
     Complete(CompleteArgs),
     /// Show what is in a model, or in a text
     Inspect(InspectArgs),
+    /// Make a model of weights that PyTorch saved
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// Show or check settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -66,6 +70,15 @@ examples:
   charloom generate --prime \"fn main\" --length 500
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
   charloom generate --run names --samples 10 --stop \"\\n\"";
+
+const IMPORT_HELP: &str = "\
+FILE holds a state_dict, or a dictionary with one under `state_dict` and perhaps the characters under `tokens`.
+Nothing in it is run. `docs/interop.md` tells which names and layers are understood.
+
+examples:
+  charloom import rnn_x_epoch.net
+  charloom import weights.pt --vocab characters.json --output model.safetensors
+  charloom import elman.pt --vocab-from book.txt --cell relu";
 
 /// What decides what is trained.
 #[derive(Debug, Default, Args)]
@@ -182,7 +195,7 @@ pub struct TrainArgs {
     /// Go on with a run (the newest, or that of `--run`) from its last checkpoint
     #[arg(long, help_heading = "Run", conflicts_with = "init_from")]
     pub resume: bool,
-    /// Start from the weights of a model over the same characters
+    /// Start from the weights of a model; its sizes are taken over, and so are the characters that the text has
     #[arg(long, value_name = "MODEL", help_heading = "Run")]
     pub init_from: Option<PathBuf>,
     /// Print lines even where the terminal could show a dashboard
@@ -289,6 +302,34 @@ pub struct InspectArgs {
     /// For a text: characters that the network is unrolled over [default: as in the default settings]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub seq: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// What `torch.save` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Characters in the order of their ids: a vocabulary file of charloom's, or JSON (a list, or a table)
+    #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
+    pub vocab: Option<PathBuf>,
+    /// Text whose distinct characters, in the order of their code points, are the vocabulary
+    #[arg(long, value_name = "TEXT")]
+    pub vocab_from: Option<PathBuf>,
+    /// Cell of the layers (lstm, gru, tanh, relu); weights tell all but relu from tanh
+    #[arg(long, value_name = "CELL", value_parser = cell)]
+    pub cell: Option<Cell>,
+    /// Model file to write [default: FILE with the ending .safetensors]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the model file if there is one
+    #[arg(long)]
+    pub force: bool,
+}
+
+fn cell(typed: &str) -> Result<Cell, String> {
+    let cells = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
+    let found = cells.into_iter().find(|cell| cell.to_string() == typed);
+    found.ok_or_else(|| "it must be lstm, gru, tanh or relu".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

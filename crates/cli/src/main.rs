@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Score(args) => commands::score::run(&args),
         Command::Complete(args) => commands::complete::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Import(args) => commands::import::run(args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
         Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),
         Command::Dataset(DatasetCommand::List) => commands::dataset::list(),

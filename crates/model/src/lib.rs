@@ -19,11 +19,15 @@
 //! ```
 #![deny(missing_docs)]
 
+mod adapt;
 mod config;
 mod file;
+mod import;
 mod network;
 
+pub use adapt::{AdaptError, VocabChange};
 pub use charloom_recurrent::{Bias, Cell, Dropout, Init, State, Stepper};
 pub use config::{CharRnnConfig, InputEncoding};
 pub use file::{FORMAT_VERSION, ModelFileError, Summary, TrainedModel};
+pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};
 pub use network::{CharRnn, Output};

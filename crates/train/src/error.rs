@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use charloom_data::{BatchError, UnknownCharacters};
-use charloom_model::ModelFileError;
+use charloom_model::{AdaptError, ModelFileError};
 
 /// Why a run folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -95,28 +95,9 @@ pub enum TrainError {
     /// The samples' prime has characters that the text has not.
     #[error("the sample's prime cannot be used: {0}")]
     Prime(UnknownCharacters),
-    /// The model to start from has another vocabulary.
-    #[error(
-        "the model to start from knows other characters than the text: {found} against {needed}"
-    )]
-    OtherVocabulary {
-        /// The model's.
-        found: String,
-        /// The text's.
-        needed: String,
-    },
-    /// The model to start from has another shape.
-    #[error(
-        "the model to start from has another shape: `{tensor}` is {found:?}, needed is {needed:?}"
-    )]
-    OtherShape {
-        /// The tensor that shows it.
-        tensor: String,
-        /// The model's; empty if it has no such tensor.
-        found: Vec<usize>,
-        /// This training's.
-        needed: Vec<usize>,
-    },
+    /// The model to start from is of another kind or size.
+    #[error(transparent)]
+    Start(#[from] AdaptError),
     /// The loss is no longer a number.
     #[error("the loss became {loss} at step {step} (epoch {epoch}, batch {batch})")]
     NotFinite {

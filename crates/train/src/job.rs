@@ -11,7 +11,7 @@ use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use charloom_data::{Batches, Corpus, Part, Split};
-use charloom_model::{CharRnn, CharRnnConfig, Summary, TrainedModel};
+use charloom_model::{CharRnnConfig, Summary, TrainedModel};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -47,7 +47,7 @@ pub struct Job {
 pub enum Start {
     /// With new parameters.
     Fresh,
-    /// With the parameters of a model that has the text's vocabulary.
+    /// With the parameters of a model; of what belongs to characters, those that the text has.
     From(Box<TrainedModel>),
     /// Where the run folder's newest checkpoint was made.
     Resume,
@@ -75,7 +75,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let fresh = |rng: &mut ChaCha8Rng| model_config.init(&device, rng);
     let network = match &start {
         Start::Fresh | Start::Resume => fresh(&mut rng),
-        Start::From(model) => with_parameters_of(model, &vocab, fresh(&mut rng))?,
+        Start::From(model) => model.adapted(fresh(&mut rng), &vocab)?,
     };
     let mut trainee = Trainee::new(network, model_config.dropout, config.clip);
     let mut optimizer = optimizer(&config.optimizer);
@@ -151,35 +151,6 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         .num_epochs(epochs)
         .launch(Learner::new(trainee, optimizer, lr));
     training.ended.take().expect("the loop says how it ended")
-}
-
-/// A network of the new training's shape with another model's parameters.
-fn with_parameters_of(
-    model: &TrainedModel,
-    vocab: &charloom_data::Vocab,
-    network: CharRnn,
-) -> Result<CharRnn, TrainError> {
-    if model.vocab != *vocab {
-        return Err(TrainError::OtherVocabulary {
-            found: format!("{} characters", model.vocab.len()),
-            needed: format!("{}", vocab.len()),
-        });
-    }
-    let parameters: std::collections::HashMap<_, _> =
-        model.network.parameters().into_iter().collect();
-    network.with_parameters(|name, shape| match parameters.get(name) {
-        Some(data) if data.shape().to_vec() == shape => Ok(data.clone()),
-        Some(data) => Err(TrainError::OtherShape {
-            tensor: name.to_string(),
-            found: data.shape().to_vec(),
-            needed: shape.to_vec(),
-        }),
-        None => Err(TrainError::OtherShape {
-            tensor: name.to_string(),
-            found: vec![],
-            needed: shape.to_vec(),
-        }),
-    })
 }
 
 fn optimizer(config: &Optimizer) -> ModuleOptimizer {

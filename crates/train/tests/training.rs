@@ -167,12 +167,18 @@ fn training_from_a_model_starts_with_its_loss() {
 
     let third = Run::new("third");
     let start = Start::From(Box::new(first.model()));
-    let other = text() + "é";
-    let error = third.launch(config(|_| {}), &Device::flex(), start, &other).unwrap_err();
-    assert!(matches!(error, TrainError::OtherVocabulary { .. }), "{error}");
+    // A new character and one less.
+    let other = text().replace('\n', "é");
+    let once = config(|config| config.epochs = 1);
+    third.launch(once, &Device::flex(), start, &other).unwrap();
+    assert!(third.losses()[0] < before[0] - 0.3, "{} {}", third.losses()[0], before[0]);
+    assert_eq!(third.model().vocab.id('é'), Some(5));
+
     let start = Start::From(Box::new(first.model()));
     let wider = config(|config| config.model.hidden_size = 10);
-    let error = third.launch(wider, &Device::flex(), start, &text()).unwrap_err();
+    let fourth = Run::new("fourth");
+    let error = fourth.launch(wider, &Device::flex(), start, &text()).unwrap_err();
+    assert!(matches!(error, TrainError::Start(_)), "{error}");
     assert!(
         error.to_string().contains("`rnn.weight_ih_l0` is [36, 6], needed is [40, 6]"),
         "{error}"

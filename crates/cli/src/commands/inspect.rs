@@ -72,7 +72,8 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
     }
 }
 
-fn network_line(config: &CharRnnConfig) -> String {
+/// What a network is made of, in a line.
+pub fn network_line(config: &CharRnnConfig) -> String {
     // A file doesn't tell where the parameters started.
     let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init: _ } =
         config;

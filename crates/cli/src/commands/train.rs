@@ -12,6 +12,7 @@ use charloom_train::{
 };
 
 use super::model::{find_run, load, run_failure};
+use super::start::FirstModel;
 use super::text::{corpus_failure, fitting};
 use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
 use crate::config::{self, Layer, Layers, Resolved};
@@ -37,21 +38,28 @@ pub fn run(args: TrainArgs) -> Result<()> {
         true => Some(resumed(&settings, &runs_dir, run.as_deref())?),
         false => None,
     };
-    let layers = match &resumed {
-        Some(run) => {
-            Layers::new().over(Layer::saved(&run.config())?).over_flags(settings.flags())?
-        }
-        None => Layers::from_settings(&settings)?,
-    };
-    let resolved = config::resolve(&layers)?;
     threads::limit(machine.threads)?;
     let device = machine.backend.open(machine.device)?;
+    let first = match &init_from {
+        Some(path) => Some(FirstModel { path, model: load(path, &device)? }),
+        None => None,
+    };
+    let layers = match (&resumed, &first) {
+        (Some(run), _) => {
+            Layers::new().over(Layer::saved(&run.config())?).over_flags(settings.flags())?
+        }
+        (None, Some(first)) => Layers::new().over(first.settings()?).over_settings(&settings)?,
+        (None, None) => Layers::from_settings(&settings)?,
+    };
+    let resolved = config::resolve(&layers)?;
     let corpus = Corpus::read(&resolved.text).map_err(|error| corpus_failure(&error))?;
-    let (start, run) = match (resumed, init_from) {
+    let (start, run) = match (resumed, first) {
         (Some(run), _) => (Start::Resume, run),
-        (None, Some(path)) => {
-            let start = Start::From(Box::new(load(&path, &device)?));
-            (start, new_run(&runs_dir, run.as_deref(), &resolved.text)?)
+        (None, Some(first)) => {
+            first.check(&resolved.model)?;
+            let run = new_run(&runs_dir, run.as_deref(), &resolved.text)?;
+            first.tell(corpus.vocab());
+            (Start::From(Box::new(first.model)), run)
         }
         (None, None) => (Start::Fresh, new_run(&runs_dir, run.as_deref(), &resolved.text)?),
     };
@@ -289,8 +297,7 @@ fn train_failure(
             "`--set sample.prime=TEXT` takes another one, and `--set sample.prime=\"\"` none",
         ),
         TrainError::Batches(BatchError::Zero(_))
-        | TrainError::OtherVocabulary { .. }
-        | TrainError::OtherShape { .. }
+        | TrainError::Start(_)
         | TrainError::Checkpoint(
             CheckpointError::None { .. } | CheckpointError::OtherText { .. },
         ) => Failure::request_error(error),

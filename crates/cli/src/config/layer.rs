@@ -167,7 +167,12 @@ impl Layers {
 
     /// The default settings under a file, under `--set`, under the other flags.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
-        let mut layers = Self::new();
+        Self::new().over_settings(settings)
+    }
+
+    /// With a file on top, `--set` over it, and the other flags over that.
+    pub fn over_settings(self, settings: &Settings) -> Result<Self> {
+        let mut layers = self;
         if let Some(path) = &settings.config {
             layers = layers.over(Layer::file(path)?);
         }

@@ -172,19 +172,6 @@ fn a_resumed_run_keeps_its_settings() {
 }
 
 #[test]
-fn a_model_over_other_characters_cannot_be_started_from() {
-    let world = World::with_run();
-    world.write("other.txt", text(2000).replace('w', "v"));
-    let model = "runs/tiny/model.safetensors";
-    let line = format!(
-        "train --text other.txt --batch 3 --seq 7 --hidden 8 --layers 1 --init-from {model} --run other"
-    );
-    let message = world.run(&line).fails(2);
-    assert!(message.contains("knows other characters than the text"), "{message}");
-    assert!(!world.exists("runs/other"));
-}
-
-#[test]
 fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
     let world = World::with_run();
     if cfg!(feature = "rocm") {

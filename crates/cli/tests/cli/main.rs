@@ -5,6 +5,8 @@ mod bad_models;
 mod complete;
 mod predict;
 mod score;
+mod import;
+mod init_from;
 mod settings;
 mod workflow;
 mod world;

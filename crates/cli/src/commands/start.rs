@@ -1,0 +1,115 @@
+//! A model that a training starts from: its settings, and what becomes of its characters.
+
+use std::path::Path;
+
+use charloom_data::{Shown, Vocab};
+use charloom_model::{Bias, CharRnnConfig, InputEncoding, TrainedModel, VocabChange};
+
+use crate::config::Layer;
+use crate::report::{Failure, Result, counted, say};
+
+/// The model and where it is from.
+pub struct FirstModel<'a> {
+    pub path: &'a Path,
+    pub model: TrainedModel,
+}
+
+impl FirstModel<'_> {
+    /// The settings that parameters are tied to. They lie over the defaults alone: what somebody sets is compared, not
+    /// passed over.
+    pub fn settings(&self) -> Result<Layer> {
+        let lines = sizes(&self.model.config).map(|(key, value)| format!("{key} = {value}\n"));
+        Layer::text(self.path, format!("[model]\n{}", lines.concat()))
+    }
+
+    /// Refuses a network of another kind or size than the model's.
+    pub fn check(&self, asked: &CharRnnConfig) -> Result<()> {
+        let own = sizes(&self.model.config);
+        let other: Vec<_> =
+            own.iter().zip(sizes(asked)).filter(|(own, asked)| *own != asked).collect();
+        if other.is_empty() {
+            return Ok(());
+        }
+        let list = |pairs: &mut dyn Iterator<Item = &(&str, String)>| {
+            let pairs: Vec<_> = pairs.map(|(key, value)| format!("`{key} = {value}`")).collect();
+            pairs.join(", ")
+        };
+        let flags = other.iter().map(|(own, _)| format!("--set 'model.{}={}'", own.0, own.1));
+        Err(Failure::request(format!(
+            "`{}` has {}, but the settings ask for {}",
+            self.path.display(),
+            list(&mut other.iter().map(|(own, _)| *own)),
+            list(&mut other.iter().map(|(_, asked)| asked)),
+        ))
+        .hint(format!(
+            "what isn't set is taken over from the model: leave it out, or add `{}`",
+            flags.collect::<Vec<_>>().join(" ")
+        )))
+    }
+
+    /// Says which of the text's characters the model knows.
+    pub fn tell(&self, vocab: &Vocab) {
+        let VocabChange { kept, new, dropped } = VocabChange::between(&self.model.vocab, vocab);
+        say!("starting from `{}`", self.path.display());
+        match new.len() {
+            0 => say!("it knows all {} of the text", counted(kept.len(), "character")),
+            count => say!(
+                "{count} of {} {} new: {}",
+                counted(vocab.len(), "character"),
+                if count == 1 { "is" } else { "are" },
+                listed(&new)
+            ),
+        }
+        if !dropped.is_empty() {
+            say!(
+                "{} of the model's that the text lacks {} dropped: {}",
+                counted(dropped.len(), "character"),
+                if dropped.len() == 1 { "is" } else { "are" },
+                listed(&dropped)
+            );
+        }
+    }
+}
+
+/// The keys of `[model]` that decide which parameters there are, with the config's values.
+fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
+    // The text decides the vocabulary; dropout and initialisation are no matter of the parameters.
+    let &CharRnnConfig {
+        vocab_size: _,
+        cell,
+        input,
+        hidden_size,
+        layers,
+        dropout: _,
+        bias,
+        init: _,
+    } = config;
+    let input = match input {
+        InputEncoding::OneHot => "\"one-hot\"".to_owned(),
+        InputEncoding::Embedding(size) => format!("{{ embedding = {size} }}"),
+    };
+    let bias = match bias {
+        Bias::Double => "double",
+        Bias::Single => "single",
+        Bias::Without => "none",
+    };
+    [
+        ("cell", format!("\"{cell}\"")),
+        ("input", input),
+        ("hidden_size", hidden_size.to_string()),
+        ("layers", layers.to_string()),
+        ("bias", format!("\"{bias}\"")),
+    ]
+}
+
+/// Some of the characters.
+fn listed(chars: &[char]) -> String {
+    const LISTED: usize = 24;
+    let shown: Vec<_> =
+        chars.iter().take(LISTED).map(|&char| format!("`{}`", Shown(char))).collect();
+    let more = match chars.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}

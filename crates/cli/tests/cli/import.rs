@@ -1,0 +1,203 @@
+//! Weights that PyTorch saved become a model, or are refused with a reason.
+
+use std::path::Path;
+
+use crate::world::World;
+
+/// A file that `crates/model/tests/pytorch_files/make.py` wrote.
+fn pytorch_file(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/pytorch_files");
+    std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn world_with(names: &[&str]) -> World {
+    let world = World::new();
+    for name in names {
+        world.write(name, pytorch_file(name));
+    }
+    world
+}
+
+/// What `import` says about a file with this content, which it must refuse and write nothing for.
+#[track_caller]
+fn refused(content: impl AsRef<[u8]>) -> String {
+    let world = World::new();
+    world.write("net.pt", content);
+    let message = world.run("import net.pt").fails(2);
+    assert!(!world.exists("net.safetensors"));
+    message
+}
+
+#[test]
+fn a_courses_checkpoint_becomes_a_model_that_reads_and_writes() {
+    let world = world_with(&["lstm_exercise.pt"]);
+    let ran = world.run("import lstm_exercise.pt").succeeds();
+    assert_eq!(ran.out, "");
+    insta::assert_snapshot!(ran.err, @r"
+    network     lstm, 2 layers of 5, one-hot input of 7, two biases, dropout 0
+    characters  7: `o`, ` `, `m`, `t`, `é`, `l`, `\n`
+    written     `lstm_exercise.safetensors`
+
+    to write with it:  charloom generate --model lstm_exercise.safetensors
+    ");
+    world.write("text.txt", "loom toll\nmolt é omolot\n");
+    let eval = world.run("eval --model lstm_exercise.safetensors --text text.txt").succeeds().out;
+    // As PyTorch computes it: 2.04872.
+    assert!(eval.contains("loss        2.0487 nats per character"), "{eval}");
+    let text = world
+        .run("generate --model lstm_exercise.safetensors --prime loom --length 9 --seed 1")
+        .succeeds()
+        .out;
+    assert_eq!(text.chars().count(), 13);
+    world.run("inspect lstm_exercise.safetensors").succeeds();
+}
+
+#[test]
+fn a_state_dict_alone_takes_its_characters_from_a_file_or_a_text() {
+    let world = world_with(&["lstm_bare.pt", "rnn_relu.pt"]);
+    world.write("chars.json", r#"["o", " ", "m", "t", "é", "l", "\n"]"#);
+    world.run("import lstm_bare.pt --vocab chars.json --output given.safetensors").succeeds();
+    world.write("text.txt", "loom toll\nmolt é omolot\n");
+    let eval = world.run("eval --model given.safetensors --text text.txt").succeeds().out;
+    assert!(eval.contains("loss        2.0189 nats per character"), "{eval}");
+
+    world.run("import lstm_bare.pt --vocab-from text.txt").succeeds();
+    let shown = world.run("inspect lstm_bare.safetensors").succeeds().out;
+    assert!(shown.contains("characters  7: `\\n`, ` `, `l`, `m`, `o`, `t`, `é`"), "{shown}");
+
+    let relu = world.run("import rnn_relu.pt --cell relu").succeeds();
+    assert!(relu.err.contains("relu, 2 layers of 5"), "{}", relu.err);
+    let eval = world.run("eval --model rnn_relu.safetensors --text text.txt").succeeds().out;
+    assert!(eval.contains("loss        2.2126 nats per character"), "{eval}");
+}
+
+#[test]
+fn a_model_that_is_there_is_not_overwritten_without_being_told() {
+    let world = world_with(&["rnn_tanh.pt"]);
+    world.write("rnn_tanh.safetensors", "precious");
+    insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @r"
+    error: `rnn_tanh.safetensors` exists already
+
+    hint: `--force` replaces it, and `--output FILE` writes another file
+    ");
+    assert_eq!(world.read("rnn_tanh.safetensors"), "precious");
+    let ran = world.run("import rnn_tanh.pt --force").succeeds();
+    assert!(ran.err.contains("if they are ReLU"), "{}", ran.err);
+    world.run("inspect rnn_tanh.safetensors").succeeds();
+}
+
+#[test]
+fn what_is_not_from_pytorch_is_refused() {
+    insta::assert_snapshot!(refused("It was a dark and stormy night."), @r#"
+    error: `net.pt` is not a whole file of `torch.save`: it is something else
+
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    "#);
+    insta::assert_snapshot!(refused(""), @r#"
+    error: `net.pt` is not a whole file of `torch.save`: it is something else
+
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    "#);
+    insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"error: there is no file `none.pt`");
+    insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @r"
+    error: `net.pt` is not a whole file of `torch.save`: its archive is cut short or damaged
+
+    hint: the file was cut short, or is something else
+    ");
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    for name in ["lstm_exercise.pt", "legacy.pt"] {
+        let bytes = pytorch_file(name);
+        let message = refused(&bytes[..bytes.len() - 40]);
+        assert!(
+            message.starts_with("error: `net.pt` is not a whole file of `torch.save`: "),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("hint: the file was cut short, or is something else"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_malicious_file_runs_nothing_and_says_what_it_names() {
+    insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
+    error: `net.pt` names `posix.system`, which is no part of weights; nothing of it was run
+
+    hint: if you trust the file, load it in Python and save its weights alone: `torch.save(model.state_dict(), "weights.pt")`
+    "#);
+}
+
+#[test]
+fn an_unknown_layout_lists_its_tensors() {
+    insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @r"
+    error: `net.pt` is not a character model: it has no recurrent layers, which would be `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
+
+    hint: its tensors are `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
+    ");
+    let message = refused(pytorch_file("bidirectional.pt"));
+    assert!(message.contains("it reads its text in both directions"), "{message}");
+    assert!(message.contains("`lstm.weight_ih_l0_reverse` [20, 7]"), "{message}");
+}
+
+#[test]
+fn a_network_whose_characters_nobody_gives_is_refused() {
+    insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @r"
+    error: `net.pt` does not say which characters its 7 ids stand for
+
+    hint: `--vocab FILE` gives them in the order of their ids, and `--vocab-from TEXT` those of a text in the order of their code points
+    ");
+}
+
+#[test]
+fn a_vocabulary_of_another_size_is_refused() {
+    let world = world_with(&["lstm_bare.pt"]);
+    world.write("few.txt", "loom\n");
+    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab-from few.txt").fails(2), @r"
+    error: the vocabulary has 4 characters, but the network of `lstm_bare.pt` has 7
+
+    hint: `--vocab FILE` or `--vocab-from TEXT` must give the 7 characters that it was trained on
+    ");
+    world.write("chars.json", r#"["a", "b"]"#);
+    let message = world.run("import lstm_bare.pt --vocab chars.json").fails(2);
+    assert!(
+        message.contains("has 2 characters, but the network of `lstm_bare.pt` has 7"),
+        "{message}"
+    );
+    let message = refused(pytorch_file("tokens_short.pt"));
+    assert!(message.contains("has 6 characters, but the network of `net.pt` has 7"), "{message}");
+    assert!(!world.exists("lstm_bare.safetensors"));
+}
+
+#[test]
+fn a_vocabulary_file_that_is_none_is_named() {
+    let world = world_with(&["lstm_bare.pt"]);
+    world.write("chars.json", r#"["ab", "c"]"#);
+    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab chars.json").fails(2), @"error: `chars.json` is not a vocabulary file: `ab` is not one character");
+    let message = world.run("import lstm_bare.pt --vocab none.json").fails(2);
+    assert!(message.contains("could not read the vocabulary file `none.json`"), "{message}");
+    let message = world.run("import lstm_bare.pt --vocab-from none.txt").fails(2);
+    assert!(message.contains("there is no file `none.txt`"), "{message}");
+    let message = world.run("import lstm_bare.pt --vocab a --vocab-from b").fails(2);
+    assert!(message.contains("cannot be used with"), "{message}");
+}
+
+#[test]
+fn a_cell_that_the_weights_are_not_of_is_refused() {
+    let world = world_with(&["lstm_exercise.pt"]);
+    let message = world.run("import lstm_exercise.pt --cell gru").fails(2);
+    assert!(message.contains("its weights are those of lstm layers, not of gru"), "{message}");
+    let message = world.run("import lstm_exercise.pt --cell lstn").fails(2);
+    assert!(message.contains("it must be lstm, gru, tanh or relu"), "{message}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_failure_of_the_work() {
+    let world = world_with(&["lstm_exercise.pt"]);
+    world.write("file", "");
+    let message = world.run("import lstm_exercise.pt --output file/model.safetensors").fails(1);
+    assert!(message.starts_with("error: cannot write the model file"), "{message}");
+}

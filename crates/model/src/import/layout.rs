@@ -1,0 +1,291 @@
+//! From the names and shapes of tensors to the network that they are of.
+
+use crate::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
+
+/// What a tensor is called in the file, and its shape.
+pub type Named = (String, Vec<usize>);
+
+/// The network, and which of the file's tensors its parameters are.
+#[derive(Debug, PartialEq)]
+pub struct Layout {
+    pub config: CharRnnConfig,
+    /// What programs put before all names.
+    wrapped: String,
+    rnn: String,
+    embed: Option<String>,
+    fc: String,
+}
+
+/// What programs call the recurrent layers, the embedding and the linear layer.
+const RECURRENT: [&str; 3] = ["lstm", "rnn", "gru"];
+const EMBEDDING: [&str; 3] = ["embed", "embedding", "encoder"];
+const LINEAR: [&str; 3] = ["fc", "decoder", "linear"];
+/// What `DataParallel` and `torch.compile` put before all names.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+impl Layout {
+    /// Deduces the network. Layers without gates are of `cell` if that is given, and of tanh otherwise.
+    ///
+    /// # Errors
+    /// If a tensor is missing, has no place or has another shape than the others call for.
+    pub fn of(tensors: &[Named], cell: Option<Cell>) -> Result<Self, String> {
+        if tensors.is_empty() {
+            return Err("it has no tensors".into());
+        }
+        let mut wrapped = String::new();
+        while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| {
+            let wrapped = format!("{wrapped}{wrapper}");
+            tensors.iter().all(|(name, _)| name.starts_with(&wrapped))
+        }) {
+            wrapped += wrapper;
+        }
+        let names = Names { tensors, wrapped: &wrapped };
+        names.refuse_other_networks()?;
+
+        let rnn = names.module(&RECURRENT, "weight_hh_l0", "recurrent layers")?;
+        let fc = names.module(&LINEAR, "weight", "linear layer")?;
+        let embed = names.module(&EMBEDDING, "weight", "embedding").ok();
+        let matrix = |name: String| match names.shape(&name)? {
+            &[rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),
+            shape => Err(format!("`{name}` has shape {shape:?}, which is no matrix")),
+        };
+        let (rows, hidden_size) = matrix(format!("{rnn}.weight_hh_l0"))?;
+        let cell = cell_of(rows, hidden_size, cell)?;
+        let (vocab_size, _) = matrix(format!("{fc}.weight"))?;
+        let input = match &embed {
+            None => InputEncoding::OneHot,
+            Some(embed) => InputEncoding::Embedding(matrix(format!("{embed}.weight"))?.1),
+        };
+        let layers = (0..).take_while(|n| names.has(&format!("{rnn}.weight_hh_l{n}"))).count();
+        let bias =
+            [names.has(&format!("{rnn}.bias_ih_l0")), names.has(&format!("{rnn}.bias_hh_l0"))];
+        let bias = match bias {
+            [true, true] => Bias::Double,
+            [true, false] => Bias::Single,
+            [false, false] => Bias::Without,
+            [false, true] => return Err(format!("`{rnn}.bias_ih_l0` is missing")),
+        };
+        // Nobody drops anything while reading, and a training says for itself what it drops.
+        let (dropout, init) = (0.0, Init::PyTorch);
+        let config =
+            CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init };
+        let layout = Self { config, wrapped: wrapped.clone(), rnn, embed, fc };
+        layout.check(tensors)?;
+        Ok(layout)
+    }
+
+    /// What a parameter of ours is called in the file.
+    pub fn name(&self, parameter: &str) -> String {
+        let Self { config: _, wrapped, rnn, embed, fc } = self;
+        let (module, rest) = parameter.split_once('.').unwrap_or((parameter, ""));
+        let module = match (module, embed) {
+            ("rnn", _) => rnn,
+            ("embed", Some(embed)) => embed,
+            _ => fc,
+        };
+        format!("{wrapped}{module}.{rest}")
+    }
+
+    /// Holds the tensors against what the network needs.
+    fn check(&self, tensors: &[Named]) -> Result<(), String> {
+        let needed: Vec<_> = (needed(&self.config).into_iter())
+            .map(|(parameter, shape)| (self.name(&parameter), shape))
+            .collect();
+        for (name, shape) in &needed {
+            match tensors.iter().find(|(found, _)| found == name) {
+                None => return Err(format!("`{name}` is missing")),
+                Some((_, found)) if found != shape => {
+                    return Err(format!("`{name}` has shape {found:?} where {shape:?} is needed"));
+                }
+                Some(_) => {}
+            }
+        }
+        match tensors.iter().find(|(name, _)| !needed.iter().any(|(needed, _)| needed == name)) {
+            Some((extra, _)) => Err(format!("`{extra}` has no place in it")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The parameters of a network, under our names.
+fn needed(config: &CharRnnConfig) -> Vec<Named> {
+    let &CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout: _, bias, init: _ } =
+        config;
+    let mut needed = Vec::new();
+    let mut need = |name: String, shape: &[usize]| needed.push((name, shape.to_vec()));
+    let mut width = vocab_size;
+    if let InputEncoding::Embedding(size) = input {
+        need("embed.weight".into(), &[vocab_size, size]);
+        width = size;
+    }
+    let rows = cell.gates() * hidden_size;
+    for layer in 0..layers {
+        need(format!("rnn.weight_ih_l{layer}"), &[rows, width]);
+        need(format!("rnn.weight_hh_l{layer}"), &[rows, hidden_size]);
+        if bias != Bias::Without {
+            need(format!("rnn.bias_ih_l{layer}"), &[rows]);
+        }
+        if bias == Bias::Double {
+            need(format!("rnn.bias_hh_l{layer}"), &[rows]);
+        }
+        width = hidden_size;
+    }
+    need("fc.weight".into(), &[vocab_size, hidden_size]);
+    need("fc.bias".into(), &[vocab_size]);
+    needed
+}
+
+/// The cell whose weights have so many rows.
+fn cell_of(rows: usize, hidden_size: usize, asked: Option<Cell>) -> Result<Cell, String> {
+    let gates = rows / hidden_size;
+    let found = match gates {
+        _ if !rows.is_multiple_of(hidden_size) => None,
+        4 => Some(Cell::Lstm),
+        3 => Some(Cell::Gru),
+        1 => Some(Cell::Tanh),
+        _ => None,
+    };
+    match (found, asked) {
+        (None, _) => Err(format!(
+            "its recurrent weights have {rows} rows of {hidden_size}: no cell known here has such"
+        )),
+        (Some(_), Some(asked)) if asked.gates() == gates => Ok(asked),
+        (Some(found), None) => Ok(found),
+        (Some(found), Some(asked)) => {
+            Err(format!("its weights are those of {found} layers, not of {asked}"))
+        }
+    }
+}
+
+struct Names<'a> {
+    tensors: &'a [Named],
+    wrapped: &'a str,
+}
+
+impl Names<'_> {
+    fn find(&self, name: &str) -> Option<&Named> {
+        let stripped = |found: &str| found.strip_prefix(self.wrapped) == Some(name);
+        self.tensors.iter().find(|(found, _)| stripped(found))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn shape(&self, name: &str) -> Result<&[usize], String> {
+        self.find(name).map(|(_, shape)| shape.as_slice()).ok_or(format!("`{name}` is missing"))
+    }
+
+    /// The one of the known names that has `parameter`.
+    fn module(&self, known: &[&str], parameter: &str, what: &str) -> Result<String, String> {
+        let found = known.iter().find(|name| self.has(&format!("{name}.{parameter}")));
+        found.map(|name| (*name).to_owned()).ok_or_else(|| {
+            let known: Vec<_> = known.iter().map(|name| format!("`{name}.{parameter}`")).collect();
+            format!("it has no {what}, which would be {}", known.join(" or "))
+        })
+    }
+
+    /// Layers that PyTorch has and charloom has not.
+    fn refuse_other_networks(&self) -> Result<(), String> {
+        for (mark, what) in [
+            ("_reverse", "it reads its text in both directions, which cannot write any"),
+            ("weight_hr_l", "its LSTM has projections (`proj_size`), which charloom's has not"),
+        ] {
+            if self.tensors.iter().any(|(name, _)| name.contains(mark)) {
+                return Err(what.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(tensors: &[(&str, &[usize])]) -> Vec<Named> {
+        tensors.iter().map(|&(name, shape)| (name.to_owned(), shape.to_vec())).collect()
+    }
+
+    /// A GRU with an embedding: V, D, H, L = 7, 3, 5, 2.
+    fn gru() -> Vec<Named> {
+        named(&[
+            ("encoder.weight", &[7, 3]),
+            ("gru.weight_ih_l0", &[15, 3]),
+            ("gru.weight_hh_l0", &[15, 5]),
+            ("gru.bias_ih_l0", &[15]),
+            ("gru.bias_hh_l0", &[15]),
+            ("gru.weight_ih_l1", &[15, 5]),
+            ("gru.weight_hh_l1", &[15, 5]),
+            ("gru.bias_ih_l1", &[15]),
+            ("gru.bias_hh_l1", &[15]),
+            ("decoder.weight", &[7, 5]),
+            ("decoder.bias", &[7]),
+        ])
+    }
+
+    #[test]
+    fn sizes_cell_and_input_are_deduced_from_names_and_shapes() {
+        let layout = Layout::of(&gru(), None).unwrap();
+        let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, bias, .. } =
+            layout.config;
+        assert_eq!((vocab_size, hidden_size, layers), (7, 5, 2));
+        assert_eq!((cell, input, bias), (Cell::Gru, InputEncoding::Embedding(3), Bias::Double));
+        assert_eq!(layout.name("rnn.weight_ih_l1"), "gru.weight_ih_l1");
+        assert_eq!(layout.name("embed.weight"), "encoder.weight");
+        assert_eq!(layout.name("fc.bias"), "decoder.bias");
+    }
+
+    #[test]
+    fn what_stands_before_all_names_is_kept_for_finding_them() {
+        let wrapped: Vec<_> = (gru().into_iter())
+            .map(|(name, shape)| (format!("_orig_mod.module.{name}"), shape))
+            .collect();
+        let layout = Layout::of(&wrapped, None).unwrap();
+        assert_eq!(layout.name("fc.bias"), "_orig_mod.module.decoder.bias");
+    }
+
+    #[test]
+    fn a_network_without_gates_is_of_the_cell_that_is_asked_for() {
+        let elman = named(&[
+            ("rnn.weight_ih_l0", &[5, 7]),
+            ("rnn.weight_hh_l0", &[5, 5]),
+            ("rnn.bias_ih_l0", &[5]),
+            ("linear.weight", &[7, 5]),
+            ("linear.bias", &[7]),
+        ]);
+        let config = |cell| Layout::of(&elman, cell).map(|layout| layout.config);
+        let found = config(None).unwrap();
+        assert_eq!((found.cell, found.bias), (Cell::Tanh, Bias::Single));
+        assert_eq!(config(Some(Cell::Relu)).unwrap().cell, Cell::Relu);
+        let error = config(Some(Cell::Gru)).unwrap_err();
+        assert_eq!(error, "its weights are those of tanh layers, not of gru");
+    }
+
+    #[test]
+    fn a_tensor_that_is_missing_too_many_or_misshapen_is_named() {
+        let without = |name: &str| {
+            let kept = gru().into_iter().filter(|(found, _)| found != name).collect::<Vec<_>>();
+            Layout::of(&kept, None).unwrap_err()
+        };
+        assert_eq!(without("gru.bias_hh_l1"), "`gru.bias_hh_l1` is missing");
+        assert_eq!(without("gru.bias_ih_l0"), "`gru.bias_ih_l0` is missing");
+        assert_eq!(without("gru.weight_hh_l1"), "`gru.weight_ih_l1` has no place in it");
+        assert_eq!(without("decoder.bias"), "`decoder.bias` is missing");
+        assert!(without("decoder.weight").starts_with("it has no linear layer, which would be"));
+        assert!(without("gru.weight_hh_l0").starts_with("it has no recurrent layers"));
+        // Without its table, an embedding's size is none of the vocabulary's.
+        let error = "`gru.weight_ih_l0` has shape [15, 3] where [15, 7] is needed";
+        assert_eq!(without("encoder.weight"), error);
+        let mut tensors = gru();
+        tensors.push(("norm.running_mean".into(), vec![5]));
+        let error = Layout::of(&tensors, None).unwrap_err();
+        assert_eq!(error, "`norm.running_mean` has no place in it");
+        let mut tensors = gru();
+        tensors[2].1 = vec![25, 5];
+        assert!(Layout::of(&tensors, None).unwrap_err().contains("25 rows of 5"));
+        tensors[2].1 = vec![15, 0];
+        assert!(Layout::of(&tensors, None).unwrap_err().contains("is no matrix"));
+        assert_eq!(Layout::of(&[], None).unwrap_err(), "it has no tensors");
+    }
+}

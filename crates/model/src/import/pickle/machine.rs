@@ -1,0 +1,376 @@
+//! The stack machine that a pickle is a program for.
+
+use std::collections::HashMap;
+
+use super::names::known;
+use super::{Id, Name, Pickle, PickleError, Result, SENSELESS, SHORT, Storage, Tensor, Value};
+
+#[derive(Default)]
+pub struct Machine<'a> {
+    rest: &'a [u8],
+    values: Vec<Value>,
+    stack: Vec<Id>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Id>,
+}
+
+impl<'a> Machine<'a> {
+    /// Obeys a pickle to its end, and says how many bytes it has.
+    pub fn run(bytes: &'a [u8]) -> Result<(Pickle, usize)> {
+        let mut machine = Machine { rest: bytes, ..Machine::default() };
+        while machine.step()? {}
+        let root = machine.pop()?;
+        Ok((Pickle { values: machine.values, root }, bytes.len() - machine.rest.len()))
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(SHORT)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A whole number of up to eight bytes, the lowest first.
+    fn number(&mut self, bytes: usize) -> Result<u64> {
+        let bytes = self.take(bytes)?;
+        Ok(bytes.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
+    }
+
+    /// As many bytes as a number of `bytes` bytes before them says.
+    fn counted(&mut self, bytes: usize) -> Result<&'a [u8]> {
+        let count = self.number(bytes)?;
+        self.take(usize::try_from(count).map_err(|_| SHORT)?)
+    }
+
+    fn line(&mut self) -> Result<&'a str> {
+        let end = self.rest.iter().position(|&byte| byte == b'\n').ok_or(SHORT)?;
+        let line = self.take(end)?;
+        self.take(1)?;
+        std::str::from_utf8(line).map_err(|_| SENSELESS)
+    }
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(self.values.len());
+        self.values.push(value);
+    }
+
+    fn push_text(&mut self, bytes: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(bytes).map_err(|_| SENSELESS)?;
+        self.push(Value::Text(text.to_owned()));
+        Ok(())
+    }
+
+    /// A string of Python 2: bytes, of which the ASCII ones are what names are made of.
+    fn push_old_text(&mut self, bytes: &[u8]) {
+        self.push(Value::Text(bytes.iter().map(|&byte| char::from(byte)).collect()));
+    }
+
+    fn push_long(&mut self, bytes: &[u8]) {
+        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+        if bytes.len() > 8 {
+            return self.push(Value::Long(bytes.to_vec()));
+        }
+        let mut wide = [if negative { 0xff } else { 0 }; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        self.push(Value::Int(i64::from_le_bytes(wide)));
+    }
+
+    /// The topmost value; none lies under a mark that is still set.
+    fn pop(&mut self) -> Result<Id> {
+        match self.marks.last() {
+            Some(&height) if self.stack.len() <= height => Err(SENSELESS),
+            _ => self.stack.pop().ok_or(SENSELESS),
+        }
+    }
+
+    fn top(&self) -> Result<Id> {
+        self.stack.last().copied().ok_or(SENSELESS)
+    }
+
+    /// What lies over the last mark.
+    fn popped_to_mark(&mut self) -> Result<Vec<Id>> {
+        let height = self.marks.pop().ok_or(SENSELESS)?;
+        Ok(self.stack.split_off(height))
+    }
+
+    fn tuple(&mut self, count: usize) -> Result<()> {
+        let mut items = Vec::with_capacity(count);
+        for _ in 0..count {
+            items.push(self.pop()?);
+        }
+        items.reverse();
+        self.push(Value::List(items));
+        Ok(())
+    }
+
+    /// Puts the items into the list or set below them.
+    fn append(&mut self, items: Vec<Id>) -> Result<()> {
+        let list = self.top()?;
+        match &mut self.values[list] {
+            Value::List(list) => list.extend(items),
+            Value::Other => {}
+            _ => return Err(SENSELESS),
+        }
+        Ok(())
+    }
+
+    /// Puts keys and values, in turn, into the dictionary below them.
+    fn set(&mut self, items: &[Id]) -> Result<()> {
+        let dict = self.top()?;
+        let (pairs, rest) = items.as_chunks();
+        if !rest.is_empty() {
+            return Err(SENSELESS);
+        }
+        match &mut self.values[dict] {
+            Value::Dict(dict) => dict.extend(pairs.iter().map(|&[key, value]| (key, value))),
+            Value::Other => {}
+            _ => return Err(SENSELESS),
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, module: &str, name: &str) -> Result<()> {
+        let foreign = || PickleError::Foreign(format!("{module}.{name}"));
+        let known = known(module, name).ok_or_else(foreign)?;
+        self.push(Value::Name(known));
+        Ok(())
+    }
+
+    fn keep(&mut self, place: u32) -> Result<()> {
+        self.memo.insert(place, self.top()?);
+        Ok(())
+    }
+
+    fn recall(&mut self, place: u64) -> Result<()> {
+        let place = u32::try_from(place).map_err(|_| SENSELESS)?;
+        self.stack.push(*self.memo.get(&place).ok_or(SENSELESS)?);
+        Ok(())
+    }
+
+    /// Obeys one opcode; false after the last.
+    fn step(&mut self) -> Result<bool> {
+        match self.take(1)?[0] {
+            0x80 => drop(self.take(1)?), // PROTO
+            0x95 => drop(self.take(8)?), // FRAME
+            b'.' => return Ok(false),
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.popped_to_mark()?),
+            b'2' => self.stack.push(self.top()?),
+
+            b'N' => self.push(Value::Other),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'K' => {
+                let number = self.number(1)?;
+                self.push(Value::Int(number as i64));
+            }
+            b'M' => {
+                let number = self.number(2)?;
+                self.push(Value::Int(number as i64));
+            }
+            b'J' => {
+                let number = self.number(4)? as u32;
+                self.push(Value::Int(i64::from(number.cast_signed())));
+            }
+            0x8a => {
+                let bytes = self.counted(1)?;
+                self.push_long(bytes);
+            }
+            0x8b => {
+                let bytes = self.counted(4)?;
+                self.push_long(bytes);
+            }
+            b'G' => {
+                self.take(8)?;
+                self.push(Value::Other);
+            }
+            b'X' => {
+                let text = self.counted(4)?;
+                self.push_text(text)?;
+            }
+            0x8c => {
+                let text = self.counted(1)?;
+                self.push_text(text)?;
+            }
+            0x8d => {
+                let text = self.counted(8)?;
+                self.push_text(text)?;
+            }
+            b'T' => {
+                let text = self.counted(4)?;
+                self.push_old_text(text);
+            }
+            b'U' => {
+                let text = self.counted(1)?;
+                self.push_old_text(text);
+            }
+            // Bytes, by the length of their length.
+            code @ (b'B' | b'C' | 0x8e | 0x96) => {
+                self.counted(match code {
+                    b'C' => 1,
+                    b'B' => 4,
+                    _ => 8,
+                })?;
+                self.push(Value::Other);
+            }
+
+            b']' | b')' | 0x8f => self.push(Value::List(Vec::new())),
+            b'}' => self.push(Value::Dict(Vec::new())),
+            b't' | b'l' | 0x91 => {
+                let items = self.popped_to_mark()?;
+                self.push(Value::List(items));
+            }
+            0x85 => self.tuple(1)?,
+            0x86 => self.tuple(2)?,
+            0x87 => self.tuple(3)?,
+            b'd' => {
+                let items = self.popped_to_mark()?;
+                self.push(Value::Dict(Vec::new()));
+                self.set(&items)?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' | 0x90 => {
+                let items = self.popped_to_mark()?;
+                self.append(items)?;
+            }
+            b's' => {
+                let value = self.pop()?;
+                let key = self.pop()?;
+                self.set(&[key, value])?;
+            }
+            b'u' => {
+                let items = self.popped_to_mark()?;
+                self.set(&items)?;
+            }
+
+            b'q' => {
+                let place = self.number(1)?;
+                self.keep(place as u32)?;
+            }
+            b'r' => {
+                let place = self.number(4)?;
+                self.keep(place as u32)?;
+            }
+            0x94 => self.keep(u32::try_from(self.memo.len()).map_err(|_| SENSELESS)?)?,
+            b'h' => {
+                let place = self.number(1)?;
+                self.recall(place)?;
+            }
+            b'j' => {
+                let place = self.number(4)?;
+                self.recall(place)?;
+            }
+
+            // GLOBAL and INST: two lines. STACK_GLOBAL: two strings.
+            b'c' | b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.name(module, name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                match (&self.values[module], &self.values[name]) {
+                    (Value::Text(module), Value::Text(name)) => {
+                        let (module, name) = (module.clone(), name.clone());
+                        self.name(&module, &name)?;
+                    }
+                    _ => return Err(SENSELESS),
+                }
+            }
+            // NEWOBJ makes an object of a class as REDUCE calls a function; NEWOBJ_EX has named arguments besides.
+            code @ (b'R' | 0x81 | 0x92) => {
+                if code == 0x92 {
+                    self.pop()?;
+                }
+                let (arguments, callable) = (self.pop()?, self.pop()?);
+                let made = self.call(callable, arguments)?;
+                self.push(made);
+            }
+            // The attributes of an object, of which none is of use.
+            b'b' => {
+                self.pop()?;
+                self.top()?;
+            }
+            b'Q' => {
+                let id = self.pop()?;
+                let storage = self.storage(id)?;
+                self.push(Value::Storage(storage));
+            }
+            _ => return Err(SENSELESS),
+        }
+        Ok(true)
+    }
+
+    fn call(&self, callable: Id, arguments: Id) -> Result<Value> {
+        let (Value::Name(name), Value::List(arguments)) =
+            (&self.values[callable], &self.values[arguments])
+        else {
+            return Err(SENSELESS);
+        };
+        match name {
+            Name::OrderedDict => self.ordered_dict(arguments),
+            Name::RebuildTensor => self.tensor(arguments).map(Value::Tensor),
+            Name::RebuildParameter => match arguments.first().map(|&data| &self.values[data]) {
+                Some(Value::Tensor(tensor)) => Ok(Value::Tensor(tensor.clone())),
+                _ => Err(SENSELESS),
+            },
+            Name::Storage(_) => Err(SENSELESS),
+            Name::Harmless => Ok(Value::Other),
+        }
+    }
+
+    /// An `OrderedDict`, of nothing or of a list of pairs.
+    fn ordered_dict(&self, arguments: &[Id]) -> Result<Value> {
+        let Some(&pairs) = arguments.first() else { return Ok(Value::Dict(Vec::new())) };
+        let Value::List(pairs) = &self.values[pairs] else { return Err(SENSELESS) };
+        let pair = |&pair: &Id| match &self.values[pair] {
+            Value::List(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
+            _ => Err(SENSELESS),
+        };
+        Ok(Value::Dict(pairs.iter().map(pair).collect::<Result<_>>()?))
+    }
+
+    fn size(&self, id: Id) -> Result<usize> {
+        match self.values[id] {
+            Value::Int(number) => usize::try_from(number).map_err(|_| SENSELESS),
+            _ => Err(SENSELESS),
+        }
+    }
+
+    /// The arguments of `_rebuild_tensor_v2`: storage, offset, size, stride, and what autograd needs.
+    fn tensor(&self, arguments: &[Id]) -> Result<Tensor> {
+        let &[storage, offset, shape, strides, ..] = arguments else { return Err(SENSELESS) };
+        let Value::Storage(storage) = &self.values[storage] else { return Err(SENSELESS) };
+        let sizes = |id: Id| match &self.values[id] {
+            Value::List(sizes) => sizes.iter().map(|&size| self.size(size)).collect(),
+            _ => Err(SENSELESS),
+        };
+        let (shape, strides): (Vec<_>, Vec<_>) = (sizes(shape)?, sizes(strides)?);
+        if shape.len() != strides.len() {
+            return Err(SENSELESS);
+        }
+        Ok(Tensor { storage: storage.clone(), offset: self.size(offset)?, shape, strides })
+    }
+
+    /// What stands for a storage: `("storage", type, key, device, number of elements)`.
+    fn storage(&self, id: Id) -> Result<Storage> {
+        let Value::List(parts) = &self.values[id] else { return Err(SENSELESS) };
+        let &[_, kind, key, _, len, ref view @ ..] = parts.as_slice() else {
+            return Err(SENSELESS);
+        };
+        if view.iter().any(|&view| self.values[view] != Value::Other) {
+            return Err(PickleError::Broken(
+                "it has views of storages, which torch 0.4 and later don't write",
+            ));
+        }
+        match (&self.values[kind], &self.values[key]) {
+            (Value::Name(Name::Storage(element)), Value::Text(key)) => {
+                Ok(Storage { key: key.clone(), element: *element, len: self.size(len)? })
+            }
+            _ => Err(SENSELESS),
+        }
+    }
+}

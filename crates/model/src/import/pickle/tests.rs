@@ -1,0 +1,87 @@
+use super::*;
+
+fn read(bytes: &[u8]) -> Result<Value> {
+    let (pickle, used) = Pickle::read(bytes)?;
+    assert_eq!(used, bytes.len());
+    Ok(pickle.value(pickle.root).clone())
+}
+
+#[test]
+fn numbers_of_every_width_are_read() {
+    for (bytes, number) in [
+        (&b"\x80\x02K\xc8."[..], 200),
+        (b"\x80\x02M\x01\x02.", 513),
+        (b"\x80\x02J\xfe\xff\xff\xff.", -2),
+        (b"\x80\x02\x8a\x00.", 0),
+        (b"\x80\x02\x8a\x02\x00\xff.", -256),
+    ] {
+        assert_eq!(read(bytes), Ok(Value::Int(number)));
+    }
+}
+
+#[test]
+fn a_dictionary_that_was_kept_empty_has_what_was_put_in_later() {
+    // d = {}; [d, d] with d["k"] = 7 set between.
+    let (pickle, _) = Pickle::read(b"\x80\x02](}q\x00X\x01\x00\x00\x00kK\x07sh\x00e.").unwrap();
+    let Value::List(items) = pickle.value(pickle.root) else { panic!("a list") };
+    for &item in items {
+        let found = pickle.get(item, "k").unwrap();
+        assert_eq!(pickle.value(found), &Value::Int(7));
+    }
+}
+
+#[test]
+fn a_name_of_something_that_could_do_harm_is_refused_before_it_is_called() {
+    for bytes in [
+        &b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R."[..],
+        b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x8c\x02ls\x85R.",
+        b"(X\x02\x00\x00\x00lsiposix\nsystem\n.",
+        // Thrown away at once.
+        b"\x80\x02cposix\nsystem\n0K\x01.",
+    ] {
+        assert_eq!(read(bytes), Err(PickleError::Foreign("posix.system".into())));
+    }
+}
+
+#[test]
+fn a_pickle_cut_anywhere_ends_too_early() {
+    let whole = b"\x80\x04}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94](K\x02M\x03\x04eu.";
+    assert!(matches!(read(whole), Ok(Value::Dict(pairs)) if pairs.len() == 2));
+    for length in 0..whole.len() {
+        assert_eq!(read(&whole[..length]), Err(SHORT), "{length}");
+    }
+}
+
+#[test]
+fn nonsense_is_an_error_and_no_panic() {
+    for bytes in [
+        &b"."[..],
+        b"a.",
+        b"(a.",
+        b"u.",
+        b"K\x01(0.",
+        b"}K\x01s.",
+        b"(K\x01d.",
+        b"h\x05.",
+        b"R.",
+        b")Q.",
+        b"K\x01K\x02\x93.",
+        b"ctorch._utils\n_rebuild_tensor_v2\n)R.",
+        b"\xff.",
+        b"X\xff\xff\xff\xff.",
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff.",
+    ] {
+        assert!(matches!(read(bytes), Err(PickleError::Broken(_))), "{bytes:?}");
+    }
+}
+
+#[test]
+fn doubling_a_value_again_and_again_costs_no_more_than_the_bytes_that_ask_for_it() {
+    let mut bytes = vec![b'K', 1];
+    for _ in 0..10_000 {
+        bytes.extend(b"2\x86");
+    }
+    bytes.push(b'.');
+    let (pickle, _) = Pickle::read(&bytes).unwrap();
+    assert_eq!(pickle.values.len(), 10_001);
+}

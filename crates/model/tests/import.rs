@@ -1,0 +1,204 @@
+//! What `torch.save` wrote becomes a model that predicts as PyTorch does; `pytorch_files/make.py` wrote the files.
+
+use std::path::{Path, PathBuf};
+
+use burn::prelude::*;
+use charloom_data::Vocab;
+use charloom_model::{
+    Bias, Cell, ImportError, ImportOptions, InputEncoding, NotPyTorch, TrainedModel,
+};
+
+/// As in `make.py`.
+const TOKENS: [char; 7] = ['o', ' ', 'm', 't', 'é', 'l', '\n'];
+const TEXT: &str = "loom toll\nmolt é omolot\n";
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/pytorch_files/{name}.pt"))
+}
+
+fn tokens() -> Vocab {
+    Vocab::from_ordered(TOKENS.to_vec()).unwrap()
+}
+
+fn import(name: &str, options: ImportOptions) -> Result<TrainedModel, ImportError> {
+    TrainedModel::import(&file(name), options, &Device::flex())
+}
+
+fn refused(name: &str) -> String {
+    let error = import(name, ImportOptions::default()).unwrap_err();
+    error.to_string().replace(&file(name).display().to_string(), "FILE")
+}
+
+/// The loss that PyTorch computed.
+fn expected(name: &str) -> f64 {
+    let lines = include_str!("pytorch_files/expected.txt").lines();
+    let found = lines.filter_map(|line| line.split_once(' ')).find(|(found, _)| *found == name);
+    found.unwrap_or_else(|| panic!("{name} has no loss")).1.parse().unwrap()
+}
+
+/// Mean loss of every character of the text after those before it.
+fn loss(model: &TrainedModel) -> f64 {
+    let ids: Vec<i32> = model.vocab.encode(TEXT).unwrap().iter().map(|id| id as i32).collect();
+    let row = |ids: &[i32]| {
+        Tensor::<2, Int>::from_data(TensorData::new(ids.to_vec(), [1, ids.len()]), &Device::flex())
+    };
+    let (inputs, targets) = (row(&ids[..ids.len() - 1]), row(&ids[1..]));
+    let state = model.network.zero_state(1, &Device::flex());
+    let (loss, _) = model.network.loss(inputs, targets, state, None);
+    f64::from(loss.into_data().iter::<f32>().next().unwrap())
+}
+
+#[track_caller]
+fn predicts_as_pytorch_does(name: &str, options: ImportOptions) -> TrainedModel {
+    let model = import(name, options).unwrap_or_else(|error| panic!("{error}"));
+    let (found, expected) = (loss(&model), expected(name));
+    assert!((found / expected - 1.0).abs() < 1e-6, "{name}: {found}, PyTorch {expected}");
+    assert_eq!(model.vocab, tokens());
+    // And so does the file that is made of it.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    model.save(&path).unwrap();
+    let loaded = TrainedModel::load(&path, &Device::flex()).unwrap();
+    assert_eq!(loaded.network.parameters(), model.network.parameters());
+    assert_eq!((loaded.config, &loaded.vocab), (model.config, &model.vocab));
+    model
+}
+
+#[test]
+fn a_bare_state_dict_predicts_as_in_pytorch_under_the_vocabulary_that_is_given() {
+    let options = ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
+    let model = predicts_as_pytorch_does("lstm_bare", options);
+    assert_eq!((model.config.cell, model.config.layers), (Cell::Lstm, 2));
+    assert_eq!((model.config.hidden_size, model.config.vocab_size), (5, 7));
+}
+
+#[test]
+fn the_exercises_checkpoint_predicts_as_in_pytorch_with_its_own_tokens() {
+    predicts_as_pytorch_does("lstm_exercise", ImportOptions::default());
+}
+
+#[test]
+fn a_gru_with_an_embedding_in_a_wrapper_predicts_as_in_pytorch() {
+    let model = predicts_as_pytorch_does("gru_embedding", ImportOptions::default());
+    assert_eq!((model.config.cell, model.config.input), (Cell::Gru, InputEncoding::Embedding(3)));
+}
+
+#[test]
+fn elman_networks_predict_as_in_pytorch() {
+    let model = predicts_as_pytorch_does("rnn_tanh", ImportOptions::default());
+    assert_eq!((model.config.bias, model.config.layers), (Bias::Without, 1));
+    let relu = ImportOptions { cell: Some(Cell::Relu), ..ImportOptions::default() };
+    predicts_as_pytorch_does("rnn_relu", relu);
+    let taken_for_tanh = import("rnn_relu", ImportOptions::default()).unwrap();
+    assert!((loss(&taken_for_tanh) - expected("rnn_relu")).abs() > 1e-3);
+}
+
+#[test]
+fn a_file_of_an_old_torch_with_double_precision_predicts_as_in_pytorch() {
+    predicts_as_pytorch_does("legacy", ImportOptions::default());
+}
+
+#[test]
+fn half_precision_views_of_one_storage_predict_as_in_pytorch() {
+    predicts_as_pytorch_does("half_strided", ImportOptions::default());
+}
+
+#[test]
+fn a_pickle_that_would_run_code_is_refused_by_the_name_of_what_it_would_run() {
+    let expected =
+        "`FILE` names `posix.system`, which is no part of weights; nothing of it was run";
+    assert_eq!(refused("malicious"), expected);
+    let expected =
+        "`FILE` names `__main__.CharRnn`, which is no part of weights; nothing of it was run";
+    assert_eq!(refused("whole_module"), expected);
+}
+
+#[test]
+fn other_networks_are_refused_with_all_their_tensors() {
+    for (name, problem) in [
+        ("bidirectional", "it reads its text in both directions, which cannot write any"),
+        ("projected", "its LSTM has projections (`proj_size`), which charloom's has not"),
+        ("batch_norm", "`norm.weight` has no place in it"),
+        ("no_linear", "it has no recurrent layers, which would be `lstm.weight_hh_l0` or"),
+    ] {
+        let found = refused(name);
+        assert!(
+            found.starts_with(&format!("`FILE` is not a character model: {problem}")),
+            "{found}"
+        );
+        let error = import(name, ImportOptions::default()).unwrap_err();
+        let ImportError::Layout { tensors, .. } = error else { panic!("{error}") };
+        assert!(tensors.to_string().contains("weight_ih_l0` [20, 7]"), "{tensors}");
+    }
+}
+
+#[test]
+fn characters_that_are_missing_or_too_few_are_counted() {
+    let expected = "`FILE` does not say which characters its 7 ids stand for";
+    assert_eq!(refused("lstm_bare"), expected);
+    let expected = "the vocabulary has 6 characters, but the network of `FILE` has 7";
+    assert_eq!(refused("tokens_short"), expected);
+}
+
+#[test]
+fn a_file_that_claims_a_giant_network_is_refused_before_one_is_made() {
+    let found = refused("repeated");
+    assert!(found.ends_with("has more numbers than the file"), "{found}");
+}
+
+#[test]
+fn a_file_cut_anywhere_or_changed_anywhere_is_refused_or_read_but_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.pt");
+    let options = || ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
+    for name in ["lstm_exercise", "legacy", "gru_embedding"] {
+        let bytes = std::fs::read(file(name)).unwrap();
+        for length in (0..bytes.len()).step_by(61) {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let error = TrainedModel::import(&path, options(), &Device::flex()).unwrap_err();
+            assert!(matches!(error, ImportError::NotPyTorch { .. }), "{length}: {error}");
+        }
+        for place in (0..bytes.len()).step_by(37) {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x41;
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = TrainedModel::import(&path, options(), &Device::flex());
+        }
+    }
+}
+
+#[test]
+fn a_damaged_number_is_noticed_by_its_checksum() {
+    let mut bytes = std::fs::read(file("lstm_exercise")).unwrap();
+    let original = import("lstm_exercise", ImportOptions::default()).unwrap();
+    let weights = original.network.parameters();
+    let number = weights[0].1.iter::<f32>().next().unwrap().to_le_bytes();
+    let place = bytes.windows(4).position(|part| part == number).unwrap();
+    bytes[place] ^= 1;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.pt");
+    std::fs::write(&path, bytes).unwrap();
+    let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
+    let message = error.unwrap_err().to_string();
+    let problem = "its archive is damaged: a checksum is wrong";
+    assert!(message.ends_with(problem), "{message}");
+}
+
+#[test]
+fn files_of_something_else_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.pt");
+    for content in ["", "P", "once upon a time", "{\"a\": 1}"] {
+        std::fs::write(&path, content).unwrap();
+        let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
+        let ImportError::NotPyTorch { problem, .. } = error.unwrap_err() else { panic!() };
+        assert_eq!(problem, NotPyTorch::Foreign);
+    }
+    std::fs::write(&path, b"\x80\x02}q\x00.").unwrap();
+    let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
+    let message = error.unwrap_err().to_string();
+    assert!(message.ends_with("it is a pickle, but not one of `torch.save`"), "{message}");
+    let missing = folder.path().join("none.pt");
+    let error = TrainedModel::import(&missing, ImportOptions::default(), &Device::flex());
+    assert!(error.unwrap_err().to_string().starts_with("there is no file `"));
+}
