@@ -1,6 +1,7 @@
 //! The `charloom` program. Everything that is printed is printed in this crate.
 
 mod args;
+mod chart;
 mod commands;
 mod config;
 mod dashboard;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(*args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Plot(args) => commands::plot::run(&args),
+        Command::Sweep(args) => commands::sweep::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
         Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),

@@ -7,5 +7,7 @@ pub mod eval;
 pub mod generate;
 pub mod inspect;
 pub mod model;
+pub mod plot;
+pub mod sweep;
 pub mod text;
 pub mod train;

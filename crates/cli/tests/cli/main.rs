@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod bad_models;
+mod plot;
 mod settings;
+mod sweep;
 mod workflow;
 mod world;
