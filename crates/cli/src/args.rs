@@ -61,8 +61,8 @@ examples:
   charloom generate --run names --samples 10 --stop \"\\n\"";
 
 const PLOT_HELP: &str = "\
-Without `--output`, `loss.svg` and `loss.png` (or the like, with `--metric`) are written to the run's folder, and to
-the folder of the runs if there are several.
+Without `--output`, `loss.svg` and `loss.png` (or the like, with `--metric`) are written to the
+run's folder, and to the folder of the runs if there are several.
 
 examples:
   charloom plot anna
@@ -80,11 +80,14 @@ A sweep is a file such as
   model.hidden_size = [64, 128]
   train.optimizer.lr = [1e-3, 2e-3]
 
-In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together; a `name` there names the
-run. Paths are relative to the current folder. Every run is checked before the first one begins. Ctrl-C ends the sweep
-after the current step, with everything saved; the same command goes on with it, and trains no run again that is done.
+In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together; a
+`name` there names the run. Paths are relative to the current folder. Every run is checked before the
+first one begins. Runs stand in a folder of the sweep's own, with `sweep.csv`, `loss.svg` and
+`loss.png` beside them.
 
-Runs stand in a folder of the sweep's own, with `sweep.csv`, `loss.svg` and `loss.png` beside them.";
+Ctrl-C ends the sweep after the current step, with everything saved (exit code 0); the same command
+goes on with it, and trains no run again that is done. A run that fails stops no other, and makes the
+exit code 1.";
 
 /// What decides what is trained.
 #[derive(Debug, Default, Args)]
@@ -305,10 +308,10 @@ pub struct PlotArgs {
     #[command(flatten)]
     pub runs: RunsDir,
     /// What is drawn
-    #[arg(long, value_enum, default_value_t = Metric::Loss)]
+    #[arg(long, value_enum, default_value_t = Metric::Loss, help_heading = "Picture")]
     pub metric: Metric,
-    /// Picture to write, in the format that its name ends with: `.svg` or `.png`
-    #[arg(long, value_name = "FILE")]
+    /// File to write, in the format that its name ends with: `.svg` or `.png`
+    #[arg(long, value_name = "FILE", help_heading = "Picture")]
     pub output: Option<PathBuf>,
 }
 

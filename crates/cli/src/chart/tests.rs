@@ -75,7 +75,7 @@ fn nothing_but_what_is_no_number_draws_an_empty_chart() {
 fn a_curve_is_cut_where_it_leaves() {
     let parts = below(&[(0.0, 4.0), (2.0, 2.0), (4.0, 6.0), (8.0, 2.0)], 3.0);
     assert_eq!(parts, [vec![(1.0, 3.0), (2.0, 2.0), (2.5, 3.0)], vec![(7.0, 3.0), (8.0, 2.0)]]);
-    assert_eq!(below(&[(0.0, 4.0), (2.0, 5.0)], 3.0), [vec![]; 0]);
+    assert!(below(&[(0.0, 4.0), (2.0, 5.0)], 3.0).is_empty());
 }
 
 #[test]

@@ -230,7 +230,7 @@ pub fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) 
 }
 
 /// What the user types to do something with the run.
-fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
+pub fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
     let mut line = format!("{} {what} --run {}", command(), quoted(run.name()));
     if runs_dir != Path::new("runs") {
         line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));

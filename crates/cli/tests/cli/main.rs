@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_models;
+mod bad_sweeps;
 mod plot;
 mod settings;
 mod sweep;

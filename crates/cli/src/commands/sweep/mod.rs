@@ -19,7 +19,7 @@ use self::table::{Ending, Table};
 use super::model::run_failure;
 use super::plot;
 use super::text::corpus_failure;
-use super::train::{introduction, machine_flags, train_config};
+use super::train::{introduction, line, machine_flags, train_config};
 use crate::args::{DeviceArgs, Metric, RunsDir, SweepArgs};
 use crate::chart::Chart;
 use crate::config::{self, Planned, Sweep};
@@ -214,6 +214,9 @@ fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     }
     say!("");
     table.print()?;
+    if let Some(best) = table.best().and_then(|name| RunFolder::open(folder, name).ok()) {
+        say!("\nto write with the best:  {}", line("generate", &best, folder));
+    }
     match table.failed() {
         0 => Ok(()),
         failed => Err(Failure::work(format!("{failed} of {} failed", counted(table.len(), "run")))

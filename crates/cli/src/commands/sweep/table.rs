@@ -84,6 +84,12 @@ impl Table {
             .sort_by(|a, b| a.failed().cmp(&b.failed()).then_with(|| loss(a).total_cmp(&loss(b))));
     }
 
+    /// The run on top of the sorted table, if it has a loss.
+    pub fn best(&self) -> Option<&str> {
+        let first = self.lines.first().filter(|line| line.best().is_some());
+        first.map(|line| line.name.as_str())
+    }
+
     /// A curve for each run that has metrics.
     pub fn curves(&self, curve: impl Fn(&str, &[MetricsRow]) -> Curve) -> Vec<Curve> {
         let measured = self.lines.iter().filter(|line| !line.rows.is_empty());
@@ -136,7 +142,7 @@ impl Table {
     /// Prints the table to standard output.
     pub fn print(&self) -> Result<()> {
         let mut rows = vec![self.header()];
-        rows.extend(self.lines.iter().map(|line| Self::row(line)));
+        rows.extend(self.lines.iter().map(Self::row));
         let columns = rows[0].len();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
