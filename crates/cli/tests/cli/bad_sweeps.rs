@@ -163,3 +163,21 @@ fn a_text_that_is_missing_or_too_short_is_told_before_anything_is_trained() {
     );
     assert!(message.contains("hint: `sample.prime` is from `my.toml`, line 11"), "{message}");
 }
+
+#[test]
+fn a_base_file_that_cannot_be_used_is_named_with_its_key() {
+    let world = world("[grid]\ntrain.seed = [1]\n");
+    let sweep = world.read("my.toml");
+    world.write("my.toml", format!("config = \"base.toml\"\n{sweep}"));
+    insta::assert_snapshot!(
+        world.run("sweep my.toml").fails(2),
+        @"error: `my.toml`: `config`: could not read the settings file `base.toml`: No such file or directory (os error 2)"
+    );
+    world.write("base.toml", "[train]\n\nepoch = 3\n");
+    let message = world.run("sweep my.toml").fails(2);
+    assert!(
+        message.starts_with("error: `my.toml`: `config`: `base.toml`, line 3: unknown key `epoch`"),
+        "{message}"
+    );
+    assert!(!world.exists("runs"));
+}

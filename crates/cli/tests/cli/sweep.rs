@@ -257,3 +257,46 @@ fn a_run_is_no_sweep() {
     hint: `name = "…"` at the top of the sweep file gives the sweep another name
     "#);
 }
+
+#[test]
+fn a_run_that_was_killed_early_begins_anew_but_one_without_its_checkpoints_is_left() {
+    let world = world("[grid]\ntrain.seed = [1, 2]\n");
+    world.run("sweep my.toml --threads 1").succeeds();
+    let whole = columns(&world, "runs/my/seed-1/metrics.csv", 7);
+    let run = world.path("runs/my/seed-1");
+    std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    let message = world.run("sweep my.toml --threads 1").fails(2);
+    assert!(
+        message.starts_with(
+            "error: the run in `runs/my/seed-1` has no checkpoint to go on from\n\nhint: "
+        ),
+        "{message}"
+    );
+    // As it is after the settings were written, and before anything else was.
+    for file in ["model.safetensors", "metrics.csv"] {
+        std::fs::remove_file(run.join(file)).unwrap();
+    }
+    let ran = world.run("sweep my.toml --threads 1").succeeds();
+    assert!(
+        ran.err.contains("2 runs, 1 of them done") && ran.err.contains("run 1/2  `seed-1`"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(columns(&world, "runs/my/seed-1/metrics.csv", 7), whole);
+}
+
+#[test]
+fn an_optimizers_name_does_not_undo_what_the_sweep_tells_it() {
+    let world = world(
+        "train.optimizer.lr = 0.5\n[[run]]\nname = \"whole\"\ntrain.optimizer = { eps = 0.25, name = \"adam\" }\n\
+         [[run]]\nname = \"none\"\n",
+    );
+    world.run("sweep my.toml --threads 1").succeeds();
+    let optimizer = |run: &str| {
+        let config = world.read(&format!("runs/my/{run}/config.toml"));
+        config.lines().find(|line| line.starts_with("optimizer = ")).unwrap().to_owned()
+    };
+    assert!(optimizer("whole").contains("lr = 0.5,"), "{}", optimizer("whole"));
+    assert!(optimizer("whole").contains("eps = 0.25,"), "{}", optimizer("whole"));
+    assert!(optimizer("none").contains("lr = 0.5,"), "{}", optimizer("none"));
+}

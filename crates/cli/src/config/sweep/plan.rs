@@ -104,7 +104,8 @@ impl File<'_> {
         }
         let mut layers = Layers::new();
         if let Some(path) = base {
-            layers = layers.over(Layer::file(path)?);
+            let named = || format!("`{}`: `config`", self.path.display());
+            layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
         }
         let overridden = |setting: &Setting| of(&setting.key).is_some();
         let mut settings: Vec<_> = shared.iter().filter(|setting| !overridden(setting)).collect();
