@@ -24,7 +24,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckpointError, Outcome, TrainConfig};
+use crate::CheckpointError;
 
 /// How many checkpoints stay on disk.
 const KEPT: usize = 2;
@@ -71,16 +71,6 @@ impl Place {
             stale: 0,
             text_sha256: text_sha256.to_string(),
         }
-    }
-
-    /// How a run of this configuration has ended here, if nothing is left of it.
-    pub fn ended(&self, config: &TrainConfig) -> Option<Outcome> {
-        let (best_valid_loss, step) = (self.best, self.step);
-        if self.epoch > config.epochs || (config.max_steps > 0 && step >= config.max_steps) {
-            return Some(Outcome::Finished { best_valid_loss, step });
-        }
-        let stale = config.patience > 0 && self.stale >= config.patience;
-        stale.then_some(Outcome::StoppedEarly { best_valid_loss, epoch: self.epoch - 1, step })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Saved;
+use crate::checkpoint::{Place, Saved};
 use crate::{CheckpointError, RunError, RunFolder, TrainConfig};
 
 /// A row of `metrics.csv`. Losses are nats per character.
@@ -70,8 +70,15 @@ impl RunFolder {
         if saved.place.text_sha256 != text_sha256 {
             return Err(CheckpointError::OtherText { path: saved.path });
         }
-        Ok(saved.place.ended(config).is_some())
+        Ok(nothing_is_left(&saved.place, config))
     }
+}
+
+/// Whether the training loop would end at once. It knows; here it is known without a loop.
+fn nothing_is_left(place: &Place, config: &TrainConfig) -> bool {
+    place.epoch > config.epochs
+        || (config.max_steps > 0 && place.step >= config.max_steps)
+        || (config.patience > 0 && place.stale >= config.patience)
 }
 
 /// What is wrong with a row, without the place, which is told beside it.

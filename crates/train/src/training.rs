@@ -133,8 +133,13 @@ impl Session<'_> {
         let config = &self.training.config;
         loop {
             let place = self.training.place.borrow().clone();
-            if let Some(outcome) = place.ended(config) {
-                return Ok(outcome);
+            let best_valid_loss = place.best;
+            if place.epoch > config.epochs || self.steps_done(place.step) {
+                return Ok(Outcome::Finished { best_valid_loss, step: place.step });
+            }
+            if config.patience > 0 && place.stale >= config.patience {
+                let (epoch, step) = (place.epoch - 1, place.step);
+                return Ok(Outcome::StoppedEarly { best_valid_loss, epoch, step });
             }
             let pause = self.train_epoch(train)?;
             if matches!(pause, Pause::Interrupted) || !self.finish_epoch(valid, &pause)? {

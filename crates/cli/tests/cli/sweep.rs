@@ -143,6 +143,21 @@ fn a_run_that_is_done_is_not_trained_again() {
     assert_eq!(more.out.lines().count(), 4);
 }
 
+#[test]
+fn a_run_that_stopped_early_is_done() {
+    let world = world("[grid]\ntrain.patience = [1]\n");
+    let sweep = world.read("my.toml").replace("epochs = 1", "epochs = 40");
+    // Steps so large that the loss can't fall for long.
+    let sweep = sweep.replace("max_steps = 5", "optimizer.lr = 2.0");
+    world.write("my.toml", sweep);
+    let first = world.run("sweep my.toml --threads 1").succeeds();
+    let rows = world.read("runs/my/patience-1/metrics.csv").lines().count() - 1;
+    assert!((2..40).contains(&rows), "{rows} rows");
+    let again = world.run("sweep my.toml --threads 1").succeeds();
+    assert!(again.err.contains("1 run, 1 of them done"), "{}", again.err);
+    assert_eq!(first.out, again.out);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
