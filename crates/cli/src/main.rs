@@ -1,6 +1,7 @@
 //! The `charloom` program. Everything that is printed is printed in this crate.
 
 mod args;
+mod chart;
 mod commands;
 mod config;
 mod dashboard;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Complete(args) => commands::complete::run(&args),
+        Command::Plot(args) => commands::plot::run(&args),
+        Command::Sweep(args) => commands::sweep::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Import(args) => commands::import::run(args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),

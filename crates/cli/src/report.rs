@@ -59,6 +59,13 @@ impl Failure {
         }
     }
 
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// Says what would help.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {

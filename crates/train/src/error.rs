@@ -32,6 +32,22 @@ pub enum RunError {
         /// What was given.
         name: String,
     },
+    /// It was never validated.
+    #[error("the run `{name}` has no metrics yet")]
+    NoMetrics {
+        /// Its name.
+        name: String,
+    },
+    /// `metrics.csv` is not what this crate writes.
+    #[error("`{}`, line {line}: {problem}", path.display())]
+    Metrics {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        problem: String,
+    },
     /// The system said no.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {

@@ -64,11 +64,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let vocab = corpus.vocab().clone();
     vocab.encode(&config.sample.prime).map_err(TrainError::Prime)?;
     let split = Split::new(corpus.chars(), config.fractions);
-    let batches = |part: Part| {
-        Batches::new(corpus.ids().slice(split.range(part)), config.batch)
-            .map_err(|error| TrainError::Batches(error.in_part(part)))
-    };
-    let (train, valid) = (batches(Part::Train)?, batches(Part::Valid)?);
+    let (train, valid) = batches(&corpus, &config)?;
 
     let model_config = CharRnnConfig { vocab_size: vocab.len(), ..config.model };
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
@@ -151,6 +147,26 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         .num_epochs(epochs)
         .launch(Learner::new(trainee, optimizer, lr));
     training.ended.take().expect("the loop says how it ended")
+}
+
+/// Finds what [`train`] would say about the text before it trains: too little of it, or a prime
+/// that isn't made of its characters.
+///
+/// # Errors
+/// Those that [`train`] would end with.
+pub fn check(corpus: &Corpus, config: &TrainConfig) -> Result<(), TrainError> {
+    corpus.vocab().encode(&config.sample.prime).map_err(TrainError::Prime)?;
+    batches(corpus, config).map(drop)
+}
+
+/// The batches to train on, and those to validate with.
+fn batches(corpus: &Corpus, config: &TrainConfig) -> Result<(Batches, Batches), TrainError> {
+    let split = Split::new(corpus.chars(), config.fractions);
+    let of = |part: Part| {
+        Batches::new(corpus.ids().slice(split.range(part)), config.batch)
+            .map_err(|error| TrainError::Batches(error.in_part(part)))
+    };
+    Ok((of(Part::Train)?, of(Part::Valid)?))
 }
 
 fn optimizer(config: &Optimizer) -> ModuleOptimizer {

@@ -10,6 +10,7 @@ mod checkpoint;
 mod clip;
 mod config;
 mod error;
+mod history;
 mod job;
 mod metrics;
 mod observer;
@@ -21,7 +22,8 @@ mod training;
 
 pub use config::{Clip, Optimizer, SampleConfig, TrainConfig};
 pub use error::{CheckpointError, RunError, TrainError};
-pub use job::{Job, Start, train};
+pub use history::MetricsRow;
+pub use job::{Job, Start, check, train};
 pub use metrics::{StepMetric, bits_per_char, perplexity};
 pub use observer::{EpochReport, Observer, Started, StepReport};
 pub use run::RunFolder;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use charloom_data::atomic;
-use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Saved;
+use crate::history::MetricsRow as Row;
 use crate::{EpochReport, RunError};
 
 /// `runs/<name>/`.
@@ -144,20 +144,6 @@ impl RunFolder {
             writer.into_inner().map_err(|error| failed("write", &path)(error.into_error()))?;
         write(&path, &bytes)
     }
-}
-
-/// A row of `metrics.csv`.
-#[derive(Serialize, Deserialize)]
-struct Row {
-    epoch: usize,
-    step: usize,
-    train_loss: f64,
-    valid_loss: f64,
-    valid_perplexity: f64,
-    valid_bits_per_char: f64,
-    learning_rate: f64,
-    chars_per_second: f64,
-    seconds: f64,
 }
 
 impl From<&EpochReport> for Row {

@@ -80,7 +80,9 @@ pub fn run_failure(error: &RunError) -> Failure {
                 names => failure.hint(format!("it has {}", names.join(", "))),
             }
         }
-        RunError::Name { .. } => Failure::request_error(error),
+        RunError::NoMetrics { .. } => Failure::request_error(error)
+            .hint("a row is written after each epoch's validation, and when a run ends"),
+        RunError::Name { .. } | RunError::Metrics { .. } => Failure::request_error(error),
         RunError::Io { .. } => Failure::work_error(error),
     }
 }

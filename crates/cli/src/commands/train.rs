@@ -179,7 +179,8 @@ impl Training {
     }
 }
 
-fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
+/// What [`charloom_train`] takes: settings, and `toml` to be kept beside them.
+pub fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
     let Resolved {
         text,
         fractions,
@@ -213,7 +214,8 @@ fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
     }
 }
 
-fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> Introduction {
+/// What is told before a training begins.
+pub fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> Introduction {
     let threads = match machine.backend {
         Backend::Flex | Backend::NdArray => format!(", {}", counted(threads::count(), "thread")),
         _ => String::new(),
@@ -236,7 +238,7 @@ fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> I
 }
 
 /// What the user types to do something with the run.
-fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
+pub fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
     let mut line = format!("{} {what} --run {}", command(), quoted(run.name()));
     if runs_dir != Path::new("runs") {
         line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
@@ -246,14 +248,20 @@ fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
 
 /// What the user types to go on.
 fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
-    let mut line = line("train --resume", run, runs_dir);
-    if machine.backend != Backend::default() {
-        line += &format!(" --backend {}", machine.backend);
+    line("train --resume", run, runs_dir) + &machine_flags(machine)
+}
+
+/// The flags that choose the same device again.
+pub fn machine_flags(machine: &DeviceArgs) -> String {
+    let DeviceArgs { backend, device, threads: _ } = machine;
+    let mut flags = String::new();
+    if *backend != Backend::default() {
+        flags += &format!(" --backend {backend}");
     }
-    if let Some(device) = machine.device {
-        line += &format!(" --device {device}");
+    if let Some(device) = device {
+        flags += &format!(" --device {device}");
     }
-    line
+    flags
 }
 
 /// Says how a training ended, and what to do next.

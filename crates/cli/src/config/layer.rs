@@ -25,6 +25,8 @@ pub enum Source {
     Flag(&'static str),
     /// As `--set` of this key.
     Set(String),
+    /// In this sweep file, in this line, under this key.
+    Sweep(PathBuf, usize, String),
 }
 
 /// Settings from one place.
@@ -97,6 +99,11 @@ impl Layer {
         Self::one(Source::Set(key.to_owned()), key, &value)
     }
 
+    /// What a sweep file says about `key`.
+    pub fn in_sweep(path: &Path, line: usize, key: &str, value: &Value) -> Result<Self> {
+        Self::one(Source::Sweep(path.to_owned(), line, key.to_owned()), key, value)
+    }
+
     fn one(source: Source, key: &str, value: &Value) -> Result<Self> {
         Self::parse(source, &format!("{key} = {value}"))
     }
@@ -126,6 +133,7 @@ impl Source {
         };
         let failure = match self {
             Self::Set(key) => Failure::request(format!("`--set`: there is no key `{key}`")),
+            Self::Sweep(.., key) => Failure::request(format!("{place}: unknown key `{key}`")),
             _ => Failure::request(format!("{place}: unknown key `{unknown}`")),
         };
         failure.hint(format!("known here: {known}"))
@@ -141,6 +149,7 @@ impl Source {
                 let line = before.matches('\n').count() + 1;
                 format!("`{}`, line {line}{key}", path.display())
             }
+            Self::Sweep(path, line, _) => format!("`{}`, line {line}{key}", path.display()),
             Self::Flag(flag) => format!("`{flag}`"),
             Self::Set(key) => format!("`--set {key}`"),
         }

@@ -8,11 +8,13 @@ mod layer;
 mod raw;
 mod resolve;
 mod show;
+mod sweep;
 mod value;
 
 pub use layer::{Layer, Layers};
 pub use resolve::{Resolved, resolve, sample};
-pub use show::show;
+pub use show::{origins, show};
+pub use sweep::{Planned, Sweep};
 
 #[cfg(test)]
 mod tests;

@@ -168,7 +168,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Where the keys are from that are no defaults.
-fn origins(layers: &Layers) -> HashMap<&'static str, String> {
+pub fn origins(layers: &Layers) -> HashMap<&'static str, String> {
     let (all, of_optimizer) = (layers.all(), layers.of_optimizer());
     let raw::Data { text, valid_fraction, test_fraction, batch_size, seq_length, last_target } =
         raw::Data::of(all);

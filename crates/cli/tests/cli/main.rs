@@ -2,11 +2,14 @@
 
 mod bad_input;
 mod bad_models;
+mod bad_sweeps;
 mod complete;
-mod predict;
-mod score;
 mod import;
 mod init_from;
+mod plot;
+mod predict;
+mod score;
 mod settings;
+mod sweep;
 mod workflow;
 mod world;

@@ -1,0 +1,136 @@
+//! `charloom plot`.
+
+use std::path::{Path, PathBuf};
+
+use charloom_data::atomic;
+use charloom_train::{MetricsRow, RunFolder, bits_per_char, perplexity};
+
+use super::model::{find_run, run_failure};
+use crate::args::{Metric, PlotArgs, RunsDir};
+use crate::chart::{Chart, Curve, Format};
+use crate::report::{Failure, Result, say};
+
+/// With more runs than this, their training loss would only hide what matters.
+const WITH_TRAINING: usize = 8;
+
+/// Draws how the loss of runs fell.
+pub fn run(args: &PlotArgs) -> Result<()> {
+    let PlotArgs { names, runs: RunsDir { runs_dir }, metric, output } = args;
+    let output = match output {
+        Some(path) => Some((path.clone(), format_of(path)?)),
+        None => None,
+    };
+    let runs = chosen(runs_dir, names)?;
+    let mut curves = Vec::new();
+    for run in &runs {
+        let rows = run.read_metrics().map_err(|error| run_failure(&error))?;
+        let mut curve = curve(run.name(), &rows, *metric);
+        if runs.len() > WITH_TRAINING {
+            curve.train.clear();
+        }
+        curves.push(curve);
+    }
+    let chart = Chart { title: title(&runs, *metric), label: label(*metric).to_owned(), curves };
+    let files = match output {
+        Some(file) => vec![file],
+        None => {
+            let folder = match runs.as_slice() {
+                [run] => run.path(),
+                _ => runs_dir,
+            };
+            beside(folder, stem(*metric))
+        }
+    };
+    write(&chart, &files)
+}
+
+/// The runs of these names, or the newest.
+fn chosen(runs_dir: &Path, names: &[String]) -> Result<Vec<RunFolder>> {
+    if let Some(twice) =
+        names.iter().enumerate().find(|(index, name)| names[..*index].contains(name))
+    {
+        return Err(Failure::request(format!("the run `{}` is named twice", twice.1)));
+    }
+    match names {
+        [] => Ok(vec![find_run(runs_dir, None)?]),
+        names => names.iter().map(|name| find_run(runs_dir, Some(name))).collect(),
+    }
+}
+
+/// The format that a file's name asks for.
+fn format_of(path: &Path) -> Result<Format> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let format = Format::ALL.into_iter().find(|format| format.extension() == extension);
+    format.ok_or_else(|| {
+        Failure::request(format!(
+            "`--output` must end with `.svg` or `.png`, not `{}`",
+            path.display()
+        ))
+        .hint("without `--output` both are written")
+    })
+}
+
+/// A file of each format.
+pub fn beside(folder: &Path, stem: &str) -> Vec<(PathBuf, Format)> {
+    Format::ALL
+        .into_iter()
+        .map(|format| (folder.join(format!("{stem}.{}", format.extension())), format))
+        .collect()
+}
+
+/// Draws the picture, and says where.
+pub fn write(chart: &Chart, files: &[(PathBuf, Format)]) -> Result<()> {
+    for (path, format) in files {
+        atomic::write(path, &chart.draw(*format)).map_err(|error| {
+            Failure::work(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+        say!("wrote `{}`", path.display());
+    }
+    Ok(())
+}
+
+/// How a run went.
+pub fn curve(name: &str, rows: &[MetricsRow], metric: Metric) -> Curve {
+    let measured = |loss: f64| match metric {
+        Metric::Loss => loss,
+        Metric::Perplexity => perplexity(loss),
+        Metric::Bits => bits_per_char(loss),
+    };
+    let points = |loss: fn(&MetricsRow) -> f64| {
+        rows.iter().map(|row| (row.step as f64, measured(loss(row)))).collect()
+    };
+    Curve {
+        name: name.to_owned(),
+        valid: points(|row| row.valid_loss),
+        train: points(|row| row.train_loss),
+    }
+}
+
+fn title(runs: &[RunFolder], metric: Metric) -> String {
+    let what = match metric {
+        Metric::Loss | Metric::Bits => "loss",
+        Metric::Perplexity => "perplexity",
+    };
+    match runs {
+        [run] => format!("{}: training and validation {what}", run.name()),
+        runs if runs.len() <= WITH_TRAINING => format!("Training and validation {what}"),
+        _ => format!("Validation {what}"),
+    }
+}
+
+/// What is measured, with its unit.
+pub fn label(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Loss => "loss (nats per character)",
+        Metric::Perplexity => "perplexity",
+        Metric::Bits => "loss (bits per character)",
+    }
+}
+
+fn stem(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Loss => "loss",
+        Metric::Perplexity => "perplexity",
+        Metric::Bits => "bits",
+    }
+}

@@ -1,0 +1,235 @@
+//! `charloom sweep`.
+
+mod standing;
+mod table;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use burn::train::Interrupter;
+use charloom_data::Corpus;
+use charloom_train::{
+    EpochReport, Job, Observer, Outcome, RunFolder, Silent, Start, StepReport, TrainConfig,
+    TrainError,
+};
+
+use self::standing::{Standing, standing};
+use self::table::{Ending, Table};
+use super::model::run_failure;
+use super::plot;
+use super::text::corpus_failure;
+use super::train::{introduction, line, machine_flags, train_config};
+use crate::args::{DeviceArgs, Metric, RunsDir, SweepArgs};
+use crate::chart::Chart;
+use crate::config::{self, Planned, Sweep};
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::report::{Failure, Result, command, counted, quoted, say};
+use crate::threads;
+
+/// Trains every run of a sweep that isn't done, and compares them all.
+pub fn run(args: &SweepArgs) -> Result<()> {
+    let SweepArgs { file, device: machine, runs: RunsDir { runs_dir } } = args;
+    let sweep = Sweep::read(file)?;
+    if let Ok(run) = RunFolder::open(runs_dir, &sweep.name) {
+        return Err(Failure::request(format!("`{}` is a run, not a sweep", run.path().display()))
+            .hint("`name = \"…\"` at the top of the sweep file gives the sweep another name"));
+    }
+    let folder = runs_dir.join(&sweep.name);
+    threads::limit(machine.threads)?;
+
+    let texts = texts(file, &sweep)?;
+    let mut runs = Vec::new();
+    for planned in &sweep.runs {
+        let corpus = &texts[&planned.resolved.text];
+        let toml = config::show(&planned.resolved, &planned.layers);
+        let config = train_config(planned.resolved.clone(), toml);
+        charloom_train::check(corpus, &config).map_err(|error| unfit(file, planned, &error))?;
+        let standing = standing(&folder, planned, &config, corpus)?;
+        runs.push(Prepared { planned, corpus, config, standing });
+    }
+    let device = machine.backend.open(machine.device)?;
+    let interrupter = Interrupter::new();
+    interrupt::listen(interrupter.clone(), false)?;
+
+    let mut table = Table::new(&sweep);
+    let count = runs.len();
+    let done = runs.iter().filter(|run| matches!(run.standing, Standing::Ended(_))).count();
+    say!(
+        "sweep  `{}`: {}{}",
+        folder.display(),
+        counted(count, "run"),
+        if done > 0 { format!(", {done} of them done") } else { String::new() }
+    );
+    for (number, prepared) in (1..).zip(runs) {
+        let planned = prepared.planned;
+        if !matches!(prepared.standing, Standing::Ended(_)) {
+            say!("\nrun {number}/{count}  `{}`", planned.name);
+        }
+        let (run, ended) = prepared.train(&folder, &device, &interrupter, machine)?;
+        let ending = match ended {
+            Ok(Outcome::Interrupted { .. }) => {
+                table.save(&folder)?;
+                say!("stopped in run {number} of {count}; everything is saved");
+                say!("\nto go on:  {}", resume_line(args));
+                return Ok(());
+            }
+            Ok(Outcome::Finished { .. } | Outcome::StoppedEarly { .. }) => Ending::Done,
+            Err(error) => {
+                say!("failed: {error}");
+                Ending::Failed(error.to_string())
+            }
+        };
+        let rows = match run.metrics().exists() {
+            true => run.read_metrics().map_err(|error| run_failure(&error))?,
+            false => Vec::new(),
+        };
+        table.add(planned, ending, rows);
+        table.save(&folder)?;
+    }
+    finish(table, &folder, &sweep.name)
+}
+
+/// The texts of all runs, each read once.
+fn texts(file: &Path, sweep: &Sweep) -> Result<HashMap<PathBuf, Corpus>> {
+    let mut texts = HashMap::new();
+    for Planned { resolved, layers, .. } in &sweep.runs {
+        if texts.contains_key(&resolved.text) {
+            continue;
+        }
+        let corpus = Corpus::read(&resolved.text).map_err(|error| {
+            let place = config::origins(layers).remove("data.text").unwrap_or_else(|| {
+                format!("`{}` does not set it, so it is the default", file.display())
+            });
+            corpus_failure(&error).at(format!("{place}: `data.text`"))
+        })?;
+        texts.insert(resolved.text.clone(), corpus);
+    }
+    Ok(texts)
+}
+
+/// A run whose settings and text don't fit each other.
+fn unfit(file: &Path, planned: &Planned, error: &TrainError) -> Failure {
+    let origins = config::origins(&planned.layers);
+    let keys: &[&str] = match error {
+        TrainError::Prime(_) => &["sample.prime"],
+        _ => &["data.batch_size", "data.seq_length", "data.valid_fraction", "data.text"],
+    };
+    let said: Vec<_> = keys
+        .iter()
+        .filter_map(|key| Some(format!("`{key}` is from {}", origins.get(key)?)))
+        .collect();
+    let place = format!("`{}`: the run `{}`", file.display(), planned.name);
+    let failure = Failure::request_error(error).at(place);
+    match said.is_empty() {
+        true => failure.hint(format!("`{}` is what it depends on", keys.join("`, `"))),
+        false => failure.hint(said.join("; ")),
+    }
+}
+
+/// A run, found good.
+struct Prepared<'a> {
+    planned: &'a Planned,
+    corpus: &'a Corpus,
+    config: TrainConfig,
+    standing: Standing,
+}
+
+impl Prepared<'_> {
+    /// Trains what is left of it.
+    fn train(
+        self,
+        sweep: &Path,
+        device: &Device,
+        interrupter: &Interrupter,
+        machine: &DeviceArgs,
+    ) -> Result<(RunFolder, Result<Outcome, TrainError>)> {
+        let Self { planned, corpus, config, standing } = self;
+        let (run, start) = match standing {
+            Standing::Ended(run) => {
+                let nothing_new = Outcome::Finished { best_valid_loss: None, step: 0 };
+                return Ok((run, Ok(nothing_new)));
+            }
+            Standing::Begun(run) => (run, Start::Fresh),
+            Standing::Saved(run) => (run, Start::Resume),
+            Standing::New => {
+                let run = RunFolder::create(sweep, &planned.name);
+                (run.map_err(|error| run_failure(&error))?, Start::Fresh)
+            }
+        };
+        let introduction = introduction(&planned.resolved, &run, machine);
+        let ended = charloom_train::train(Job {
+            run: run.clone(),
+            corpus: corpus.clone(),
+            config,
+            device: device.clone(),
+            start,
+            interrupter: interrupter.clone(),
+            renderer: Box::new(Silent),
+            observer: Box::new(Brief(Progress::new(introduction, None))),
+        });
+        // An error of burn-train's stops all that have this interrupter; only the user's wish is meant to.
+        if ended.is_err() && interrupter.error().is_some() {
+            interrupter.reset();
+            if let Some(wish) = interrupter.get_message() {
+                interrupter.stop(Some(&wish));
+            }
+        }
+        Ok((run, ended))
+    }
+}
+
+/// Tells a training without its samples, which would bury the numbers that a sweep is about.
+struct Brief(Progress);
+
+impl Observer for Brief {
+    fn started(&mut self, info: &charloom_train::Started) {
+        self.0.started(info);
+    }
+
+    fn step(&mut self, step: &StepReport) {
+        self.0.step(step);
+    }
+
+    fn epoch(&mut self, epoch: &EpochReport, _sample: &str) {
+        self.0.epoch(epoch, "");
+    }
+}
+
+/// Prints the table, draws the picture, and fails if a run has.
+fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
+    table.sort();
+    table.save(folder)?;
+    say!("\nwrote `{}`", table::file(folder).display());
+    let curves = table.curves(|name, rows| {
+        let mut curve = plot::curve(name, rows, Metric::Loss);
+        curve.train.clear();
+        curve
+    });
+    if !curves.is_empty() {
+        let title = format!("{name}: validation loss");
+        let chart = Chart { title, label: plot::label(Metric::Loss).to_owned(), curves };
+        plot::write(&chart, &plot::beside(folder, "loss"))?;
+    }
+    say!("");
+    table.print()?;
+    if let Some(best) = table.best().and_then(|name| RunFolder::open(folder, name).ok()) {
+        say!("\nto write with the best:  {}", line("generate", &best, folder));
+    }
+    match table.failed() {
+        0 => Ok(()),
+        failed => Err(Failure::work(format!("{failed} of {} failed", counted(table.len(), "run")))
+            .hint("the same command tries them again, from their last checkpoints")),
+    }
+}
+
+/// What the user types to go on.
+fn resume_line(args: &SweepArgs) -> String {
+    let SweepArgs { file, device, runs: RunsDir { runs_dir } } = args;
+    let mut line = format!("{} sweep {}", command(), quoted(&file.to_string_lossy()));
+    if runs_dir != Path::new("runs") {
+        line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
+    }
+    line + &machine_flags(device)
+}

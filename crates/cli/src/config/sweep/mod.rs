@@ -1,0 +1,78 @@
+//! Sweeps: many runs from one file, with settings that they share and settings in which they differ.
+//!
+//! [`file`] reads what was typed, [`plan`] makes runs of it.
+
+mod file;
+mod plan;
+
+use std::path::Path;
+
+use toml::Value;
+use toml::de::DeTable;
+
+use self::file::File;
+use super::{Layers, Resolved};
+use crate::report::{Failure, Result};
+
+/// A sweep, every run of it with settings in their ranges.
+#[derive(Debug)]
+pub struct Sweep {
+    pub name: String,
+    /// The keys in which runs differ, and what they are called for short.
+    pub keys: Vec<(String, String)>,
+    pub runs: Vec<Planned>,
+}
+
+/// A run of a sweep.
+#[derive(Debug)]
+pub struct Planned {
+    pub name: String,
+    /// Of each of the sweep's keys, if this run sets it.
+    pub values: Vec<Option<String>>,
+    pub layers: Layers,
+    pub resolved: Resolved,
+}
+
+impl Sweep {
+    /// Reads a sweep file, and resolves the settings of all its runs.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::request(format!("could not read the sweep file `{}`: {error}", path.display()))
+        })?;
+        let file = File { path, text: &text };
+        let table = DeTable::parse(&text).map_err(|error| {
+            let problem = error.message().replace('\n', ", ");
+            file.wrong(error.span().map_or(0, |span| span.start), problem)
+        })?;
+        file.read(table.get_ref())
+    }
+}
+
+/// A key, its value, and the line where they stand.
+#[derive(Clone, Debug)]
+struct Setting {
+    key: String,
+    value: Value,
+    line: usize,
+}
+
+/// A key, and the values that it takes one after the other.
+struct Dimension {
+    key: String,
+    values: Vec<Value>,
+    line: usize,
+}
+
+/// A `[[run]]` table.
+#[derive(Default)]
+struct Listed {
+    name: Option<String>,
+    settings: Vec<Setting>,
+    line: usize,
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.starts_with('.')
+        && !name.chars().any(|char| char.is_control() || matches!(char, '/' | '\\'))
+        && Path::new(name).file_name().is_some_and(|file| file == name)
+}

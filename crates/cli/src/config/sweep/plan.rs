@@ -1,0 +1,182 @@
+//! From a sweep file's tables to its runs.
+
+use std::path::Path;
+
+use toml::Value;
+
+use super::file::File;
+use super::{Dimension, Listed, Planned, Setting, Sweep, is_plain};
+use crate::config::{Layer, Layers, resolve};
+use crate::report::{Failure, Result, grouped};
+
+/// More would be a typing error, or a year's work.
+const MOST_RUNS: usize = 1000;
+/// File systems take 255 bytes.
+const LONGEST_NAME: usize = 200;
+
+impl File<'_> {
+    /// All runs: each that is listed at every point of the grid.
+    pub fn expand(
+        &self,
+        name: String,
+        base: Option<&Path>,
+        shared: &[Setting],
+        grid: &[Dimension],
+        mut list: Vec<Listed>,
+    ) -> Result<Sweep> {
+        if list.is_empty() {
+            list.push(Listed::default());
+        }
+        let points = grid.iter().fold(1usize, |all, axis| all.saturating_mul(axis.values.len()));
+        let count = points.saturating_mul(list.len());
+        if count > MOST_RUNS {
+            return Err(Failure::request(format!(
+                "`{}` has {} runs, and {} are the most",
+                self.path.display(),
+                grouped(count as u64),
+                grouped(MOST_RUNS as u64)
+            )));
+        }
+        let keys = keys(grid, &list);
+        let mut runs: Vec<(Planned, usize)> = Vec::new();
+        for listed in &list {
+            for point in 0..points {
+                let chosen = at(point, grid);
+                let own: Vec<_> = listed.settings.iter().chain(&chosen).collect();
+                let run = self.plan(base, shared, &own, listed, &chosen, &keys)?;
+                let line =
+                    listed.line.max(chosen.iter().map(|setting| setting.line).max().unwrap_or(0));
+                // Some file systems take both for one.
+                let lower = run.name.to_lowercase();
+                if let Some((other, _)) =
+                    runs.iter().find(|(other, _)| other.name.to_lowercase() == lower)
+                {
+                    let (one, two) = (&other.name, &run.name);
+                    let which = if one == two {
+                        format!("`{one}`")
+                    } else {
+                        format!("`{one}` and `{two}`")
+                    };
+                    return Err(self
+                        .wrong_at(line, format!("two runs would have one name: {which}"))
+                        .hint("a value that is listed twice is one too many; `name = \"…\"` names a `[[run]]`"));
+                }
+                runs.push((run, line));
+            }
+        }
+        Ok(Sweep { name, keys, runs: runs.into_iter().map(|(run, _)| run).collect() })
+    }
+
+    /// One run, with its settings over those of all runs, over the base file's, over the defaults.
+    fn plan(
+        &self,
+        base: Option<&Path>,
+        shared: &[Setting],
+        own: &[&Setting],
+        listed: &Listed,
+        chosen: &[Setting],
+        keys: &[(String, String)],
+    ) -> Result<Planned> {
+        let of = |key: &str| own.iter().find(|setting| setting.key == key);
+        let named_after = |settings: &[Setting]| {
+            let short = |key: &str| keys.iter().find(|known| known.0 == key).map(|known| &known.1);
+            let parts = settings.iter().filter_map(|setting| {
+                Some(folder_name(&format!("{}-{}", short(&setting.key)?, shown(&setting.value))))
+            });
+            parts.collect::<Vec<_>>()
+        };
+        let mut parts = match &listed.name {
+            Some(name) => vec![name.clone()],
+            None => named_after(&listed.settings),
+        };
+        parts.extend(named_after(chosen));
+        let name = parts.join("_");
+        if !is_plain(&name) || name.len() > LONGEST_NAME {
+            let problem = match name.as_str() {
+                "" => "this run has no settings that it could be named after".to_owned(),
+                name => format!(
+                    "`{name}` cannot name a run: a name is one folder name of {LONGEST_NAME} bytes at most, with no `/` and no leading `.`"
+                ),
+            };
+            return Err(self
+                .wrong_at(listed.line.max(1), problem)
+                .hint("`name = \"…\"` in a `[[run]]` table names it"));
+        }
+        let mut layers = Layers::new();
+        if let Some(path) = base {
+            let named = || format!("`{}`: `config`", self.path.display());
+            layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
+        }
+        let overridden = |setting: &Setting| of(&setting.key).is_some();
+        let mut settings: Vec<_> = shared.iter().filter(|setting| !overridden(setting)).collect();
+        settings.extend(own);
+        // An optimizer's name resets what lies below it, and all of these are meant together.
+        settings.sort_by_key(|setting| setting.key != "train.optimizer.name");
+        for Setting { key, value, line } in settings {
+            layers = layers.over(Layer::in_sweep(self.path, *line, key, value)?);
+        }
+        let resolved = resolve(&layers)?;
+        let values = keys.iter().map(|(key, _)| Some(shown(&of(key)?.value))).collect();
+        Ok(Planned { name, values, layers, resolved })
+    }
+}
+
+/// The keys in which runs differ, each with its last part or what else tells it apart.
+fn keys(grid: &[Dimension], list: &[Listed]) -> Vec<(String, String)> {
+    let mut keys: Vec<&str> = Vec::new();
+    let listed = list.iter().flat_map(|run| &run.settings).map(|setting| setting.key.as_str());
+    for key in listed.chain(grid.iter().map(|dimension| dimension.key.as_str())) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+    let short = |key: &str| {
+        let alone = keys.iter().filter(|other| last(other) == last(key)).count() == 1;
+        match key {
+            "train.optimizer.name" => "optimizer".to_owned(),
+            _ if alone => last(key),
+            _ => key.replace('.', "-"),
+        }
+    };
+    keys.iter().map(|key| ((*key).to_owned(), short(key))).collect()
+}
+
+/// The settings at one of the grid's points. The last dimension changes fastest.
+fn at(point: usize, grid: &[Dimension]) -> Vec<Setting> {
+    let mut rest = point;
+    let mut chosen: Vec<_> = grid
+        .iter()
+        .rev()
+        .map(|Dimension { key, values, line }| {
+            let value = values[rest % values.len()].clone();
+            rest /= values.len();
+            Setting { key: key.clone(), value, line: *line }
+        })
+        .collect();
+    chosen.reverse();
+    chosen
+}
+
+/// A value as people write it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// What is left of a text when all that shells and file systems have a use for is a dash.
+fn folder_name(text: &str) -> String {
+    let mut name = String::new();
+    for char in text.chars() {
+        let plain = char.is_alphanumeric() || matches!(char, '.' | '_' | '-');
+        match plain {
+            true => name.push(char),
+            false if name.ends_with('-') => {}
+            false => name.push('-'),
+        }
+    }
+    name.trim_matches('-').to_owned()
+}
