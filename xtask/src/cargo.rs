@@ -21,10 +21,16 @@ pub fn root() -> Result<PathBuf> {
 
 /// `cargo …` on this workspace, in the caller's folder.
 pub fn command(subcommand: &str) -> Result<Command> {
+    command_in(subcommand, "")
+}
+
+/// `cargo …` on a package in a folder of the repository, in the caller's folder.
+pub fn command_in(subcommand: &str, folder: &str) -> Result<Command> {
     // The cargo that runs this program, if one does.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.arg(subcommand).arg("--manifest-path").arg(root()?.join("Cargo.toml"));
+    command.arg(subcommand).arg("--manifest-path");
+    command.arg(root()?.join(folder).join("Cargo.toml"));
     // What the cargo that runs this program says of this program: some build scripts look at it, and would run again
     // whenever the same thing is built without `cargo xtask`.
     for (name, _) in std::env::vars_os() {

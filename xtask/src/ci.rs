@@ -12,13 +12,15 @@ use crate::run;
 /// What a step does. An exit code other than 0 ends everything.
 type Work = fn() -> Result<ExitCode>;
 
-const STEPS: [(&str, Work); 7] = [
+const STEPS: [(&str, Work); 9] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("documentation", documentation),
+    ("kernels under AddressSanitizer", sanitizer),
     ("cuda type-check", cuda),
     ("tests", tests),
     ("default corpus", default_corpus),
+    ("tests on ndarray", ndarray),
     ("tests on wgpu", wgpu),
 ];
 
@@ -67,6 +69,20 @@ fn documentation() -> Result<ExitCode> {
     run::to_end(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// The tests of the code that has `unsafe` in it. Sanitizers are unstable, which `RUSTC_BOOTSTRAP` lets pass, and known
+/// for few targets.
+fn sanitizer() -> Result<ExitCode> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        eprintln!("left out: it is for Linux on x86-64");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut test = cargo::command_in("test", "crates/recurrent/sanitize")?;
+    // Flags are not meant for build scripts: with a target named, they aren't.
+    test.args(["--release", "--lib", "--target", "x86_64-unknown-linux-gnu"]);
+    test.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+    run::to_end(&mut test)
+}
+
 /// A type-check: linking would need the LLVM that CubeCL downloads, unless it thinks that docs.rs builds it.
 fn cuda() -> Result<ExitCode> {
     let mut check = cargo::command("check")?;
@@ -82,6 +98,12 @@ fn tests() -> Result<ExitCode> {
 fn default_corpus() -> Result<ExitCode> {
     corpus::write(&cargo::root()?, &Build::run(Backend::default())?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tests in files named `ndarray.rs`.
+fn ndarray() -> Result<ExitCode> {
+    let ndarray = Backend::parse("ndarray")?;
+    run::to_end(&mut cargo::test(ndarray, ["--test".into(), "ndarray".into()])?)
 }
 
 /// The tests in files named `wgpu.rs`, then the binary itself, on whichever adapter there is.
@@ -126,7 +148,7 @@ fn table(times: &[(&str, Duration)]) -> String {
     times
         .iter()
         .chain([&total])
-        .map(|(name, time)| format!("{name:<16}{:>9}\n", minutes(*time)))
+        .map(|(name, time)| format!("{name:<32}{:>9}\n", minutes(*time)))
         .collect()
 }
 
@@ -143,7 +165,10 @@ mod tests {
         let times = [("formatting", Duration::from_secs(2)), ("clippy", Duration::from_secs(119))];
         assert_eq!(
             table(&times),
-            "formatting       0:02 min\nclippy           1:59 min\ntotal            2:01 min\n"
+            format!(
+                "{:<33}0:02 min\n{:<33}1:59 min\n{:<33}2:01 min\n",
+                "formatting", "clippy", "total"
+            )
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The model file: `model.safetensors`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
@@ -157,7 +157,7 @@ impl TrainedModel {
                 Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        safetensors::serialize(views, Some(metadata))
+        safetensors::serialize(views, Some(metadata)).map(with_sorted_header)
     }
 
     /// Reads a file onto a device.
@@ -200,6 +200,28 @@ impl TrainedModel {
         let network = read_parameters(path, &tensors, &config, device)?;
         Ok(Self { network, config, vocab, summary })
     }
+}
+
+/// The same file with its header's keys in order: as they are written they come from a hash map, and the same model
+/// would never be the same bytes.
+fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
+    type Header = BTreeMap<String, serde_json::Value>;
+    let sorted = || -> Option<Vec<u8>> {
+        let (length, rest) = file.split_first_chunk::<8>()?;
+        let (header, tensors) =
+            rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let mut header: Header = serde_json::from_slice(header).ok()?;
+        if let Some(metadata) = header.get_mut("__metadata__") {
+            let ordered: Header = serde_json::from_value(metadata.take()).ok()?;
+            *metadata = serde_json::to_value(ordered).ok()?;
+        }
+        let mut header = serde_json::to_vec(&header).ok()?;
+        // The tensors begin at a multiple of eight bytes.
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let length = (header.len() as u64).to_le_bytes();
+        Some([&length, header.as_slice(), tensors].concat())
+    };
+    sorted().unwrap_or(file)
 }
 
 /// Takes exactly the tensors that the configuration calls for.

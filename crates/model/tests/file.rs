@@ -75,6 +75,15 @@ fn a_model_comes_back_from_its_file_as_it_was() {
 }
 
 #[test]
+fn the_same_model_is_always_the_same_bytes() {
+    let model = model();
+    let first = written(&model).bytes;
+    for _ in 0..5 {
+        assert!(written(&model).bytes == first, "the header's order changed");
+    }
+}
+
+#[test]
 fn the_tensors_have_pytorchs_names_and_shapes() {
     let file = written(&model());
     let tensors = safetensors::SafeTensors::deserialize(&file.bytes).unwrap();

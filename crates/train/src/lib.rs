@@ -31,3 +31,8 @@ pub use silent::Silent;
 pub use stream::{Carry, StreamBatch, StreamLoader};
 pub use trainee::{StepOutput, Trainee};
 pub use training::Outcome;
+
+/// The Rust in the answers to a learner's questions.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/questions.md")]
+struct Questions;

@@ -8,6 +8,8 @@ mod import;
 mod init_from;
 mod plot;
 mod predict;
+#[cfg(unix)]
+mod questions;
 mod score;
 mod settings;
 mod sweep;
