@@ -150,3 +150,21 @@ fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     assert_eq!(run.losses(), whole.losses());
     assert_eq!(run.rows(), whole.rows());
 }
+
+/// Between two epochs' ends evaluations are made that no checkpoint knows of. A kill forgets them, and they are made again.
+#[test]
+fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
+    let change = |config: &mut TrainConfig| config.eval_every = EvalEvery::Steps(7);
+    let whole = Run::new("whole");
+    whole.train(config(change), &Device::flex()).unwrap();
+    let mut run = Run::new("killed").stopping_after(38);
+    run.train(config(change), &Device::flex()).unwrap();
+    assert_eq!(run.rows().len(), 1 + 5, "the last of them after step 35");
+    std::fs::remove_dir_all(run.folder.path().join("checkpoints/step-00000038")).unwrap();
+    run.told.lock().unwrap().steps.clear();
+    run.stop_after = None;
+    run.resume(config(change)).unwrap();
+    assert_eq!(run.losses(), whole.losses()[24..]);
+    assert_eq!(run.rows(), whole.rows());
+    assert_eq!(run.model().network.parameters(), whole.model().network.parameters());
+}
