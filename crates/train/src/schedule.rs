@@ -71,7 +71,8 @@ pub struct Moment {
     pub epoch: usize,
     /// Steps taken before.
     pub step: usize,
-    /// Steps of the whole training.
+    /// Steps of the whole training. A run that is resumed for more of them goes on along the longer
+    /// curve.
     pub steps: usize,
 }
 

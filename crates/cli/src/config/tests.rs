@@ -69,7 +69,7 @@ fn every_preset_is_a_settings_file_with_every_key() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 6);
+    assert!(seen >= 6, "{seen}");
 }
 
 #[test]
