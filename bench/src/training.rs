@@ -11,8 +11,8 @@ use burn::train::Interrupter;
 use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
 use charloom_infer::Sampling;
 use charloom_train::{
-    Clip, Job, Observer, Optimizer, RunFolder, SampleConfig, Silent, Start, StepReport,
-    TrainConfig, train,
+    Clip, EvalEvery, Job, Loss, Observer, Optimizer, RunFolder, SampleConfig, Schedule, Silent,
+    Start, StateAtEpoch, StepReport, TrainConfig, train,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -75,6 +75,10 @@ fn start(
         max_steps: 0,
         seed: 1,
         optimizer: Optimizer::adam(1e-3),
+        schedule: Schedule::Constant,
+        loss: Loss::Mean,
+        state: StateAtEpoch::Reset,
+        eval_every: EvalEvery::Epochs(1),
         clip: Clip::Norm(5.0),
         patience: 0,
         sample: SampleConfig { prime: String::new(), length: 0, sampling: Sampling::Greedy },

@@ -28,6 +28,8 @@ pub struct Introduction {
     /// 0 for no limit.
     pub max_steps: usize,
     pub epochs: usize,
+    /// Whether the model is evaluated after so many steps, not after epochs.
+    pub by_steps: bool,
 }
 
 /// Tells a training as it goes, or holds it back for later.
@@ -79,7 +81,16 @@ impl Progress {
 
     /// Training time that is left, if the speed stays as it is.
     fn time_left(&self, step: &StepReport) -> Option<f64> {
-        let StepReport { epoch, epochs, batch, batches, step, loss: _, chars_per_second } = *step;
+        let StepReport {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            step,
+            loss: _,
+            smooth_loss: _,
+            chars_per_second,
+        } = *step;
         let mut left = (epochs.saturating_sub(epoch)) * batches + batches.saturating_sub(batch);
         if self.introduction.max_steps > 0 {
             left = left.min(self.introduction.max_steps.saturating_sub(step));
@@ -101,8 +112,16 @@ impl Observer for Progress {
             epoch,
             step,
         } = *info;
-        let Introduction { text, network, machine, run, chars_per_batch: _, max_steps, epochs } =
-            &self.introduction;
+        let Introduction {
+            text,
+            network,
+            machine,
+            run,
+            chars_per_batch: _,
+            max_steps,
+            epochs,
+            by_steps: _,
+        } = &self.introduction;
         self.line(format_args!(
             "{BOLD}text{BOLD:#}   {text}: {} characters to learn from, {} to validate with, {vocab_size} distinct",
             grouped(train_chars as u64),
@@ -138,7 +157,16 @@ impl Observer for Progress {
             return;
         }
         self.last_line = Instant::now();
-        let StepReport { epoch, epochs, batch, batches, step, loss, chars_per_second } = *report;
+        let StepReport {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            step,
+            loss,
+            smooth_loss: _,
+            chars_per_second,
+        } = *report;
         let left = self.time_left(report).map(|left| format!(", {} left", duration(left)));
         self.line(format_args!(
             "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{}{DIM:#}",
@@ -153,8 +181,9 @@ impl Observer for Progress {
         let EpochReport {
             epoch,
             epochs,
-            step: _,
+            step,
             train_loss,
+            smooth_loss,
             valid_loss,
             valid_perplexity,
             valid_bits_per_char,
@@ -164,8 +193,14 @@ impl Observer for Progress {
             best,
         } = *report;
         let best = if best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };
+        let (place, smoothed) = if self.introduction.by_steps {
+            let place = format!("step {}, epoch {epoch}/{epochs}", grouped(step as u64));
+            (place, format!(", smoothed {smooth_loss:.4}"))
+        } else {
+            (format!("epoch {epoch}/{epochs}"), String::new())
+        };
         self.line(format_args!(
-            "{BOLD}epoch {epoch}/{epochs}{BOLD:#} training {train_loss:.4}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
+            "{BOLD}{place}{BOLD:#} training {train_loss:.4}{smoothed}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
              (perplexity {valid_perplexity:.3}, {valid_bits_per_char:.3} bits/char), {} characters/s, {}{best}",
             grouped(chars_per_second as u64),
             duration(seconds)
@@ -204,7 +239,16 @@ mod tests {
     fn introduction(max_steps: usize) -> Introduction {
         let (text, network) = ("a.txt".into(), "lstm".into());
         let (machine, run) = ("1 core".into(), "runs/a".into());
-        Introduction { text, network, machine, run, chars_per_batch: 6, max_steps, epochs: 3 }
+        Introduction {
+            text,
+            network,
+            machine,
+            run,
+            chars_per_batch: 6,
+            max_steps,
+            epochs: 3,
+            by_steps: false,
+        }
     }
 
     const STEP: StepReport = StepReport {
@@ -214,6 +258,7 @@ mod tests {
         batches: 10,
         step: 14,
         loss: 1.5,
+        smooth_loss: 1.6,
         chars_per_second: 3.0,
     };
 

@@ -36,6 +36,8 @@ pub struct CharRnnConfig {
     pub bias: Bias,
     /// Where parameters start.
     pub init: Init,
+    /// Where the biases of an LSTM's forget gates start instead, if it is given.
+    pub forget_bias: Option<f64>,
 }
 
 impl CharRnnConfig {
@@ -50,12 +52,23 @@ impl CharRnnConfig {
             dropout: 0.5,
             bias: Bias::Double,
             init: Init::PyTorch,
+            forget_bias: None,
         }
     }
 
     /// Draws the parameters: the embedding if there is one, the recurrent layers, the linear layer.
     pub fn init(&self, device: &Device, rng: &mut impl Rng) -> CharRnn {
-        let Self { vocab_size, cell, input, hidden_size, layers, dropout: _, bias, init } = *self;
+        let Self {
+            vocab_size,
+            cell,
+            input,
+            hidden_size,
+            layers,
+            dropout: _,
+            bias,
+            init,
+            forget_bias,
+        } = *self;
         let (embed, d_input) = match input {
             InputEncoding::OneHot => (None, vocab_size),
             InputEncoding::Embedding(d) => {
@@ -68,10 +81,11 @@ impl CharRnnConfig {
             .with_layers(layers)
             .with_bias(bias)
             .with_init(init)
+            .with_forget_bias(forget_bias)
             .init(device, rng);
         let weight: Param<Tensor<2>> =
             init.param([vocab_size, hidden_size], hidden_size, device, rng);
-        let bias: Param<Tensor<1>> = init.param([vocab_size], hidden_size, device, rng);
+        let bias: Param<Tensor<1>> = init.bias(vocab_size, hidden_size, device, rng);
         CharRnn { embed, rnn, fc: crate::network::Output { weight, bias } }
     }
 }
@@ -91,8 +105,17 @@ pub(crate) struct Written {
 
 impl From<&CharRnnConfig> for Written {
     fn from(config: &CharRnnConfig) -> Self {
-        let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init: _ } =
-            *config;
+        let CharRnnConfig {
+            vocab_size,
+            cell,
+            input,
+            hidden_size,
+            layers,
+            dropout,
+            bias,
+            init: _,
+            forget_bias: _,
+        } = *config;
         let bias = match bias {
             Bias::Double => "double",
             Bias::Single => "single",
@@ -146,7 +169,8 @@ impl TryFrom<Written> for CharRnnConfig {
             return Err(format!("`dropout` cannot be {dropout}"));
         }
         let input = embedding.map_or(InputEncoding::OneHot, InputEncoding::Embedding);
-        let init = Init::PyTorch;
-        Ok(Self { vocab_size, cell, input, hidden_size, layers, dropout, bias, init })
+        // Of a model that is trained nobody asks where it started.
+        let (init, forget_bias) = (Init::PyTorch, None);
+        Ok(Self { vocab_size, cell, input, hidden_size, layers, dropout, bias, init, forget_bias })
     }
 }

@@ -19,7 +19,7 @@ pub enum Init {
         /// Not negative.
         bound: f64,
     },
-    /// Normal around zero.
+    /// Weights normal around zero, biases zero, as min-char-rnn has it.
     Normal {
         /// Standard deviation, not negative.
         std: f64,
@@ -27,7 +27,7 @@ pub enum Init {
 }
 
 impl Init {
-    /// Draws a parameter of the given shape.
+    /// Draws the weights of a parameter of the given shape.
     pub fn param<const D: usize>(
         self,
         shape: [usize; D],
@@ -36,12 +36,26 @@ impl Init {
         rng: &mut impl Rng,
     ) -> Param<Tensor<D>> {
         let len = shape.iter().product();
-        let values: Vec<f32> = match self {
+        let values = match self {
             Self::PyTorch => uniform(1.0 / (fan as f64).sqrt(), len, rng),
             Self::Uniform { bound } => uniform(bound, len, rng),
             Self::Normal { std } => normal(std, len, rng),
         };
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// Draws a bias of `len` numbers.
+    pub fn bias(
+        self,
+        len: usize,
+        fan: usize,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Param<Tensor<1>> {
+        match self {
+            Self::PyTorch | Self::Uniform { .. } => self.param([len], fan, device, rng),
+            Self::Normal { .. } => Param::from_tensor(Tensor::zeros([len], device)),
+        }
     }
 }
 

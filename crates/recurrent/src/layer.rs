@@ -52,12 +52,18 @@ pub struct RecurrentLayerConfig {
     pub bias: Bias,
     /// Where parameters start.
     pub init: Init,
+    /// Where the bias of an LSTM's forget gate starts instead, if it is given: `b_ih` at this
+    /// number and `b_hh` at zero. Nothing to other cells, and to layers without a bias.
+    ///
+    /// At 1 a layer begins by keeping most of what its cells hold, and gradients reach further
+    /// back (Gers, Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever 2015).
+    pub forget_bias: Option<f64>,
 }
 
 impl RecurrentLayerConfig {
     /// Draws the parameters, in PyTorch's order: `W_ih`, `W_hh`, `b_ih`, `b_hh`.
     pub fn init(&self, device: &Device, rng: &mut impl Rng) -> RecurrentLayer {
-        let Self { cell, d_input, d_hidden, bias, init } = *self;
+        let Self { cell, d_input, d_hidden, bias, init, forget_bias } = *self;
         let rows = cell.gates() * d_hidden;
         let weight_ih = init.param([rows, d_input], d_hidden, device, rng);
         let weight_hh = init.param([rows, d_hidden], d_hidden, device, rng);
@@ -66,10 +72,25 @@ impl RecurrentLayerConfig {
             Bias::Single => (true, false),
             Bias::Without => (false, false),
         };
-        let bias_ih = with_ih.then(|| init.param([rows], d_hidden, device, rng));
-        let bias_hh = with_hh.then(|| init.param([rows], d_hidden, device, rng));
+        let mut bias = |forget: Option<f64>| {
+            let drawn = init.bias(rows, d_hidden, device, rng);
+            match forget.filter(|_| cell == Cell::Lstm) {
+                Some(forget) => with_forget_gate_at(forget, drawn, d_hidden),
+                None => drawn,
+            }
+        };
+        let bias_ih = with_ih.then(|| bias(forget_bias));
+        let bias_hh = with_hh.then(|| bias(forget_bias.map(|_| 0.0)));
         RecurrentLayer { weight_ih, weight_hh, bias_ih, bias_hh, cell }
     }
+}
+
+/// The bias `[4H]` of an LSTM with the second of its gates (i, f, g, o) all at one number.
+fn with_forget_gate_at(number: f64, bias: Param<Tensor<1>>, h: usize) -> Param<Tensor<1>> {
+    let bias = bias.val();
+    let gate = Tensor::full([h], number, &bias.device());
+    let (before, after) = (bias.clone().narrow(0, 0, h), bias.narrow(0, 2 * h, 2 * h));
+    Param::from_tensor(Tensor::cat(vec![before, gate, after], 0).detach())
 }
 
 /// One recurrent layer; its parameters are those of a layer of `torch.nn.LSTM`, `GRU` or `RNN`.

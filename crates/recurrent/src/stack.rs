@@ -22,12 +22,15 @@ pub struct RecurrentConfig {
     pub bias: Bias,
     /// Where parameters start.
     pub init: Init,
+    /// Where the bias of an LSTM's forget gate starts instead (see [`RecurrentLayerConfig`]).
+    pub forget_bias: Option<f64>,
 }
 
 impl RecurrentConfig {
     /// One layer with two biases and PyTorch's initialisation.
     pub fn new(cell: Cell, d_input: usize, d_hidden: usize) -> Self {
-        Self { cell, d_input, d_hidden, layers: 1, bias: Bias::Double, init: Init::PyTorch }
+        let (bias, init) = (Bias::Double, Init::PyTorch);
+        Self { cell, d_input, d_hidden, layers: 1, bias, init, forget_bias: None }
     }
 
     /// Sets the number of layers L.
@@ -45,13 +48,19 @@ impl RecurrentConfig {
         Self { init, ..self }
     }
 
+    /// Sets where the bias of an LSTM's forget gate starts.
+    pub fn with_forget_bias(self, forget_bias: Option<f64>) -> Self {
+        Self { forget_bias, ..self }
+    }
+
     /// Draws the parameters, layer by layer.
     pub fn init(&self, device: &Device, rng: &mut impl Rng) -> Recurrent {
-        let Self { cell, d_input, d_hidden, layers, bias, init } = *self;
+        let Self { cell, d_input, d_hidden, layers, bias, init, forget_bias } = *self;
         let layers = (0..layers)
             .map(|layer| {
                 let d_input = if layer == 0 { d_input } else { d_hidden };
-                RecurrentLayerConfig { cell, d_input, d_hidden, bias, init }.init(device, rng)
+                RecurrentLayerConfig { cell, d_input, d_hidden, bias, init, forget_bias }
+                    .init(device, rng)
             })
             .collect();
         Recurrent { layers }

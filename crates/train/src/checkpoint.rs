@@ -24,7 +24,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::CheckpointError;
+use crate::schedule::Plateau;
+use crate::{CheckpointError, exact};
 
 /// How many checkpoints stay on disk.
 const KEPT: usize = 2;
@@ -41,36 +42,69 @@ pub(crate) struct Place {
     pub batch: usize,
     /// Steps taken in the whole run.
     pub step: usize,
-    /// Sum of the losses of the epoch's batches.
-    pub loss_sum: f64,
+    /// What has been trained since the last evaluation that counts.
+    pub since: Since,
+    /// Evaluations that count, those that the settings ask for.
+    pub evaluations: usize,
+    /// The step of the last of them.
+    pub evaluated: usize,
+    /// The step of the last evaluation of all. One that training ends with between two others is
+    /// not repeated, and leaves no trace when training goes on.
+    pub measured: usize,
     /// Learning rate of the last step.
+    #[serde(with = "exact")]
     pub learning_rate: f64,
-    /// Time that training the epoch's batches took.
-    pub train_seconds: f64,
+    /// What the schedule remembers.
+    pub plateau: Plateau,
+    /// The loss as min-char-rnn smooths it.
+    #[serde(with = "exact")]
+    pub smooth_loss: f64,
     /// Time that the run took.
     pub seconds: f64,
     /// Lowest validation loss.
+    #[serde(with = "exact::option")]
     pub best: Option<f64>,
-    /// Epochs since then.
+    /// Evaluations since then.
     pub stale: usize,
     /// Of the text.
     pub text_sha256: String,
 }
 
+/// Some of a run's steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Since {
+    /// How many.
+    pub steps: usize,
+    /// Sum of their losses.
+    #[serde(with = "exact")]
+    pub loss_sum: f64,
+    /// Time that they took.
+    pub seconds: f64,
+}
+
 impl Place {
-    pub fn start(text_sha256: &str) -> Self {
+    /// The start, where each of V characters seems as likely as another.
+    pub fn start(text_sha256: &str, vocab_size: usize) -> Self {
         Self {
             epoch: 1,
             batch: 0,
             step: 0,
-            loss_sum: 0.0,
+            since: Since::default(),
+            evaluations: 0,
+            evaluated: 0,
+            measured: 0,
             learning_rate: 0.0,
-            train_seconds: 0.0,
+            plateau: Plateau::default(),
+            smooth_loss: (vocab_size as f64).ln(),
             seconds: 0.0,
             best: None,
             stale: 0,
             text_sha256: text_sha256.to_string(),
         }
+    }
+
+    pub fn epoch_of_last_step(&self) -> usize {
+        if self.batch == 0 { self.epoch - 1 } else { self.epoch }
     }
 }
 

@@ -4,6 +4,8 @@ use charloom_data::{BatchConfig, Fractions};
 use charloom_infer::Sampling;
 use charloom_model::CharRnnConfig;
 
+use crate::{Optimizer, Schedule};
+
 /// Everything that decides what is trained and how.
 #[derive(Clone, Debug)]
 pub struct TrainConfig {
@@ -21,11 +23,19 @@ pub struct TrainConfig {
     pub seed: u64,
     /// How gradients become steps.
     pub optimizer: Optimizer,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
     /// What large gradients are cut to.
     pub clip: Clip,
-    /// Epochs without a better validation loss after which training ends; 0 means never.
+    /// What the gradients are of.
+    pub loss: Loss,
+    /// What becomes of the carried state when an epoch begins.
+    pub state: StateAtEpoch,
+    /// When the model is validated.
+    pub eval_every: EvalEvery,
+    /// Evaluations without a better validation loss after which training ends; 0 means never.
     pub patience: usize,
-    /// The text written after each epoch.
+    /// The text written after each evaluation.
     pub sample: SampleConfig,
     /// What the text is called in the model file.
     pub text_name: String,
@@ -33,35 +43,58 @@ pub struct TrainConfig {
     pub toml: String,
 }
 
-/// How gradients become steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// Kingma and Ba 2015, as `torch.optim.Adam` computes it.
-    Adam {
-        /// Learning rate.
-        lr: f64,
-        /// Decay of the mean of the gradients.
-        beta1: f64,
-        /// Decay of the mean of their squares.
-        beta2: f64,
-        /// Added to the root of the latter.
-        eps: f64,
-        /// L2 penalty, added to the gradients.
-        weight_decay: f64,
-    },
+impl TrainConfig {
+    /// Steps of the whole training, if an epoch has so many batches.
+    pub fn steps(&self, batches: usize) -> usize {
+        let all = self.epochs.saturating_mul(batches);
+        if self.max_steps > 0 { all.min(self.max_steps) } else { all }
+    }
 }
 
-impl Optimizer {
-    /// Adam with PyTorch's defaults.
-    pub const fn adam(lr: f64) -> Self {
-        Self::Adam { lr, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
-    }
+/// What the gradients are of. Losses are reported in nats per character whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// The mean over the N·T characters of a batch.
+    #[default]
+    Mean,
+    /// The sum over the T characters of a row, and the mean over the N rows: T times as much. It is
+    /// what min-char-rnn and char-rnn take the gradients of.
+    Sum,
+}
 
-    /// The learning rate.
-    pub const fn lr(&self) -> f64 {
-        match *self {
-            Self::Adam { lr, .. } => lr,
+/// What becomes of the carried state when an epoch begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateAtEpoch {
+    /// It is zero again: each row is back at its first character.
+    #[default]
+    Reset,
+    /// It is carried on, as char-rnn does.
+    Carry,
+}
+
+/// When the model is validated, kept if it is the best, and writes a sample; the end of a training is
+/// always such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvalEvery {
+    /// After each so many epochs.
+    Epochs(usize),
+    /// After each so many steps.
+    Steps(usize),
+}
+
+impl EvalEvery {
+    /// Steps from one evaluation to the next, if an epoch has so many batches.
+    pub fn steps(self, batches: usize) -> usize {
+        match self {
+            Self::Epochs(epochs) => epochs.saturating_mul(batches),
+            Self::Steps(steps) => steps,
         }
+    }
+}
+
+impl Default for EvalEvery {
+    fn default() -> Self {
+        Self::Epochs(1)
     }
 }
 
@@ -77,7 +110,7 @@ pub enum Clip {
     Value(f64),
 }
 
-/// The text written after each epoch.
+/// The text written after each evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleConfig {
     /// What it goes on from.

@@ -76,8 +76,10 @@ impl RunFolder {
 
 /// Whether the training loop would end at once. It knows; here it is known without a loop.
 fn nothing_is_left(place: &Place, config: &TrainConfig) -> bool {
-    place.epoch > config.epochs
-        || (config.max_steps > 0 && place.step >= config.max_steps)
+    let steps_done =
+        place.epoch > config.epochs || (config.max_steps > 0 && place.step >= config.max_steps);
+    // What the last steps led to may have been left to measure.
+    (steps_done && place.measured == place.step)
         || (config.patience > 0 && place.stale >= config.patience)
 }
 

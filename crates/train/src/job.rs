@@ -4,8 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::Device;
 use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
@@ -18,10 +17,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::checkpoint::{Always, Place, Saved, Writer};
 use crate::metrics::StepMetric;
 use crate::observer::{Observer, Started};
-use crate::stream::StreamLoader;
+use crate::schedule::Rate;
+use crate::stream::{Carry, StreamLoader};
 use crate::trainee::Trainee;
 use crate::training::{Outcome, Training};
-use crate::{CheckpointError, Optimizer, RunFolder, TrainConfig, TrainError};
+use crate::{CheckpointError, RunFolder, StateAtEpoch, TrainConfig, TrainError};
 
 /// A training to be done.
 pub struct Job {
@@ -73,10 +73,11 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         Start::Fresh | Start::Resume => fresh(&mut rng),
         Start::From(model) => model.adapted(fresh(&mut rng), &vocab)?,
     };
-    let mut trainee = Trainee::new(network, model_config.dropout, config.clip);
-    let mut optimizer = optimizer(&config.optimizer);
-    let mut place = Place::start(corpus.sha256());
-    let mut carry = None;
+    let mut trainee =
+        Trainee::new(network, model_config.dropout, config.clip).with_loss(config.loss);
+    let mut optimizer = config.optimizer.init();
+    let mut place = Place::start(corpus.sha256(), vocab.len());
+    let mut carry = Carry::default();
     if matches!(start, Start::Resume) {
         let none = || CheckpointError::None { run: run.path().to_path_buf() };
         let saved = Saved::newest(&run.checkpoints())?.ok_or_else(none)?;
@@ -89,7 +90,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
             problem: error.to_string(),
         })?;
         optimizer = optimizer.load_record(moments);
-        carry = saved.carry(&device)?;
+        carry = Carry::of(saved.carry(&device)?);
         place = saved.place;
     }
     run.write_config(&config.toml)?;
@@ -106,9 +107,15 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     });
     let (writer, [parameters, moments, schedule]) = Writer::new(run.checkpoints());
     let plain = device.clone().inner();
-    let loader =
-        StreamLoader::new(train, device.clone(), config.seed, place.epoch, place.batch, carry);
-    let valid = StreamLoader::new(valid, plain, config.seed, 1, 0, None);
+    let steps = config.steps(train.len());
+    let rounds = steps.div_ceil(config.eval_every.steps(train.len()).max(1));
+    let (epoch, batch) = (place.epoch, place.batch);
+    let mut loader =
+        StreamLoader::new(train, device.clone(), config.seed, epoch, batch, carry.clone());
+    if config.state == StateAtEpoch::Carry {
+        loader = loader.endless();
+    }
+    let valid = StreamLoader::new(valid, plain, config.seed, 1, 0, Carry::default());
     let summary = Summary {
         text: Some(config.text_name.clone()),
         text_sha256: Some(corpus.sha256().to_string()),
@@ -117,8 +124,8 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     };
     let template =
         TrainedModel { network: trainee.valid().network, config: model_config, vocab, summary };
-    let epochs = config.epochs;
-    let lr = config.optimizer.lr();
+    let rate = Rate::new(config.optimizer.lr());
+    let scheduler = ModuleLrScheduler::new(rate.clone());
     #[allow(clippy::arc_with_non_send_sync, reason = "burn-train takes strategies in an Arc")]
     let training = Arc::new(Training {
         run: run.clone(),
@@ -128,6 +135,8 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         writer,
         observer: RefCell::new(observer),
         place: RefCell::new(place),
+        carry,
+        rate,
         ended: Cell::new(None),
     });
     SupervisedTraining::new(run.logs(), Arc::new(loader), Arc::new(valid))
@@ -144,8 +153,8 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         .with_checkpointing_strategy(Always)
         .with_application_logger(None)
         .renderer(renderer)
-        .num_epochs(epochs)
-        .launch(Learner::new(trainee, optimizer, lr));
+        .num_epochs(rounds)
+        .launch(Learner::new(trainee, optimizer, scheduler));
     training.ended.take().expect("the loop says how it ended")
 }
 
@@ -167,17 +176,4 @@ fn batches(corpus: &Corpus, config: &TrainConfig) -> Result<(Batches, Batches), 
             .map_err(|error| TrainError::Batches(error.in_part(part)))
     };
     Ok((of(Part::Train)?, of(Part::Valid)?))
-}
-
-fn optimizer(config: &Optimizer) -> ModuleOptimizer {
-    match *config {
-        Optimizer::Adam { lr: _, beta1, beta2, eps, weight_decay } => AdamConfig::new()
-            .with_beta_1(beta1 as f32)
-            .with_beta_2(beta2 as f32)
-            .with_epsilon(eps as f32)
-            .with_weight_decay(
-                (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32)),
-            )
-            .init(),
-    }
 }

@@ -9,7 +9,7 @@ pub trait Observer: Send {
     fn started(&mut self, _info: &Started) {}
     /// A step was taken.
     fn step(&mut self, _step: &StepReport) {}
-    /// An epoch was validated; `sample` is what the model writes now.
+    /// The model was validated; `sample` is what it writes now.
     fn epoch(&mut self, _epoch: &EpochReport, _sample: &str) {}
     /// A checkpoint stands on disk.
     fn saved(&mut self, _checkpoint: &Path) {}
@@ -54,11 +54,14 @@ pub struct StepReport {
     pub step: usize,
     /// Nats per character on this batch.
     pub loss: f64,
-    /// Training characters by training time, in this epoch.
+    /// The same, smoothed as min-char-rnn does: ln V at first, and at each step 0.999 of what it was
+    /// and 0.001 of the loss.
+    pub smooth_loss: f64,
+    /// Training characters by training time, since the last evaluation.
     pub chars_per_second: f64,
 }
 
-/// One epoch: a row of `metrics.csv`.
+/// One evaluation, after each epoch if nothing else was asked for: a row of `metrics.csv`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochReport {
     /// The epoch, from 1.
@@ -67,8 +70,10 @@ pub struct EpochReport {
     pub epochs: usize,
     /// Steps taken in the whole run.
     pub step: usize,
-    /// Mean over the epoch's batches, nats per character.
+    /// Mean over the batches since the last evaluation, nats per character.
     pub train_loss: f64,
+    /// The smoothed loss of the last step (see [`StepReport`]).
+    pub smooth_loss: f64,
     /// On the validation part, nats per character.
     pub valid_loss: f64,
     /// `exp(valid_loss)`.
@@ -77,10 +82,10 @@ pub struct EpochReport {
     pub valid_bits_per_char: f64,
     /// Of the last step.
     pub learning_rate: f64,
-    /// Training characters by training time.
+    /// Training characters by training time, since the last evaluation.
     pub chars_per_second: f64,
     /// Since the run began, validation and samples included, pauses not.
     pub seconds: f64,
-    /// Whether no epoch before had a lower validation loss.
+    /// Whether no evaluation before had a lower validation loss.
     pub best: bool,
 }

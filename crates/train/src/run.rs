@@ -98,7 +98,7 @@ impl RunFolder {
         self.path.join("model.safetensors")
     }
 
-    /// `metrics.csv`: a row an epoch.
+    /// `metrics.csv`: a row an evaluation.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.csv")
     }
@@ -120,13 +120,14 @@ impl RunFolder {
         write(&self.config(), toml.as_bytes())
     }
 
-    pub(crate) fn write_sample(&self, epoch: usize, text: &str) -> Result<(), RunError> {
-        let file = self.path.join("samples").join(format!("epoch-{epoch:03}.txt"));
+    /// Writes `samples/<name>.txt`.
+    pub(crate) fn write_sample(&self, name: &str, text: &str) -> Result<(), RunError> {
+        let file = self.path.join("samples").join(format!("{name}.txt"));
         write(&file, text.as_bytes())
     }
 
-    /// Adds a row to `metrics.csv`, in place of any rows from its epoch on.
-    pub(crate) fn write_metrics(&self, report: &EpochReport) -> Result<(), RunError> {
+    /// Adds a row to `metrics.csv`, in place of any rows after step `kept` of the run.
+    pub(crate) fn write_metrics(&self, report: &EpochReport, kept: usize) -> Result<(), RunError> {
         let path = self.metrics();
         let io = |error: csv::Error| failed("write", &path)(error.into());
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -134,7 +135,7 @@ impl RunFolder {
             let mut reader = csv::Reader::from_path(&path).map_err(io)?;
             for row in reader.deserialize::<Row>() {
                 let row = row.map_err(io)?;
-                if row.epoch < report.epoch {
+                if row.step <= kept {
                     writer.serialize(row).map_err(io)?;
                 }
             }
@@ -153,6 +154,7 @@ impl From<&EpochReport> for Row {
             epochs: _,
             step,
             train_loss,
+            smooth_loss: _,
             valid_loss,
             valid_perplexity,
             valid_bits_per_char,

@@ -42,46 +42,64 @@ pub struct StreamBatch {
     pub seed: u64,
 }
 
-/// A loader of one pass after another over the same batches, each pass with a state of its own.
+/// A loader of one pass after another over the same batches.
 pub struct StreamLoader {
     loader: Arc<dyn DataLoader<CharBatch>>,
     seed: u64,
     /// The pass that comes next.
     epoch: AtomicUsize,
-    /// What the next pass begins with; the ones after it begin with zeros.
-    state: Mutex<Option<State>>,
+    /// What the next pass begins with.
+    carry: Mutex<Carry>,
+    /// Whether all passes have one carry; else the ones after the next have new ones.
+    endless: bool,
 }
 
 impl StreamLoader {
-    /// Begins with epoch `epoch`, at batch `batch` of it, in state `state` (zero if there is none).
+    /// Begins with epoch `epoch`, at batch `batch` of it, with what `carry` holds. Each pass after it
+    /// begins with zeros.
     pub fn new(
         batches: Batches,
         device: Device,
         seed: u64,
         epoch: usize,
         batch: usize,
-        state: Option<State>,
+        carry: Carry,
     ) -> Self {
         let loader = Arc::new(BatchLoader::new(batches, device).start_at(batch));
-        Self { loader, seed, epoch: AtomicUsize::new(epoch), state: Mutex::new(state) }
+        let (epoch, carry) = (AtomicUsize::new(epoch), Mutex::new(carry));
+        Self { loader, seed, epoch, carry, endless: false }
     }
 
-    fn over(&self, loader: Arc<dyn DataLoader<CharBatch>>, state: Option<State>) -> Self {
+    /// The same, but each pass begins with the state that the one before ended in.
+    #[must_use]
+    pub fn endless(self) -> Self {
+        Self { endless: true, ..self }
+    }
+
+    fn over(&self, loader: Arc<dyn DataLoader<CharBatch>>, carry: Carry) -> Self {
         let epoch = AtomicUsize::new(self.epoch.load(Ordering::Relaxed));
-        Self { loader, seed: self.seed, epoch, state: Mutex::new(state) }
+        let (carry, endless) = (Mutex::new(carry), self.endless);
+        Self { loader, seed: self.seed, epoch, carry, endless }
     }
 
-    fn pending(&self) -> Option<State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn pending(&self) -> Carry {
+        self.carry.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl DataLoader<StreamBatch> for StreamLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StreamBatch> + 'a> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let carry = {
+            let mut next = self.carry.lock().unwrap_or_else(PoisonError::into_inner);
+            let carry = next.clone();
+            if !self.endless {
+                *next = Carry::default();
+            }
+            carry
+        };
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         let seed = mix(self.seed, epoch as u64);
-        Box::new(Iter { chars: self.loader.iter(), carry: Carry::of(state), seed })
+        Box::new(Iter { chars: self.loader.iter(), carry, seed })
     }
 
     fn num_items(&self) -> usize {
@@ -89,8 +107,8 @@ impl DataLoader<StreamBatch> for StreamLoader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StreamBatch>> {
-        let state = self.pending().map(|state| state.to_device(device));
-        Arc::new(self.over(self.loader.to_device(device), state))
+        let state = self.pending().get().map(|state| state.to_device(device));
+        Arc::new(self.over(self.loader.to_device(device), Carry::of(state)))
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StreamBatch>> {

@@ -7,8 +7,8 @@ use burn::tensor::ExecutionError;
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use charloom_model::{CharRnn, Dropout};
 
-use crate::Clip;
 use crate::stream::StreamBatch;
+use crate::{Clip, Loss};
 
 /// A network in training.
 #[derive(Module, Debug)]
@@ -18,6 +18,8 @@ pub struct Trainee {
     dropout: f64,
     #[module(skip)]
     clip: Clip,
+    #[module(skip)]
+    loss: Loss,
 }
 
 /// What came of one batch.
@@ -40,7 +42,13 @@ impl ItemLazy for StepOutput {
 impl Trainee {
     /// Trains `network` with dropout of the given probability and gradients cut as `clip` says.
     pub fn new(network: CharRnn, dropout: f64, clip: Clip) -> Self {
-        Self { network, dropout, clip }
+        Self { network, dropout, clip, loss: Loss::Mean }
+    }
+
+    /// Sets what the gradients are of: the mean if nothing is said.
+    #[must_use]
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 }
 
@@ -57,7 +65,10 @@ impl TrainStep for Trainee {
         let (loss, state) =
             self.network.loss(chars.inputs.clone(), chars.targets.clone(), state, Some(dropout));
         carry.put(state);
-        let grads = loss.backward();
+        let grads = match self.loss {
+            Loss::Mean => loss.backward(),
+            Loss::Sum => loss.clone().mul_scalar(t as f64).backward(),
+        };
         let loss = loss.try_into_scalar::<f64>().unwrap_or(f64::NAN);
         TrainOutput::new(self, grads, StepOutput { loss, chars: n * t, seconds: 0.0 })
     }

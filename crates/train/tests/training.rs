@@ -5,7 +5,8 @@ mod runs;
 use burn::prelude::*;
 use charloom_infer::Sampling;
 use charloom_train::{
-    CheckpointError, Clip, Optimizer, Outcome, RunError, RunFolder, Start, TrainError,
+    CheckpointError, Clip, EvalEvery, Loss, Optimizer, Outcome, RunError, RunFolder, Start,
+    StateAtEpoch, TrainError,
 };
 use runs::{Run, config, text};
 
@@ -231,4 +232,79 @@ fn run_folders_are_never_overwritten_and_the_newest_is_found() {
     let second = RunFolder::create(home.path(), "b").unwrap();
     std::fs::write(second.config(), "").unwrap();
     assert_eq!(RunFolder::newest(home.path()).unwrap(), Some(second));
+}
+
+#[test]
+fn an_evaluation_after_so_many_steps_is_of_what_was_trained_since_the_last() {
+    let run = Run::new("steps");
+    run.train(config(|config| config.eval_every = EvalEvery::Steps(10)), &Device::flex()).unwrap();
+    let told = run.told.lock().unwrap();
+    let places: Vec<_> = told.epochs.iter().map(|told| (told.epoch, told.step)).collect();
+    assert_eq!(places, [(1, 10), (1, 20), (2, 30), (2, 40), (2, 48)]);
+    let mean: f64 = told.steps[20..30].iter().map(|step| step.loss).sum::<f64>() / 10.0;
+    assert!((told.epochs[2].train_loss - mean).abs() < 1e-12);
+    assert_eq!(run.rows().len(), 6);
+    let sample = run.folder.path().join("samples/step-00000030.txt");
+    assert_eq!(std::fs::read_to_string(sample).unwrap(), told.samples[2]);
+    assert!(run.folder.path().join("logs/valid/epoch-5/Loss.log").is_file());
+}
+
+#[test]
+fn the_smoothed_loss_begins_with_all_characters_alike() {
+    let run = Run::new("smooth");
+    run.train(config(|_| {}), &Device::flex()).unwrap();
+    let told = run.told.lock().unwrap();
+    let mut smooth = 6f64.ln();
+    for step in &told.steps {
+        smooth = smooth * 0.999 + step.loss * 0.001;
+        assert_eq!(step.smooth_loss, smooth);
+    }
+    assert_eq!(told.epochs[1].smooth_loss, smooth);
+}
+
+#[test]
+fn patience_counts_evaluations_wherever_they_fall() {
+    let run = Run::new("early");
+    let change = |config: &mut charloom_train::TrainConfig| {
+        (config.epochs, config.patience) = (50, 3);
+        config.eval_every = EvalEvery::Steps(5);
+        config.optimizer = Optimizer::adam(0.5);
+    };
+    let outcome = run.train(config(change), &Device::flex()).unwrap();
+    let told = run.told.lock().unwrap();
+    let Outcome::StoppedEarly { best_valid_loss, step, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    let best = told.epochs.iter().position(|e| Some(e.valid_loss) == best_valid_loss).unwrap();
+    assert_eq!(told.epochs.len(), best + 1 + 3);
+    assert_eq!(step, 5 * told.epochs.len());
+}
+
+#[test]
+fn a_carried_state_changes_nothing_before_the_second_epoch() {
+    let losses = [StateAtEpoch::Reset, StateAtEpoch::Carry].map(|state| {
+        let run = Run::new("state");
+        run.train(config(|config| config.state = state), &Device::flex()).unwrap();
+        run.losses()
+    });
+    assert_eq!(losses[0][..24], losses[1][..24]);
+    assert_ne!(losses[0][24], losses[1][24]);
+}
+
+/// With plain gradient descent T times the gradient is T times the rate.
+#[test]
+fn summed_losses_have_as_many_times_the_gradient_as_a_row_has_characters() {
+    let losses = [(Loss::Mean, 0.4), (Loss::Sum, 0.05)].map(|(loss, lr)| {
+        let run = Run::new("loss");
+        let change = |config: &mut charloom_train::TrainConfig| {
+            (config.loss, config.clip) = (loss, Clip::None);
+            config.optimizer = Optimizer::sgd(lr);
+        };
+        run.train(config(change), &Device::flex()).unwrap();
+        run.losses()
+    });
+    for (step, (mean, sum)) in losses[0].iter().zip(&losses[1]).enumerate() {
+        assert!((mean - sum).abs() < 1e-4, "step {step}: {mean} {sum}");
+    }
+    assert!(losses[0][47] < losses[0][0] - 0.1, "{losses:?}");
 }

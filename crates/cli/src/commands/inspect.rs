@@ -75,8 +75,17 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
 /// What a network is made of, in a line.
 pub fn network_line(config: &CharRnnConfig) -> String {
     // A file doesn't tell where the parameters started.
-    let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init: _ } =
-        config;
+    let CharRnnConfig {
+        vocab_size,
+        cell,
+        input,
+        hidden_size,
+        layers,
+        dropout,
+        bias,
+        init: _,
+        forget_bias: _,
+    } = config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
         InputEncoding::Embedding(size) => format!("embeddings of {size}"),

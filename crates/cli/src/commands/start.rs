@@ -83,6 +83,7 @@ fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
         dropout: _,
         bias,
         init: _,
+        forget_bias: _,
     } = config;
     let input = match input {
         InputEncoding::OneHot => "\"one-hot\"".to_owned(),

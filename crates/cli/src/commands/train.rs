@@ -7,8 +7,8 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use charloom_data::{BatchConfig, BatchError, Corpus, Fractions};
 use charloom_train::{
-    CheckpointError, Job, Outcome, RunError, RunFolder, SampleConfig, Silent, Start, TrainConfig,
-    TrainError,
+    CheckpointError, EvalEvery, Job, Outcome, RunError, RunFolder, SampleConfig, Silent, Start,
+    TrainConfig, TrainError,
 };
 
 use super::model::{find_run, load, run_failure};
@@ -190,8 +190,12 @@ pub fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
         max_steps,
         patience,
         seed,
+        eval_every,
         optimizer,
         clip,
+        schedule,
+        loss,
+        state,
         sample,
     } = resolved;
     TrainConfig {
@@ -202,7 +206,11 @@ pub fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
         max_steps,
         seed,
         optimizer,
+        schedule,
         clip,
+        loss,
+        state,
+        eval_every,
         patience,
         sample: SampleConfig {
             sampling: sample.sampling(),
@@ -234,6 +242,7 @@ pub fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) 
         chars_per_batch: resolved.batch.batch_size * resolved.batch.seq_length,
         max_steps: resolved.max_steps,
         epochs: resolved.epochs,
+        by_steps: matches!(resolved.eval_every, EvalEvery::Steps(_)),
     }
 }
 

@@ -235,8 +235,13 @@ impl<'a> Found<'a> {
 
     /// Says what the value must be, and what it is.
     pub fn must_be(&self, what: impl fmt::Display) -> Failure {
+        self.is(format_args!("must be {what}, not `{}`", self.value()))
+    }
+
+    /// Says something about the key.
+    pub fn is(&self, what: impl fmt::Display) -> Failure {
         let place = self.source.place(self.given.span().start, Some(self.key));
-        Failure::request(format!("{place} must be {what}, not `{}`", self.value()))
+        Failure::request(format!("{place} {what}"))
     }
 
     /// Says where the value is from, unless it is a default.

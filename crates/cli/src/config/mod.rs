@@ -5,6 +5,7 @@
 //! need no more checking; [`show()`] prints those as a settings file again.
 
 mod layer;
+mod optimizer;
 mod raw;
 mod resolve;
 mod show;

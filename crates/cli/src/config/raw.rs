@@ -70,13 +70,13 @@ section!(
 
 section!(
     RawModel, Model, Found<'a>, "model", "the section `[model]`",
-    { cell, input, hidden_size, layers, dropout, bias, init };
+    { cell, input, hidden_size, layers, dropout, bias, init, forget_bias };
     |raw| &raw.model, always
 );
 
 section!(
     RawTrain, Train, Found<'a>, "train", "the section `[train]`",
-    { epochs, max_steps, patience, seed, clip, schedule, loss, state }, { optimizer: RawOptimizer };
+    { epochs, max_steps, patience, seed, eval_every, clip, schedule, loss, state }, { optimizer: RawOptimizer };
     |raw| &raw.train, always
 );
 
@@ -84,7 +84,9 @@ section!(
 section!(
     RawOptimizer, Optimizer, Option<Found<'a>>, "train.optimizer",
     "a table such as `{ name = \"adam\", lr = 1e-3 }`",
-    { name, lr, beta1, beta2, eps, weight_decay };
+    {
+        name, lr, beta1, beta2, alpha, momentum, dampening, nesterov, centered, lr_decay, eps, form, weight_decay
+    };
     |raw| &raw.train.optimizer, std::convert::identity
 );
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use charloom_data::{BatchConfig, Fractions, LastTarget};
 use charloom_infer::{Filter, Sampling};
 use charloom_model::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
-use charloom_train::{Clip, Optimizer};
+use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Schedule, StateAtEpoch};
 
-use super::layer::{Found, Layers};
-use super::raw;
+use super::layer::Layers;
 use super::value::{Form, Reals};
+use super::{optimizer, raw};
 use crate::report::Result;
 
 /// Settings, every one in its range. The model's vocabulary size is left at 0: the text will tell.
@@ -23,8 +23,12 @@ pub struct Resolved {
     pub max_steps: usize,
     pub patience: usize,
     pub seed: u64,
+    pub eval_every: EvalEvery,
     pub optimizer: Optimizer,
     pub clip: Clip,
+    pub schedule: Schedule,
+    pub loss: Loss,
+    pub state: StateAtEpoch,
     pub sample: Sample,
 }
 
@@ -66,15 +70,11 @@ const MANY: i64 = 1_000_000_000;
 pub fn resolve(layers: &Layers) -> Result<Resolved> {
     let (text, fractions, batch) = data(raw::Data::of(layers.all()))?;
     let model = model(raw::Model::of(layers.all()))?;
-    let optimizer = optimizer(raw::Optimizer::of(layers.of_optimizer()))?;
+    let optimizer = optimizer::resolve(raw::Optimizer::of(layers.of_optimizer()))?;
     let sample = sample(layers)?;
 
-    let raw::Train { epochs, max_steps, patience, seed, clip, schedule, loss, state } =
+    let raw::Train { epochs, max_steps, patience, seed, eval_every, clip, schedule, loss, state } =
         raw::Train::of(layers.all());
-    // There is one of each so far; they are read so that a typing error is noticed.
-    schedule.one_of(&[("constant", ())])?;
-    loss.one_of(&[("mean", ())])?;
-    state.one_of(&[("reset", ())])?;
     Ok(Resolved {
         text,
         fractions,
@@ -84,27 +84,103 @@ pub fn resolve(layers: &Layers) -> Result<Resolved> {
         max_steps: max_steps.whole(0..=MANY)?,
         patience: patience.whole(0..=MANY)?,
         seed: seed.whole(0..=i64::MAX)? as u64,
+        eval_every: eval_every.word_or_table(
+            &[],
+            &[
+                Form {
+                    key: "epochs",
+                    legal: COUNT,
+                    beside: &[],
+                    read: |table| table.whole("epochs", 1..=MANY).map(EvalEvery::Epochs),
+                },
+                Form {
+                    key: "steps",
+                    legal: COUNT,
+                    beside: &[],
+                    read: |table| table.whole("steps", 1..=MANY).map(EvalEvery::Steps),
+                },
+            ],
+        )?,
         optimizer,
         clip: clip.word_or_table(
             &[("none", Clip::None)],
             &[
                 Form {
                     key: "norm",
-                    legal: ABOVE_ZERO,
-                    read: |v| Reals::LIMIT.read(v).map(Clip::Norm),
+                    legal: Reals::LIMIT.words,
+                    beside: &[],
+                    read: |table| table.real("norm", Reals::LIMIT).map(Clip::Norm),
                 },
                 Form {
                     key: "value",
-                    legal: ABOVE_ZERO,
-                    read: |v| Reals::LIMIT.read(v).map(Clip::Value),
+                    legal: Reals::LIMIT.words,
+                    beside: &[],
+                    read: |table| table.real("value", Reals::LIMIT).map(Clip::Value),
                 },
             ],
         )?,
+        schedule: schedule.word_or_table(&[("constant", Schedule::Constant)], SCHEDULES)?,
+        loss: loss.one_of(&[("mean", Loss::Mean), ("sum", Loss::Sum)])?,
+        state: state.one_of(&[("reset", StateAtEpoch::Reset), ("carry", StateAtEpoch::Carry)])?,
         sample,
     })
 }
 
-const ABOVE_ZERO: &str = "a number above 0, up to 1000000";
+/// In words, from 1 to [`MANY`].
+const COUNT: &str = "a whole number from 1 to 1000000000";
+
+const SCHEDULES: &[Form<Schedule>] = &[
+    Form {
+        key: "exponential",
+        legal: Reals::PROBABILITY.words,
+        beside: &[("from_epoch", COUNT)],
+        read: |table| {
+            let gamma = table.real("exponential", Reals::PROBABILITY)?;
+            let from_epoch = table.whole_or("from_epoch", 1..=MANY, 1)?;
+            Some(Schedule::Exponential { gamma, from_epoch })
+        },
+    },
+    Form {
+        key: "step",
+        legal: Reals::PROBABILITY.words,
+        beside: &[("every", COUNT), ("from_epoch", COUNT)],
+        read: |table| {
+            let gamma = table.real("step", Reals::PROBABILITY)?;
+            let every = table.whole("every", 1..=MANY)?;
+            let from_epoch = table.whole_or("from_epoch", 1..=MANY, every)?;
+            Some(Schedule::Step { gamma, every, from_epoch })
+        },
+    },
+    Form {
+        key: "linear",
+        legal: Reals::SMALL.words,
+        beside: &[],
+        read: |table| {
+            let end_factor = table.real("linear", Reals::SMALL)?;
+            Some(Schedule::Linear { end_factor })
+        },
+    },
+    Form {
+        key: "cosine",
+        legal: Reals::SMALL.words,
+        beside: &[("warmup_steps", "a whole number from 0 to 1000000000")],
+        read: |table| {
+            let end_factor = table.real("cosine", Reals::SMALL)?;
+            let warmup_steps = table.whole_or("warmup_steps", 0..=MANY, 0)?;
+            Some(Schedule::Cosine { end_factor, warmup_steps })
+        },
+    },
+    Form {
+        key: "plateau",
+        legal: Reals::PROPER_FRACTION.words,
+        beside: &[("patience", "a whole number from 0 to 1000000000")],
+        read: |table| {
+            let factor = table.real("plateau", Reals::PROPER_FRACTION)?;
+            let patience = table.whole_or("patience", 0..=MANY, 10)?;
+            Some(Schedule::Plateau { factor, patience })
+        },
+    },
+];
 
 fn data(section: raw::Data<'_>) -> Result<(PathBuf, Fractions, BatchConfig)> {
     let raw::Data { text, valid_fraction, test_fraction, batch_size, seq_length, last_target } =
@@ -128,8 +204,8 @@ fn data(section: raw::Data<'_>) -> Result<(PathBuf, Fractions, BatchConfig)> {
 }
 
 fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
-    let raw::Model { cell, input, hidden_size, layers, dropout, bias, init } = section;
-    Ok(CharRnnConfig {
+    let raw::Model { cell, input, hidden_size, layers, dropout, bias, init, forget_bias } = section;
+    let model = CharRnnConfig {
         vocab_size: 0,
         cell: cell.one_of(&[
             ("lstm", Cell::Lstm),
@@ -142,10 +218,8 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
             &[Form {
                 key: "embedding",
                 legal: "a whole number from 1 to 65536",
-                read: |value| {
-                    let size = value.as_integer().filter(|size| (1..=MOST).contains(size))?;
-                    Some(InputEncoding::Embedding(size as usize))
-                },
+                beside: &[],
+                read: |table| table.whole("embedding", 1..=MOST).map(InputEncoding::Embedding),
             }],
         )?,
         hidden_size: hidden_size.whole(1..=MOST)?,
@@ -161,36 +235,39 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
             &[
                 Form {
                     key: "uniform",
-                    legal: ABOVE_ZERO,
-                    read: |value| Reals::LIMIT.read(value).map(|bound| Init::Uniform { bound }),
+                    legal: Reals::LIMIT.words,
+                    beside: &[],
+                    read: |table| {
+                        let bound = table.real("uniform", Reals::LIMIT)?;
+                        Some(Init::Uniform { bound })
+                    },
                 },
                 Form {
                     key: "normal",
-                    legal: ABOVE_ZERO,
-                    read: |value| Reals::LIMIT.read(value).map(|std| Init::Normal { std }),
+                    legal: Reals::LIMIT.words,
+                    beside: &[],
+                    read: |table| {
+                        let std = table.real("normal", Reals::LIMIT)?;
+                        Some(Init::Normal { std })
+                    },
                 },
             ],
         )?,
-    })
-}
-
-/// What isn't given has PyTorch's default.
-fn optimizer(section: raw::Optimizer<'_>) -> Result<Optimizer> {
-    let raw::Optimizer { name, lr, beta1, beta2, eps, weight_decay } = section;
-    if let Some(name) = name {
-        name.one_of(&[("adam", ())])?;
-    }
-    let real = |found: Option<Found<'_>>, legal, default| match found {
-        Some(found) => found.real(legal),
-        None => Ok(default),
+        forget_bias: forget_bias.word_or_real(&[("none", None)], Reals::BIAS, Some)?,
     };
-    Ok(Optimizer::Adam {
-        lr: real(lr, Reals::RATE, 1e-3)?,
-        beta1: real(beta1, Reals::FRACTION, 0.9)?,
-        beta2: real(beta2, Reals::FRACTION, 0.999)?,
-        eps: real(eps, Reals::SMALL, 1e-8)?,
-        weight_decay: real(weight_decay, Reals::SMALL, 0.0)?,
-    })
+    if model.forget_bias.is_some() {
+        let why = if model.cell != Cell::Lstm {
+            format!("where `model.cell` is `\"{}\"`: only an LSTM has a forget gate", model.cell)
+        } else if model.bias == Bias::Without {
+            "where `model.bias` is `\"none\"`: there is no bias to set".to_owned()
+        } else {
+            return Ok(model);
+        };
+        return Err(forget_bias
+            .is(format_args!("must be `\"none\"` {why}"))
+            .hint("`--set model.forget_bias=none` leaves it as `model.init` has it"));
+    }
+    Ok(model)
 }
 
 /// The section `[sample]` alone: generation needs no more.

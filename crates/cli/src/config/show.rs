@@ -5,11 +5,11 @@ use std::fmt;
 
 use charloom_data::LastTarget;
 use charloom_model::{Bias, CharRnnConfig, Init, InputEncoding};
-use charloom_train::{Clip, Optimizer};
+use charloom_train::{Clip, EvalEvery, Loss, Schedule, StateAtEpoch};
 
 use super::layer::Layers;
-use super::raw;
 use super::resolve::{Resolved, Sample};
+use super::{optimizer, raw};
 
 /// The settings as TOML, each with what it means, and where it is from unless it is a default.
 pub fn show(resolved: &Resolved, layers: &Layers) -> String {
@@ -22,8 +22,12 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         max_steps,
         patience,
         seed,
+        eval_every,
         optimizer,
         clip,
+        schedule,
+        loss,
+        state,
         sample,
     } = resolved;
     let CharRnnConfig {
@@ -35,6 +39,7 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         dropout,
         bias,
         init,
+        forget_bias,
     } = model;
     let Sample { prime, length, temperature, top_k, top_p } = sample;
 
@@ -93,6 +98,11 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         Init::Normal { std } => format!("{{ normal = {} }}", real(*std)),
     };
     page.key("model.init", init, "\"pytorch\", { uniform = A } or { normal = S }");
+    page.key(
+        "model.forget_bias",
+        forget_bias.map_or_else(|| quoted("none"), real),
+        "where the bias of an LSTM's forget gate starts instead, or \"none\"",
+    );
 
     page.section("train");
     page.key("train.epochs", epochs, "times that the training part is read");
@@ -104,18 +114,19 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     page.key(
         "train.patience",
         patience,
-        "epochs without a better validation loss that end it, 0 for never",
+        "evaluations without a better validation loss that end it, 0 for never",
     );
     page.key("train.seed", seed, "governs everything random");
-    let Optimizer::Adam { lr, beta1, beta2, eps, weight_decay } = *optimizer;
-    let [lr, beta1, beta2, eps, weight_decay] = [lr, beta1, beta2, eps, weight_decay].map(real);
+    let eval_every = match eval_every {
+        EvalEvery::Epochs(epochs) => format!("{{ epochs = {epochs} }}"),
+        EvalEvery::Steps(steps) => format!("{{ steps = {steps} }}"),
+    };
     page.key(
-        "train.optimizer",
-        format_args!(
-            "{{ name = \"adam\", lr = {lr}, beta1 = {beta1}, beta2 = {beta2}, eps = {eps}, weight_decay = {weight_decay} }}"
-        ),
-        "how gradients become steps",
+        "train.eval_every",
+        eval_every,
+        "from one evaluation (validation, sample, row of metrics) to the next",
     );
+    page.key("train.optimizer", optimizer::show(optimizer), "how gradients become steps");
     let clip = match clip {
         Clip::None => quoted("none"),
         Clip::Norm(limit) => format!("{{ norm = {} }}", real(*limit)),
@@ -126,13 +137,29 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         clip,
         "largest gradient: { norm = X } over all together, { value = X } for each, or \"none\"",
     );
-    page.key("train.schedule", quoted("constant"), "how the learning rate changes");
-    page.key("train.loss", quoted("mean"), "over a batch's characters");
-    page.key("train.state", quoted("reset"), "the carried state, when an epoch begins");
+    page.key("train.schedule", written(*schedule), "how the learning rate changes");
+    let loss = match loss {
+        Loss::Mean => "mean",
+        Loss::Sum => "sum",
+    };
+    page.key(
+        "train.loss",
+        quoted(loss),
+        "what is differentiated: \"mean\" of a batch's characters, or \"sum\" of a row's",
+    );
+    let state = match state {
+        StateAtEpoch::Reset => "reset",
+        StateAtEpoch::Carry => "carry",
+    };
+    page.key(
+        "train.state",
+        quoted(state),
+        "when an epoch begins, \"reset\" to zeros or \"carry\" what was reached",
+    );
 
     page.section("sample");
     page.key("sample.prime", quoted(prime), "what a sample goes on from");
-    page.key("sample.length", length, "characters to write after each epoch");
+    page.key("sample.length", length, "characters to write at each evaluation");
     page.key(
         "sample.temperature",
         real(*temperature),
@@ -147,8 +174,28 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     page.text
 }
 
+/// The schedule with all of its numbers.
+fn written(schedule: Schedule) -> String {
+    match schedule {
+        Schedule::Constant => quoted("constant"),
+        Schedule::Exponential { gamma, from_epoch } => {
+            format!("{{ exponential = {}, from_epoch = {from_epoch} }}", real(gamma))
+        }
+        Schedule::Step { gamma, every, from_epoch } => {
+            format!("{{ step = {}, every = {every}, from_epoch = {from_epoch} }}", real(gamma))
+        }
+        Schedule::Linear { end_factor } => format!("{{ linear = {} }}", real(end_factor)),
+        Schedule::Cosine { end_factor, warmup_steps } => {
+            format!("{{ cosine = {}, warmup_steps = {warmup_steps} }}", real(end_factor))
+        }
+        Schedule::Plateau { factor, patience } => {
+            format!("{{ plateau = {}, patience = {patience} }}", real(factor))
+        }
+    }
+}
+
 /// A float that TOML takes for one.
-fn real(number: f64) -> String {
+pub fn real(number: f64) -> String {
     format!("{number:?}")
 }
 
@@ -172,11 +219,25 @@ pub fn origins(layers: &Layers) -> HashMap<&'static str, String> {
     let (all, of_optimizer) = (layers.all(), layers.of_optimizer());
     let raw::Data { text, valid_fraction, test_fraction, batch_size, seq_length, last_target } =
         raw::Data::of(all);
-    let raw::Model { cell, input, hidden_size, layers, dropout, bias, init } = raw::Model::of(all);
-    let raw::Train { epochs, max_steps, patience, seed, clip, schedule, loss, state } =
+    let raw::Model { cell, input, hidden_size, layers, dropout, bias, init, forget_bias } =
+        raw::Model::of(all);
+    let raw::Train { epochs, max_steps, patience, seed, eval_every, clip, schedule, loss, state } =
         raw::Train::of(all);
-    let raw::Optimizer { name, lr, beta1, beta2, eps, weight_decay } =
-        raw::Optimizer::of(of_optimizer);
+    let raw::Optimizer {
+        name,
+        lr,
+        beta1,
+        beta2,
+        alpha,
+        momentum,
+        dampening,
+        nesterov,
+        centered,
+        lr_decay,
+        eps,
+        form,
+        weight_decay,
+    } = raw::Optimizer::of(of_optimizer);
     let raw::Sample { prime, length, temperature, top_k, top_p } = raw::Sample::of(all);
 
     let mut origins: HashMap<_, _> = [
@@ -193,10 +254,12 @@ pub fn origins(layers: &Layers) -> HashMap<&'static str, String> {
         dropout,
         bias,
         init,
+        forget_bias,
         epochs,
         max_steps,
         patience,
         seed,
+        eval_every,
         clip,
         schedule,
         loss,
@@ -211,10 +274,23 @@ pub fn origins(layers: &Layers) -> HashMap<&'static str, String> {
     .filter_map(|found| Some((found.key, found.origin()?)))
     .collect();
     // One line shows them all.
-    let mut of_optimizer: Vec<_> = [name, lr, beta1, beta2, eps, weight_decay]
-        .into_iter()
-        .filter_map(|found| found?.origin())
-        .collect();
+    let of_optimizer = [
+        name,
+        lr,
+        beta1,
+        beta2,
+        alpha,
+        momentum,
+        dampening,
+        nesterov,
+        centered,
+        lr_decay,
+        eps,
+        form,
+        weight_decay,
+    ];
+    let mut of_optimizer: Vec<_> =
+        of_optimizer.into_iter().filter_map(|found| found?.origin()).collect();
     of_optimizer.dedup();
     if !of_optimizer.is_empty() {
         origins.insert("train.optimizer", of_optimizer.join(" and "));

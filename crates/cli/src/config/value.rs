@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::layer::Found;
 use crate::report::Result;
@@ -11,7 +11,7 @@ use crate::report::Result;
 #[derive(Clone, Copy, Debug)]
 pub struct Reals {
     /// In words, with the bounds.
-    words: &'static str,
+    pub words: &'static str,
     holds: fn(f64) -> bool,
 }
 
@@ -34,6 +34,9 @@ impl Reals {
     /// 0 < x ≤ 1,000,000.
     pub const LIMIT: Self =
         Self { words: "a number above 0, up to 1000000", holds: |x| x > 0.0 && x <= 1e6 };
+    /// -100 ≤ x ≤ 100.
+    pub const BIAS: Self =
+        Self { words: "a number from -100 to 100", holds: |x| (-100.0..=100.0).contains(&x) };
     /// 0 ≤ x ≤ 100.
     pub const TEMPERATURE: Self =
         Self { words: "a number from 0 to 100", holds: |x| (0.0..=100.0).contains(&x) };
@@ -49,12 +52,50 @@ impl Reals {
     }
 }
 
-/// A table of one key that a value may be, as `{ norm = 5.0 }`.
+/// A table that a value may be, as `{ norm = 5.0 }`.
 pub struct Form<T> {
+    /// The key that it is known by.
     pub key: &'static str,
     /// What stands behind the key, in words.
     pub legal: &'static str,
-    pub read: fn(&Value) -> Option<T>,
+    /// Keys that may stand beside it, each with what stands behind it.
+    pub beside: &'static [(&'static str, &'static str)],
+    pub read: fn(Fields<'_>) -> Option<T>,
+}
+
+impl<T> Form<T> {
+    fn words(&self) -> String {
+        let first = (self.key, self.legal);
+        let keys = std::iter::once(&first).chain(self.beside);
+        let keys: Vec<_> = keys.map(|(key, legal)| format!("{key} = {legal}")).collect();
+        format!("`{{ {} }}`", keys.join(", "))
+    }
+
+    fn knows(&self, key: &str) -> bool {
+        key == self.key || self.beside.iter().any(|(beside, _)| *beside == key)
+    }
+}
+
+/// What stands in the table of a [`Form`].
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a>(&'a Table);
+
+impl Fields<'_> {
+    /// The real number behind `key`, if one of these stands there.
+    pub fn real(self, key: &str, legal: Reals) -> Option<f64> {
+        legal.read(self.0.get(key)?)
+    }
+
+    /// The whole number behind `key`, if one in this range stands there.
+    pub fn whole(self, key: &str, range: RangeInclusive<i64>) -> Option<usize> {
+        let whole = self.0.get(key)?.as_integer().filter(|whole| range.contains(whole))?;
+        usize::try_from(whole).ok()
+    }
+
+    /// The same, or `default` if the key isn't there.
+    pub fn whole_or(self, key: &str, range: RangeInclusive<i64>, default: usize) -> Option<usize> {
+        if self.0.contains_key(key) { self.whole(key, range) } else { Some(default) }
+    }
 }
 
 impl<'a> Found<'a> {
@@ -88,12 +129,33 @@ impl<'a> Found<'a> {
         self.word(words).ok_or_else(|| self.must_be(listed(words)))
     }
 
+    /// Yes or no.
+    pub fn boolean(self) -> Result<bool> {
+        self.value().as_bool().ok_or_else(|| self.must_be("`true` or `false`"))
+    }
+
+    /// One of a few words, or a real number.
+    pub fn word_or_real<T: Copy>(
+        self,
+        words: &[(&str, T)],
+        legal: Reals,
+        made: fn(f64) -> T,
+    ) -> Result<T> {
+        self.word(words).or_else(|| legal.read(self.value()).map(made)).ok_or_else(|| {
+            let words = words.iter().map(|(word, _)| format!("`\"{word}\"`"));
+            self.must_be(join_or(words.chain([legal.words.to_owned()]).collect()))
+        })
+    }
+
     /// One of a few words, or a table of one of a few forms.
     pub fn word_or_table<T: Copy>(self, words: &[(&str, T)], forms: &[Form<T>]) -> Result<T> {
         self.word(words).or_else(|| self.form(forms)).ok_or_else(|| {
+            // Among many forms, all the others would only hide the one that is meant.
+            if let Some(meant) = self.meant(forms).filter(|_| forms.len() > 2) {
+                return self.must_be(meant.words());
+            }
             let words = words.iter().map(|(word, _)| format!("`\"{word}\"`"));
-            let forms = forms.iter().map(|form| format!("`{{ {} = {} }}`", form.key, form.legal));
-            self.must_be(join_or(words.chain(forms).collect()))
+            self.must_be(join_or(words.chain(forms.iter().map(Form::words)).collect()))
         })
     }
 
@@ -102,10 +164,14 @@ impl<'a> Found<'a> {
         words.iter().find(|(word, _)| *word == typed).map(|&(_, meaning)| meaning)
     }
 
+    fn meant<T>(self, forms: &[Form<T>]) -> Option<&Form<T>> {
+        let table = self.value().as_table()?;
+        forms.iter().find(|form| table.contains_key(form.key))
+    }
+
     fn form<T>(self, forms: &[Form<T>]) -> Option<T> {
-        let table = self.value().as_table().filter(|table| table.len() == 1)?;
-        let (key, value) = table.iter().next()?;
-        forms.iter().find(|form| form.key == key).and_then(|form| (form.read)(value))
+        let (table, form) = (self.value().as_table()?, self.meant(forms)?);
+        table.keys().all(|key| form.knows(key)).then(|| (form.read)(Fields(table))).flatten()
     }
 }
 

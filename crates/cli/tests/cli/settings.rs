@@ -1,6 +1,6 @@
 //! `charloom config`, and settings that are wrong.
 
-use crate::world::World;
+use crate::world::{World, names};
 
 /// What is said about a settings file with this text.
 #[track_caller]
@@ -20,7 +20,7 @@ fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(refused("[train]\n\nepoch = 3\n"), @r"
     error: `my.toml`, line 3: unknown key `epoch`
 
-    hint: known here: `epochs`, `max_steps`, `patience`, `seed`, `clip`, `schedule`, `loss`, `state`, `optimizer`
+    hint: known here: `epochs`, `max_steps`, `patience`, `seed`, `eval_every`, `clip`, `schedule`, `loss`, `state`, `optimizer`
     ");
     insta::assert_snapshot!(refused("[training]\nepochs = 3\n"), @r"
     error: `my.toml`, line 1: unknown key `training`
@@ -28,9 +28,9 @@ fn an_unknown_key_is_named_with_its_line() {
     hint: known here: `data`, `model`, `train`, `sample`
     ");
     insta::assert_snapshot!(refused("[train]\noptimizer = { name = \"adam\", momentum = 0.9 }\n"), @r"
-    error: `my.toml`, line 2: unknown key `momentum`
+    error: `my.toml`, line 2: `train.optimizer.momentum` does not belong to `adam`
 
-    hint: known here: `name`, `lr`, `beta1`, `beta2`, `eps`, `weight_decay`
+    hint: `adam` has `lr`, `beta1`, `beta2`, `eps`, `weight_decay`
     ");
 }
 
@@ -103,9 +103,153 @@ fn a_value_out_of_range_is_named_with_the_range() {
 #[test]
 fn an_optimizer_that_there_is_not_is_told_which_there_are() {
     insta::assert_snapshot!(
-        refused("[train]\noptimizer = { name = \"sgd\" }"),
-        @r#"error: `my.toml`, line 2: `train.optimizer.name` must be `"adam"`, not `"sgd"`"#
+        refused("[train]\noptimizer = { name = \"adadelta\" }"),
+        @r#"error: `my.toml`, line 2: `train.optimizer.name` must be `"adam"`, `"adamw"`, `"sgd"`, `"rmsprop"` or `"adagrad"`, not `"adadelta"`"#
     );
+}
+
+#[test]
+fn a_key_of_another_optimizer_is_refused_by_name() {
+    for (typed, key, of) in [
+        ("{ name = \"adamw\", alpha = 0.9 }", "alpha", "`adamw`"),
+        ("{ name = \"sgd\", beta1 = 0.9 }", "beta1", "`sgd`"),
+        ("{ name = \"rmsprop\", nesterov = true }", "nesterov", "`rmsprop`"),
+        ("{ name = \"adagrad\", centered = true }", "centered", "`adagrad`"),
+        ("{ name = \"sgd\", form = \"min-char-rnn\" }", "form", "`sgd`"),
+        (
+            "{ name = \"adagrad\", form = \"min-char-rnn\", lr_decay = 0.1 }",
+            "lr_decay",
+            "`adagrad` with `form = \"min-char-rnn\"`",
+        ),
+    ] {
+        let message = refused(&format!("[train]\noptimizer = {typed}\n"));
+        let expected = format!(
+            "error: `my.toml`, line 2: `train.optimizer.{key}` does not belong to {of}\n\nhint: {of} has `lr`, "
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    insta::assert_snapshot!(
+        World::new().run("config show --set train.optimizer.momentum=0.9").fails(2),
+        @r"
+    error: `--set train.optimizer.momentum` does not belong to `adam`
+
+    hint: `adam` has `lr`, `beta1`, `beta2`, `eps`, `weight_decay`
+    "
+    );
+}
+
+#[test]
+fn a_forget_bias_needs_a_forget_gate_with_a_bias() {
+    insta::assert_snapshot!(refused("[model]\ncell = \"gru\"\nforget_bias = 1.0\n"), @r#"
+    error: `my.toml`, line 3: `model.forget_bias` must be `"none"` where `model.cell` is `"gru"`: only an LSTM has a forget gate
+
+    hint: `--set model.forget_bias=none` leaves it as `model.init` has it
+    "#);
+    insta::assert_snapshot!(refused("[model]\nforget_bias = 1\nbias = \"none\"\n"), @r#"
+    error: `my.toml`, line 2: `model.forget_bias` must be `"none"` where `model.bias` is `"none"`: there is no bias to set
+
+    hint: `--set model.forget_bias=none` leaves it as `model.init` has it
+    "#);
+}
+
+#[test]
+fn a_wrong_choice_of_training_is_told_what_a_right_one_is() {
+    for (text, message) in [
+        (
+            "[model]\nforget_bias = \"one\"",
+            "`model.forget_bias` must be `\"none\"` or a number from -100 to 100, not `\"one\"`",
+        ),
+        (
+            "[model]\ninit = { normal = 0.1, uniform = 0.1 }",
+            "`model.init` must be `\"pytorch\"`, `{ uniform = a number above 0, up to 1000000 }` or \
+             `{ normal = a number above 0, up to 1000000 }`, not `{ normal = 0.1, uniform = 0.1 }`",
+        ),
+        (
+            "[train]\nloss = \"total\"",
+            "`train.loss` must be `\"mean\"` or `\"sum\"`, not `\"total\"`",
+        ),
+        (
+            "[train]\nstate = \"keep\"",
+            "`train.state` must be `\"reset\"` or `\"carry\"`, not `\"keep\"`",
+        ),
+        (
+            "[train]\neval_every = 100",
+            "`train.eval_every` must be `{ epochs = a whole number from 1 to 1000000000 }` or \
+             `{ steps = a whole number from 1 to 1000000000 }`, not `100`",
+        ),
+        (
+            "[train]\neval_every = { steps = 0 }",
+            "`train.eval_every` must be `{ epochs = a whole number from 1 to 1000000000 }` or \
+             `{ steps = a whole number from 1 to 1000000000 }`, not `{ steps = 0 }`",
+        ),
+        (
+            "[train]\nschedule = { exponential = 1.5 }",
+            "`train.schedule` must be `{ exponential = a number above 0, up to 1, from_epoch = a whole number from 1 \
+             to 1000000000 }`, not `{ exponential = 1.5 }`",
+        ),
+        (
+            "[train]\nschedule = { step = 0.5 }",
+            "`train.schedule` must be `{ step = a number above 0, up to 1, every = a whole number from 1 to \
+             1000000000, from_epoch = a whole number from 1 to 1000000000 }`, not `{ step = 0.5 }`",
+        ),
+        (
+            "[train]\nschedule = { cosine = 0.1, warmup = 3 }",
+            "`train.schedule` must be `{ cosine = a number from 0 to 1, warmup_steps = a whole number from 0 to \
+             1000000000 }`, not `{ cosine = 0.1, warmup = 3 }`",
+        ),
+        (
+            "[train]\nschedule = { plateau = 1 }",
+            "`train.schedule` must be `{ plateau = a number above 0 and below 1, patience = a whole number from 0 to \
+             1000000000 }`, not `{ plateau = 1 }`",
+        ),
+        (
+            "[train.optimizer]\nname = \"sgd\"\nnesterov = true",
+            "`train.optimizer.nesterov` must be `false` where `momentum` is 0 or `dampening` is not, not `true`",
+        ),
+        (
+            "[train.optimizer]\nname = \"rmsprop\"\ncentered = 1",
+            "`train.optimizer.centered` must be `true` or `false`, not `1`",
+        ),
+        (
+            "[train.optimizer]\nname = \"adagrad\"\nform = \"torch\"",
+            "`train.optimizer.form` must be `\"pytorch\"` or `\"min-char-rnn\"`, not `\"torch\"`",
+        ),
+    ] {
+        let line = text.lines().count();
+        assert_eq!(refused(text), format!("error: `my.toml`, line {line}: {message}"));
+    }
+    let message = refused("[train]\nschedule = \"cosine\"");
+    for form in [
+        "`\"constant\"`",
+        "{ exponential = ",
+        "{ step = ",
+        "{ linear = ",
+        "{ cosine = ",
+        "{ plateau = ",
+    ] {
+        assert!(message.contains(form), "{message}");
+    }
+}
+
+#[test]
+fn every_choice_of_training_trains() {
+    let world = World::with_text();
+    for (number, choice) in [
+        "--set train.optimizer={name=\"sgd\",momentum=0.5} --set train.schedule={linear=0.1}",
+        "--set train.optimizer={name=\"rmsprop\"} --set train.schedule={exponential=0.9} --set train.loss=sum",
+        "--set train.optimizer={name=\"adagrad\",form=\"min-char-rnn\"} --set train.state=carry --epochs 2",
+        "--set train.optimizer={name=\"adamw\"} --set train.schedule={cosine=0,warmup_steps=9}",
+        "--set model.forget_bias=1 --set train.schedule={plateau=0.5,patience=0} --set train.eval_every={steps=20}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ran = world.train(&format!("--run r{number} {choice}")).succeeds();
+        let smoothed = ran.err.contains("step 20, epoch 1/1 training ") && ran.err.contains(", smoothed ");
+        assert_eq!(smoothed, choice.contains("steps=20"), "{}", ran.err);
+        world.run(&format!("config check runs/r{number}/config.toml")).succeeds();
+    }
+    assert_eq!(names(&world.path("runs/r4/samples")).len(), 5);
 }
 
 #[test]
@@ -148,7 +292,7 @@ fn a_bad_set_is_told_what_a_good_one_is() {
     insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
     error: `--set`: there is no key `model.width`
 
-    hint: known here: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`
+    hint: known here: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`, `forget_bias`
     ");
     insta::assert_snapshot!(world.run("config show --set epochs").fails(2), @r"
     error: `--set` needs `section.key=value`, not `epochs`

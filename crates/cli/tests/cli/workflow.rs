@@ -271,7 +271,7 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
 #[test]
 fn a_loss_that_is_no_number_ends_the_training_with_the_last_good_model() {
     let world = World::with_text();
-    let diverging = "--epochs 9 --lr 10 --set model.cell=relu --set model.init={normal=3} \
+    let diverging = "--epochs 9 --lr 10 --set model.cell=relu --set model.init={normal=100} \
                      --set train.clip=none --run wild";
     let message = world.train(diverging).fails(1);
     assert!(message.contains("error: the loss became "), "{message}");

@@ -67,8 +67,17 @@ impl Layout {
         };
         // Nobody drops anything while reading, and a training says for itself what it drops.
         let (dropout, init) = (0.0, Init::PyTorch);
-        let config =
-            CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout, bias, init };
+        let config = CharRnnConfig {
+            vocab_size,
+            cell,
+            input,
+            hidden_size,
+            layers,
+            dropout,
+            bias,
+            init,
+            forget_bias: None,
+        };
         let layout = Self { config, wrapped: wrapped.clone(), rnn, embed, fc };
         layout.check(tensors)?;
         Ok(layout)
@@ -109,8 +118,17 @@ impl Layout {
 
 /// The parameters of a network, under our names.
 fn needed(config: &CharRnnConfig) -> Vec<Named> {
-    let &CharRnnConfig { vocab_size, cell, input, hidden_size, layers, dropout: _, bias, init: _ } =
-        config;
+    let &CharRnnConfig {
+        vocab_size,
+        cell,
+        input,
+        hidden_size,
+        layers,
+        dropout: _,
+        bias,
+        init: _,
+        forget_bias: _,
+    } = config;
     let mut needed = Vec::new();
     let mut need = |name: String, shape: &[usize]| needed.push((name, shape.to_vec()));
     let mut width = vocab_size;

@@ -10,8 +10,8 @@ use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
 use charloom_infer::Sampling;
 use charloom_model::{CharRnnConfig, TrainedModel};
 use charloom_train::{
-    Clip, EpochReport, Job, Observer, Optimizer, Outcome, RunFolder, SampleConfig, Silent, Start,
-    StepReport, TrainConfig, TrainError, train,
+    Clip, EpochReport, EvalEvery, Job, Loss, Observer, Optimizer, Outcome, RunFolder, SampleConfig,
+    Schedule, Silent, Start, StateAtEpoch, StepReport, TrainConfig, TrainError, train,
 };
 
 /// A text with something to learn in it: 1,100 characters, 6 different ones.
@@ -29,7 +29,11 @@ pub fn config(change: impl FnOnce(&mut TrainConfig)) -> TrainConfig {
         max_steps: 0,
         seed: 3,
         optimizer: Optimizer::adam(1e-2),
+        schedule: Schedule::Constant,
         clip: Clip::Norm(5.0),
+        loss: Loss::Mean,
+        state: StateAtEpoch::Reset,
+        eval_every: EvalEvery::Epochs(1),
         patience: 0,
         sample: SampleConfig {
             prime: "ab".into(),

@@ -1,0 +1,170 @@
+//! A run that was stopped goes on as if it never had been, whatever it was told.
+
+mod runs;
+
+use burn::prelude::*;
+use charloom_model::{Bias, Cell, Init};
+use charloom_train::{
+    Clip, EvalEvery, Loss, Optimizer, Outcome, Schedule, StateAtEpoch, TrainConfig,
+};
+use runs::{Run, config};
+
+/// Stops a run after each of `stops` steps and has it go on; everything must be as in a run that was not stopped.
+/// Gives back the rows of the whole one.
+#[track_caller]
+fn resumes_exactly(change: fn(&mut TrainConfig), stops: &[usize]) -> Vec<Vec<String>> {
+    let whole = Run::new("whole");
+    whole.train(config(change), &Device::flex()).unwrap();
+    for &steps in stops {
+        let mut run = Run::new("stopped").stopping_after(steps);
+        let outcome = run.train(config(change), &Device::flex()).unwrap();
+        assert_eq!(outcome, Outcome::Interrupted { step: steps });
+        run.stop_after = None;
+        run.resume(config(change)).unwrap();
+        assert_eq!(run.losses(), whole.losses(), "stopped after {steps}");
+        assert_eq!(run.rows(), whole.rows(), "stopped after {steps}");
+        let (told, all) = (run.told.lock().unwrap(), whole.told.lock().unwrap());
+        assert_eq!(told.samples, all.samples, "stopped after {steps}");
+        let smoothed = |steps: &[charloom_train::StepReport]| {
+            steps.iter().map(|step| step.smooth_loss.to_bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(smoothed(&told.steps), smoothed(&all.steps), "stopped after {steps}");
+        assert_eq!(run.model().network.parameters(), whole.model().network.parameters());
+    }
+    whole.rows()
+}
+
+/// The learning rates in the rows.
+fn rates(rows: &[Vec<String>]) -> Vec<f64> {
+    rows[1..].iter().map(|row| row[6].parse().unwrap()).collect()
+}
+
+#[test]
+fn with_rmsprop_a_decaying_rate_summed_losses_and_cut_gradients() {
+    let rows = resumes_exactly(
+        |config| {
+            (config.epochs, config.loss, config.clip) = (4, Loss::Sum, Clip::Value(0.5));
+            config.schedule = Schedule::Exponential { gamma: 0.5, from_epoch: 2 };
+            config.optimizer = Optimizer::RmsProp {
+                lr: 4e-3,
+                alpha: 0.95,
+                eps: 1e-8,
+                momentum: 0.5,
+                centered: true,
+                weight_decay: 1e-3,
+            };
+            config.model.forget_bias = Some(1.0);
+        },
+        &[10, 48, 71],
+    );
+    assert_eq!(rates(&rows), [4e-3, 4e-3, 2e-3, 1e-3]);
+}
+
+#[test]
+fn with_a_state_carried_across_epochs_and_evaluations_between_steps() {
+    let rows = resumes_exactly(
+        |config| {
+            (config.model.cell, config.model.bias) = (Cell::Tanh, Bias::Single);
+            (config.model.layers, config.model.init) = (1, Init::Normal { std: 0.1 });
+            (config.state, config.eval_every) = (StateAtEpoch::Carry, EvalEvery::Steps(7));
+            config.schedule = Schedule::Step { gamma: 0.5, every: 1, from_epoch: 1 };
+            config.optimizer = Optimizer::adagrad_inside(0.1);
+        },
+        // In an epoch, before an evaluation, at an epoch's end, and at the very end.
+        &[3, 7, 24, 42, 48],
+    );
+    let steps: Vec<&str> = rows[1..].iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(steps, ["7", "14", "21", "28", "35", "42", "48"]);
+    assert_eq!(rates(&rows), [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]);
+}
+
+#[test]
+fn with_a_rate_that_falls_on_a_plateau() {
+    let rows = resumes_exactly(
+        |config| {
+            (config.epochs, config.eval_every) = (3, EvalEvery::Steps(5));
+            config.schedule = Schedule::Plateau { factor: 0.5, patience: 0 };
+            config.optimizer = Optimizer::Sgd {
+                lr: 3.0,
+                momentum: 0.9,
+                dampening: 0.0,
+                nesterov: true,
+                weight_decay: 0.0,
+            };
+        },
+        &[5, 17, 24, 60],
+    );
+    let rates = rates(&rows);
+    assert!(rates[0] == 3.0 && *rates.last().unwrap() <= 0.75, "it fell: {rates:?}");
+}
+
+#[test]
+fn with_a_warmed_up_cosine_and_an_evaluation_every_other_epoch() {
+    let rows = resumes_exactly(
+        |config| {
+            (config.epochs, config.eval_every) = (3, EvalEvery::Epochs(2));
+            config.schedule = Schedule::Cosine { end_factor: 0.1, warmup_steps: 9 };
+            config.optimizer = Optimizer::adamw(1e-2);
+            config.state = StateAtEpoch::Carry;
+        },
+        &[4, 24, 40, 48, 72],
+    );
+    let places: Vec<_> = rows[1..].iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
+    assert_eq!(places, [("2", "48"), ("3", "72")], "the end is evaluated too");
+}
+
+#[test]
+fn with_a_rate_on_a_line_down() {
+    let rows = resumes_exactly(
+        |config| {
+            config.schedule = Schedule::Linear { end_factor: 0.0 };
+            config.optimizer = Optimizer::adagrad(1e-1);
+        },
+        &[1, 30],
+    );
+    assert!((rates(&rows)[1] - 1e-1 / 48.0).abs() < 1e-12, "{rows:?}");
+}
+
+/// The evaluation that a limit of steps ends with is none of those that were asked for.
+#[test]
+fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
+    let change = |steps: usize| {
+        move |config: &mut TrainConfig| {
+            (config.max_steps, config.eval_every) = (steps, EvalEvery::Steps(10));
+            config.schedule = Schedule::Plateau { factor: 0.5, patience: 0 };
+            config.optimizer = Optimizer::sgd(2.0);
+        }
+    };
+    let whole = Run::new("whole");
+    whole.train(config(change(33)), &Device::flex()).unwrap();
+    let run = Run::new("limited");
+    for _ in 0..2 {
+        let outcome = match run.folder.checkpoint_exists() {
+            false => run.train(config(change(17)), &Device::flex()),
+            true => run.resume(config(change(17))),
+        };
+        assert!(matches!(outcome.unwrap(), Outcome::Finished { step: 17, .. }));
+        assert_eq!(run.told.lock().unwrap().epochs.len(), 2, "once at 10, once at 17");
+    }
+    run.resume(config(change(33))).unwrap();
+    assert_eq!(run.losses(), whole.losses());
+    assert_eq!(run.rows(), whole.rows());
+}
+
+/// Between two epochs' ends evaluations are made that no checkpoint knows of. A kill forgets them, and they are made again.
+#[test]
+fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
+    let change = |config: &mut TrainConfig| config.eval_every = EvalEvery::Steps(7);
+    let whole = Run::new("whole");
+    whole.train(config(change), &Device::flex()).unwrap();
+    let mut run = Run::new("killed").stopping_after(38);
+    run.train(config(change), &Device::flex()).unwrap();
+    assert_eq!(run.rows().len(), 1 + 5, "the last of them after step 35");
+    std::fs::remove_dir_all(run.folder.path().join("checkpoints/step-00000038")).unwrap();
+    run.told.lock().unwrap().steps.clear();
+    run.stop_after = None;
+    run.resume(config(change)).unwrap();
+    assert_eq!(run.losses(), whole.losses()[24..]);
+    assert_eq!(run.rows(), whole.rows());
+    assert_eq!(run.model().network.parameters(), whole.model().network.parameters());
+}
