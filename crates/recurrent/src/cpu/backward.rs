@@ -180,6 +180,7 @@ impl Backward<'_> {
                 rows: self.rows.len(),
                 parts: hidden_parts,
                 b: self.hidden_weights,
+                panels: 0..self.hidden_weights.count(),
                 out: self.d_hidden.at(row * self.h),
                 out_row: self.h,
                 add: C::KEEPS_HIDDEN,
@@ -188,6 +189,7 @@ impl Backward<'_> {
                 s.vectorize(Product {
                     parts: &[(0, weights.k)],
                     b: weights,
+                    panels: 0..weights.count(),
                     out: self.d_input.at((t * self.batch + row) * self.d),
                     out_row: self.d,
                     add: false,

@@ -64,6 +64,8 @@ pub struct Forward<'a> {
     pub batch: usize,
     /// Those of this piece.
     pub rows: Range<usize>,
+    /// The panels of units of this piece; all of them, where there is more than one step.
+    pub panels: Range<usize>,
     /// The input.
     pub source: Source,
     /// h, before dropout.
@@ -257,7 +259,7 @@ impl Forward<'_> {
     #[inline(always)]
     fn steps<S: Simd, C: ForwardCell>(&self, s: S) {
         for t in 0..self.steps {
-            for panel in 0..self.layer.hidden.count() {
+            for panel in self.panels.clone() {
                 for tile in tiles(self.rows.len(), S::ROWS) {
                     macro_rules! of_rows {
                         ($($m:literal)*) => {

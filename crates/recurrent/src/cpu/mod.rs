@@ -25,6 +25,7 @@ mod panels;
 mod sequence;
 mod simd;
 mod step;
+mod team;
 mod threads;
 mod weight_sums;
 #[cfg(target_arch = "x86_64")]

@@ -130,6 +130,17 @@ impl Panels {
         })
     }
 
+    /// The columns of B in some panels, where they are consecutive.
+    pub fn columns_of(&self, panels: Range<usize>) -> Range<usize> {
+        match self.columns {
+            Columns::Consecutive { columns, .. } => {
+                let width = self.panel_size / self.k.max(1);
+                (panels.start * width).min(columns)..(panels.end * width).min(columns)
+            }
+            Columns::Gates { .. } => unreachable!("a unit's gates are apart"),
+        }
+    }
+
     /// How many panels there are.
     pub fn count(&self) -> usize {
         self.count
@@ -248,6 +259,8 @@ pub struct Product<'a> {
     pub parts: &'a [(usize, usize)],
     /// B.
     pub b: &'a Panels,
+    /// The panels of B to multiply by.
+    pub panels: Range<usize>,
     /// The first row of the result.
     pub out: *mut f32,
     /// From one row of the result to the next.
@@ -300,7 +313,7 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = self.b.columns.vectors();
-        for panel in 0..self.b.count() {
+        for panel in self.panels.clone() {
             for tile in tiles(self.rows, S::ROWS) {
                 macro_rules! of_rows {
                     ($($m:literal)*) => {

@@ -140,6 +140,7 @@ pub(super) fn forward_at(
         steps: t,
         batch: n,
         rows: 0..n,
+        panels: 0..layer.hidden.count(),
         source: input.into(),
         hidden: Track { initial, first: hidden, stride: slot },
         carry,

@@ -6,12 +6,16 @@ use super::layer::PackedLayer;
 use super::loss::Linear;
 use super::panels::{Columns, Panels, Product};
 use super::simd::{Kernel, Level, Simd};
+use super::team::Team;
 use super::threads::{Shared, for_each_piece};
 use super::{Cell, Weights};
+use std::ops::Range;
 use std::ptr::null_mut;
 
-/// Multiply-adds in a step below which one thread is faster than two.
+/// Multiply-adds in a step from which its streams are shared among the pool's threads.
 const WORTH_SHARING: usize = 4 << 20;
+/// And from which, below that, its units are shared among two.
+const WORTH_A_TEAM: usize = 1 << 18;
 
 /// A network for a [`Stepper`].
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +49,7 @@ pub struct Stepper {
     carry: Buffer,
     logits: Buffer,
     work: usize,
+    team: Option<Team>,
 }
 
 impl Stepper {
@@ -70,6 +75,9 @@ impl Stepper {
             .collect();
         let state = packed.len() * streams * h;
         let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
+        let work = streams * products;
+        let alone = rayon::current_num_threads() == 1;
+        let team = (WORTH_A_TEAM..WORTH_SHARING).contains(&work) && !alone;
         Stepper {
             level,
             linear: Panels::of_transposed(
@@ -87,7 +95,8 @@ impl Stepper {
             hidden: [Buffer::zeros(state), Buffer::zeros(state)],
             carry: Buffer::zeros(if cell == Cell::Lstm { state } else { 0 }),
             logits: Buffer::zeros(streams * linear.v),
-            work: streams * products,
+            work,
+            team: if team { Team::start() } else { None },
             layers: packed,
         }
     }
@@ -107,16 +116,26 @@ impl Stepper {
             bias: &self.bias,
             streams: self.streams,
             rows: 0..self.streams,
+            stages: 0..self.layers.len() + 1,
+            panels: None,
             ids: Source::Ids(ids.as_ptr()),
             now: Shared(now.as_mut_ptr()),
             next: Shared(next.as_mut_ptr()),
             carry: Shared(self.carry.as_mut_ptr()),
             logits: Shared(self.logits.as_mut_ptr()),
         };
-        if self.work < WORTH_SHARING {
-            self.level.run(step);
+        let level = self.level;
+        if let Some(team) = &mut self.team {
+            for stage in step.stages.clone() {
+                let count = step.panels_of(stage);
+                team.run(count, &|panel| {
+                    let (stages, panels) = (stage..stage + 1, Some(panel..panel + 1));
+                    level.run(Step { stages, panels, ..step.clone() });
+                });
+            }
+        } else if self.work < WORTH_SHARING {
+            level.run(step);
         } else {
-            let level = self.level;
             for_each_piece(self.streams, |rows| level.run(Step { rows, ..step.clone() }));
         }
         self.hidden.swap(0, 1);
@@ -169,20 +188,30 @@ impl Stepper {
         }
     }
 
+    /// Whether a second thread takes part in each step of few streams.
+    #[cfg(test)]
+    pub(super) fn has_team(&self) -> bool {
+        self.team.is_some()
+    }
+
     /// V.
     pub fn vocabulary(&self) -> usize {
         self.v
     }
 }
 
-/// One step of some streams.
+/// A part of one step.
 #[derive(Clone)]
 struct Step<'a> {
     layers: &'a [PackedLayer],
     linear: &'a Panels,
     bias: &'a [f32],
     streams: usize,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
+    /// The layers, and behind them the linear one.
+    stages: Range<usize>,
+    /// Of a single stage; without them, all of every stage.
+    panels: Option<Range<usize>>,
     ids: Source,
     now: Shared,
     next: Shared,
@@ -190,39 +219,54 @@ struct Step<'a> {
     logits: Shared,
 }
 
-impl Kernel for Step<'_> {
-    type Output = ();
+impl Step<'_> {
+    fn panels_of(&self, stage: usize) -> usize {
+        self.layers.get(stage).map_or(self.linear.count(), |layer| layer.hidden.count())
+    }
+
+    /// h of a layer, in a buffer of all.
+    #[inline(always)]
+    fn at(&self, buffer: Shared, layer: usize) -> *mut f32 {
+        buffer.at(layer * self.streams * self.linear.k)
+    }
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let mut source = self.ids;
-        let v = self.bias.len();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let at = i * self.streams * layer.h;
-            let carry = Shared(self.carry.at(at));
-            s.vectorize(Forward {
-                layer,
-                steps: 1,
-                batch: self.streams,
-                rows: self.rows.clone(),
-                source,
-                hidden: Track {
-                    initial: Shared(self.now.at(at)),
-                    first: Shared(self.next.at(at)),
-                    stride: 0,
-                },
-                carry: Track { initial: carry, first: carry, stride: 0 },
-                gates: Shared(null_mut()),
-                out: Shared(null_mut()),
-                mask: None,
-            });
-            source = Source::Dense(self.next.at(at));
-        }
-        let Source::Dense(hidden) = source else { return };
-        let h = self.linear.k;
+    fn layer<S: Simd>(&self, s: S, index: usize, layer: &PackedLayer, panels: Range<usize>) {
+        let carry = Shared(self.at(self.carry, index));
+        s.vectorize(Forward {
+            layer,
+            steps: 1,
+            batch: self.streams,
+            rows: self.rows.clone(),
+            panels,
+            source: match index {
+                0 => self.ids,
+                _ => Source::Dense(self.at(self.next, index - 1)),
+            },
+            hidden: Track {
+                initial: Shared(self.at(self.now, index)),
+                first: Shared(self.at(self.next, index)),
+                stride: 0,
+            },
+            carry: Track { initial: carry, first: carry, stride: 0 },
+            gates: Shared(null_mut()),
+            out: Shared(null_mut()),
+            mask: None,
+        });
+    }
+
+    #[inline(always)]
+    fn linear<S: Simd>(&self, s: S, panels: Range<usize>) {
+        let (h, v) = (self.linear.k, self.bias.len());
+        let hidden = self.at(self.next, self.layers.len() - 1);
+        let columns = self.linear.columns_of(panels.clone());
         for row in self.rows.clone() {
-            // SAFETY: the row of logits is this piece's, and has V elements like the bias.
-            unsafe { self.logits.at(row * v).copy_from_nonoverlapping(self.bias.as_ptr(), v) };
+            // SAFETY: these columns of these rows of the logits are this piece's; the bias has all columns.
+            unsafe {
+                let bias = self.bias.as_ptr().add(columns.start);
+                let logits = self.logits.at(row * v + columns.start);
+                logits.copy_from_nonoverlapping(bias, columns.len());
+            }
         }
         s.vectorize(Product {
             a: hidden.wrapping_add(self.rows.start * h),
@@ -230,9 +274,25 @@ impl Kernel for Step<'_> {
             rows: self.rows.len(),
             parts: &[(0, h)],
             b: self.linear,
+            panels,
             out: self.logits.at(self.rows.start * v),
             out_row: v,
             add: true,
         });
+    }
+}
+
+impl Kernel for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for stage in self.stages.clone() {
+            let panels = self.panels.clone().unwrap_or(0..self.panels_of(stage));
+            match self.layers.get(stage) {
+                Some(layer) => self.layer(s, stage, layer, panels),
+                None => self.linear(s, panels),
+            }
+        }
     }
 }

@@ -97,10 +97,9 @@ pub struct Team {
 impl Team {
     /// Starts the helper; none where the system has no thread left.
     pub fn start() -> Option<Self> {
-        let nothing: &'static &'static Stage<'static> = &(&|_| ());
         let board = Arc::new(Board {
             open: AtomicU64::new(0),
-            stage: AtomicPtr::new(std::ptr::from_ref(nothing).cast_mut()),
+            stage: AtomicPtr::new(std::ptr::null_mut()),
             done: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
             ended: AtomicBool::new(false),

@@ -6,6 +6,7 @@ mod loss;
 mod reference;
 mod sequence;
 mod step;
+mod team;
 mod threads;
 
 use super::Cell;

@@ -134,3 +134,28 @@ fn a_state_that_was_kept_continues_and_a_reset_stream_starts_anew() {
         assert_eq!(got[18..], expected[18..], "{cell:?}");
     }
 }
+
+#[test]
+fn one_thread_and_a_team_of_two_give_the_same_bytes() {
+    for cell in CELLS {
+        // Large enough for a team, and no multiple of a vector.
+        let (v, h) = (37, 310);
+        let network = Network::new(cell, v, h);
+        for streams in [1, 3] {
+            let run = |threads| {
+                super::with_threads(threads, || {
+                    let mut stepper = network.stepper(Level::best(), streams);
+                    assert_eq!(stepper.has_team(), threads > 1, "{cell}, {streams} streams");
+                    let ids = Numbers(5).many(40 * streams, 1.0);
+                    let mut logits = Vec::new();
+                    for ids in ids.chunks(streams) {
+                        let ids: Vec<i32> = ids.iter().map(|x| (x.abs() * 36.0) as i32).collect();
+                        logits.extend_from_slice(stepper.step(&ids));
+                    }
+                    logits
+                })
+            };
+            assert!(run(1) == run(2), "{cell}, {streams} streams");
+        }
+    }
+}

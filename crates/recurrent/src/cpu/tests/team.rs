@@ -1,0 +1,38 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::super::team::Team;
+
+#[test]
+fn every_part_of_every_stage_is_done_once_before_the_next() {
+    let mut team = Team::start().expect("a thread");
+    let counts: Vec<AtomicUsize> = (0..19).map(|_| AtomicUsize::new(0)).collect();
+    for stage in 0..20_000 {
+        let parts = stage % 19 + 1;
+        team.run(parts, &|part| {
+            counts[part].fetch_add(1, Ordering::Relaxed);
+        });
+        for (part, count) in counts.iter().enumerate() {
+            let done = count.swap(0, Ordering::Relaxed);
+            assert_eq!(done, usize::from(part < parts), "stage {stage}, part {part}");
+        }
+    }
+}
+
+#[test]
+fn a_helper_that_fell_asleep_is_woken_or_not_waited_for() {
+    let mut team = Team::start().expect("a thread");
+    let count = AtomicUsize::new(0);
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(30));
+        team.run(7, &|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    assert_eq!(count.into_inner(), 35);
+}
+
+#[test]
+fn a_stage_without_parts_is_over_at_once() {
+    Team::start().expect("a thread").run(0, &|_| unreachable!("there is no part"));
+}
