@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use charloom_model::Cell;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::device::Backend;
 
 mod analysis;
+mod comparison;
+mod import;
 
 pub use analysis::{CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
+pub use comparison::{Metric, PlotArgs, SweepArgs};
+pub use import::ImportArgs;
 
 /// Train character-level language models on your own text, and write new text with them.
 #[derive(Debug, Parser)]
@@ -39,15 +42,15 @@ pub enum Command {
     #[command(after_help = analysis::COMPLETE_HELP)]
     Complete(CompleteArgs),
     /// Draw how the loss of runs fell
-    #[command(after_help = PLOT_HELP)]
+    #[command(after_help = comparison::PLOT_HELP)]
     Plot(PlotArgs),
     /// Train every combination of some settings, and compare them
-    #[command(after_help = SWEEP_HELP)]
+    #[command(after_help = comparison::SWEEP_HELP)]
     Sweep(SweepArgs),
     /// Show what is in a model, or in a text
     Inspect(InspectArgs),
     /// Make a model of weights that PyTorch saved
-    #[command(after_help = IMPORT_HELP)]
+    #[command(after_help = import::IMPORT_HELP)]
     Import(ImportArgs),
     /// Show or check settings
     #[command(subcommand)]
@@ -76,44 +79,6 @@ examples:
   charloom generate --prime \"fn main\" --length 500
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
   charloom generate --run names --samples 10 --stop \"\\n\"";
-
-const IMPORT_HELP: &str = "\
-FILE holds a state_dict, or a dictionary with one under `state_dict` and perhaps the characters under `tokens`.
-Nothing in it is run. `docs/interop.md` tells which names and layers are understood.
-
-examples:
-  charloom import rnn_x_epoch.net
-  charloom import weights.pt --vocab characters.json --output model.safetensors
-  charloom import elman.pt --vocab-from book.txt --cell relu";
-
-const PLOT_HELP: &str = "\
-Without `--output`, `loss.svg` and `loss.png` (or the like, with `--metric`) are written to the
-run's folder, and to the folder of the runs if there are several.
-
-examples:
-  charloom plot anna
-  charloom plot small large --output sizes.svg
-  charloom plot --runs-dir runs/sizes hidden_size-64 hidden_size-128 --metric bits";
-
-const SWEEP_HELP: &str = "\
-A sweep is a file such as
-
-  name = \"sizes\"                      # of its folder below the runs; the file's name if left out
-  config = \"configs/anna.toml\"        # settings to begin with, if any
-  [set]                               # settings that all runs have
-  train.epochs = 5
-  [grid]                              # each combination of these is a run
-  model.hidden_size = [64, 128]
-  train.optimizer.lr = [1e-3, 2e-3]
-
-In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together; a
-`name` there names the run. Paths are relative to the current folder. Every run is checked before the
-first one begins. Runs stand in a folder of the sweep's own, with `sweep.csv`, `loss.svg` and
-`loss.png` beside them.
-
-Ctrl-C ends the sweep after the current step, with everything saved (exit code 0); the same command
-goes on with it, and trains no run again that is done. A run that fails stops no other, and makes the
-exit code 1.";
 
 /// What decides what is trained.
 #[derive(Debug, Default, Args)]
@@ -327,43 +292,6 @@ pub struct EvalArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PlotArgs {
-    /// Names of the runs, folders below the runs [default: the newest]
-    #[arg(value_name = "RUN")]
-    pub names: Vec<String>,
-    #[command(flatten)]
-    pub runs: RunsDir,
-    /// What is drawn
-    #[arg(long, value_enum, default_value_t = Metric::Loss, help_heading = "Picture")]
-    pub metric: Metric,
-    /// File to write, in the format that its name ends with: `.svg` or `.png`
-    #[arg(long, value_name = "FILE", help_heading = "Picture")]
-    pub output: Option<PathBuf>,
-}
-
-/// A way to tell how well characters are predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Metric {
-    /// Nats per character
-    Loss,
-    /// Its exponential: among how many characters the model wavers
-    Perplexity,
-    /// Bits per character
-    Bits,
-}
-
-#[derive(Debug, Args)]
-pub struct SweepArgs {
-    /// Sweep file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    #[command(flatten)]
-    pub runs: RunsDir,
-}
-
-#[derive(Debug, Args)]
 pub struct InspectArgs {
     /// A model or a text
     #[arg(value_name = "FILE")]
@@ -374,34 +302,6 @@ pub struct InspectArgs {
     /// For a text: characters that the network is unrolled over [default: as in the default settings]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub seq: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// What `torch.save` wrote
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Characters in the order of their ids: a vocabulary file of charloom's, or JSON (a list, or a table)
-    #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
-    pub vocab: Option<PathBuf>,
-    /// Text whose distinct characters, in the order of their code points, are the vocabulary
-    #[arg(long, value_name = "TEXT")]
-    pub vocab_from: Option<PathBuf>,
-    /// Cell of the layers (lstm, gru, tanh, relu); weights tell all but relu from tanh
-    #[arg(long, value_name = "CELL", value_parser = cell)]
-    pub cell: Option<Cell>,
-    /// Model file to write [default: FILE with the ending .safetensors]
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Replace the model file if there is one
-    #[arg(long)]
-    pub force: bool,
-}
-
-fn cell(typed: &str) -> Result<Cell, String> {
-    let cells = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
-    let found = cells.into_iter().find(|cell| cell.to_string() == typed);
-    found.ok_or_else(|| "it must be lstm, gru, tanh or relu".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -39,7 +39,7 @@
 //! let ids = model.vocab.encode("the words")?;
 //! let evaluation = evaluate_text(&model, &ids, &mut |_, _| ControlFlow::Continue(()))?;
 //! assert_eq!(evaluation.chars, 8); // all but the first
-//! assert!(evaluation.perplexity() > 5.0); // of 12 characters, nearly all seem possible
+//! assert!(evaluation.perplexity() > 5.0); // of 13 characters, nearly all seem possible
 //!
 //! let scores = score(&model, &["the words", "the wörds"], &mut |_, _| ())?;
 //! assert_eq!((scores[0].chars, scores[1].unknown), (9, 1));
