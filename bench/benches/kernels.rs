@@ -1,4 +1,4 @@
-//! The CPU kernels by themselves, on the classic network's sizes: `cargo bench --package charloom-bench`.
+//! The CPU kernels by themselves, on the classic network's sizes: `cargo bench --workspace --bench kernels`.
 
 use charloom_recurrent::cpu::{
     Dims, Dropout, Input, Linear, Reduction, Saved, Stepper, StepperConfig, Weights, backward,

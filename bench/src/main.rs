@@ -122,6 +122,13 @@ fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
             Vec::new()
         }
     };
+    if !matches!(task, Task::LargeText(_)) && rates.len() < plan.samples {
+        return Err(Failure::request(format!(
+            "the text of the benchmark is over after {} of {} samples: ask for fewer or shorter ones",
+            rates.len(),
+            plan.samples
+        )));
+    }
     println!("{}", serde_json::to_string(&Measured::new(name, &rates)).map_err(Failure::new)?);
     Ok(())
 }

@@ -254,7 +254,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Texts to write
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub samples: u32,
     /// End a text where this has been written (`\n` and `\t` are understood)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

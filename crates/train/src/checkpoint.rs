@@ -32,6 +32,8 @@ const KEPT: usize = 2;
 const PARTS: [&str; 3] = ["model", "optimizer", "schedule"];
 const PLACE: &str = "place.json";
 const CARRY: &str = "carry.safetensors";
+/// Where a checkpoint of the same step stands while a new one takes its place.
+const OLD: &str = ".old.tmp";
 
 /// Where in a run a checkpoint was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub(crate) struct Place {
     /// The step of the last of them.
     pub evaluated: usize,
     /// The step of the last evaluation of all. One that training ends with between two others is
-    /// not repeated, and leaves no trace when training goes on.
+    /// not repeated, and decides nothing when training goes on, but that a better model is kept.
     pub measured: usize,
     /// Learning rate of the last step.
     #[serde(with = "exact")]
@@ -61,13 +63,18 @@ pub(crate) struct Place {
     pub smooth_loss: f64,
     /// Time that the run took.
     pub seconds: f64,
-    /// Lowest validation loss.
+    /// Lowest validation loss: that of the model that is kept.
     #[serde(with = "exact::option")]
     pub best: Option<f64>,
-    /// Evaluations since then.
+    /// Lowest of the evaluations that count.
+    #[serde(with = "exact::option")]
+    pub counted_best: Option<f64>,
+    /// Evaluations that count since then.
     pub stale: usize,
     /// Of the text.
     pub text_sha256: String,
+    /// The settings that must stay, by name.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Some of a run's steps.
@@ -84,7 +91,7 @@ pub(crate) struct Since {
 
 impl Place {
     /// The start, where each of V characters seems as likely as another.
-    pub fn start(text_sha256: &str, vocab_size: usize) -> Self {
+    pub fn start(text_sha256: &str, vocab_size: usize, settings: Vec<(String, String)>) -> Self {
         Self {
             epoch: 1,
             batch: 0,
@@ -98,9 +105,16 @@ impl Place {
             smooth_loss: (vocab_size as f64).ln(),
             seconds: 0.0,
             best: None,
+            counted_best: None,
             stale: 0,
             text_sha256: text_sha256.to_string(),
+            settings,
         }
+    }
+
+    /// Epochs that are finished, of so many batches each.
+    pub fn epochs_done(&self, batches: usize) -> usize {
+        if self.batch == batches { self.epoch } else { self.epoch - 1 }
     }
 
     pub fn epoch_of_last_step(&self) -> usize {
@@ -118,7 +132,9 @@ pub(crate) struct Saved {
 impl Saved {
     /// The newest in a folder of checkpoints.
     pub fn newest(folder: &Path) -> Result<Option<Self>, CheckpointError> {
-        let Some((_, path)) = list(folder).pop() else { return Ok(None) };
+        // A crash between two renames leaves the old one under this name.
+        let old = Some(folder.join(OLD)).filter(|old| old.join(PLACE).exists());
+        let Some(path) = list(folder).pop().map(|(_, path)| path).or(old) else { return Ok(None) };
         let file = path.join(PLACE);
         let read = |problem: String| CheckpointError::Read { path: file.clone(), problem };
         let text = fs::read_to_string(&file).map_err(|error| read(error.to_string()))?;
@@ -213,7 +229,7 @@ impl Writer {
         let path = self.folder.join(name);
         let written = self.write_draft(&draft, place, carry, hand_out).and_then(|()| {
             // The place after an epoch's validation differs from the one before at the same step.
-            let old = self.folder.join(".old.tmp");
+            let old = self.folder.join(OLD);
             if path.exists() {
                 let _ = fs::remove_dir_all(&old);
                 fs::rename(&path, &old).map_err(|error| error.to_string())?;
@@ -250,7 +266,9 @@ impl Writer {
             self.done.recv().map_err(|_| "the writing thread has ended".to_string())??;
         }
         for part in PARTS {
-            let file = File::open(draft.join(format!("{part}.bpk"))).map_err(text)?;
+            // Some systems sync only what is open for writing.
+            let file = draft.join(format!("{part}.bpk"));
+            let file = File::options().write(true).open(file).map_err(text)?;
             file.sync_all().map_err(text)?;
         }
         if let Some(carry) = carry {

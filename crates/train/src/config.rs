@@ -44,6 +44,41 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
+    /// What decides which training it is, by name: a training that is resumed must have the same.
+    pub(crate) fn fixed(&self) -> Vec<(String, String)> {
+        let Self {
+            model,
+            batch,
+            fractions,
+            epochs: _,
+            max_steps: _,
+            seed,
+            optimizer,
+            schedule,
+            clip,
+            loss,
+            state,
+            eval_every,
+            patience: _,
+            sample: _,
+            text_name: _,
+            toml: _,
+        } = self;
+        let settings: [(&str, &dyn std::fmt::Debug); 10] = [
+            ("model", model),
+            ("batch", batch),
+            ("fractions", fractions),
+            ("seed", seed),
+            ("optimizer", optimizer),
+            ("schedule", schedule),
+            ("clip", clip),
+            ("loss", loss),
+            ("state", state),
+            ("eval_every", eval_every),
+        ];
+        settings.map(|(name, value)| (name.to_string(), format!("{value:?}"))).into()
+    }
+
     /// Steps of the whole training, if an epoch has so many batches.
     pub fn steps(&self, batches: usize) -> usize {
         let all = self.epochs.saturating_mul(batches);

@@ -16,6 +16,14 @@ pub enum RunError {
         /// The folder of runs.
         folder: PathBuf,
     },
+    /// Somebody is training it.
+    #[error("the run `{name}` in `{}` is being trained by another process", folder.display())]
+    Busy {
+        /// Its name.
+        name: String,
+        /// The folder of runs.
+        folder: PathBuf,
+    },
     /// There is no run of that name.
     #[error("there is no run `{name}` in `{}`", folder.display())]
     Missing {
@@ -84,6 +92,21 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// It was written under other settings.
+    #[error(
+        "`{name}` is `{now}`, but was `{then}` when the checkpoint `{}` was written",
+        path.display()
+    )]
+    OtherSettings {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The setting.
+        name: String,
+        /// Its value in the checkpoint.
+        then: String,
+        /// Its value now.
+        now: String,
     },
     /// It belongs to another text.
     #[error("the text has changed since the checkpoint `{}` was written", path.display())]

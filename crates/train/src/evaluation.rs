@@ -1,7 +1,7 @@
 //! What is done with the model from time to time: it is validated, kept if it is the best, and writes
 //! a sample.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::data::dataloader::Progress;
 use burn::module::Module;
@@ -17,6 +17,10 @@ use crate::trainee::Trainee;
 use crate::training::Session;
 use crate::{EvalEvery, TrainError};
 
+/// What has been trained for longer than this is saved before a validation, which may take as long again. (A run's first
+/// steps are always: where the disk is full by then, there is something to go on from.)
+const WORTH_SAVING: Duration = Duration::from_secs(10);
+
 impl Session<'_> {
     /// Validates, keeps the model if it is the best, writes a sample and a row. False if it was
     /// interrupted; then nothing of it counts.
@@ -30,8 +34,16 @@ impl Session<'_> {
     ) -> Result<bool, TrainError> {
         self.end_split();
         self.failure()?;
+        let first = !self.training.run.checkpoint_exists();
+        if self.unsaved && (first || self.last_saved.elapsed() >= WORTH_SAVING) {
+            self.save()?;
+        }
         let Some(valid_loss) = self.validate(valid)? else { return Ok(false) };
         let (training, mut place) = (self.training, self.place());
+        if !valid_loss.is_finite() {
+            let (epoch, batch) = (place.epoch_of_last_step(), place.batch);
+            return Err(TrainError::NotFinite { step: place.step, epoch, batch, loss: valid_loss });
+        }
         let config = &training.config;
         let chars = config.batch.batch_size * config.batch.seq_length;
         let mut report = EpochReport {
@@ -55,12 +67,16 @@ impl Session<'_> {
         }
         let sample = self.sample(&report)?;
         report.seconds = self.seconds();
-        training.run.write_metrics(&report, place.evaluated)?;
+        training.run.write_metrics(&report, place.measured)?;
 
         let round = place.evaluations + 1;
         place.measured = place.step;
         if counts {
-            place.stale = if report.best { 0 } else { place.stale + 1 };
+            let fell = place.counted_best.is_none_or(|best| valid_loss < best);
+            place.stale = if fell { 0 } else { place.stale + 1 };
+            if fell {
+                place.counted_best = Some(valid_loss);
+            }
             place.plateau.observe(&config.schedule, config.optimizer.lr(), valid_loss);
             (place.evaluations, place.evaluated) = (round, place.step);
             place.since = Since::default();
@@ -108,7 +124,7 @@ impl Session<'_> {
         let mut model = self.training.template.borrow_mut();
         model.network = self.learner.model().valid().network;
         model.summary = Summary {
-            epoch: report.epoch,
+            epoch: self.place().epochs_done(self.batches),
             step: report.step,
             train_loss: Some(report.train_loss),
             valid_loss: Some(report.valid_loss),
@@ -126,7 +142,7 @@ impl Session<'_> {
         let mut model = training.template.borrow_mut();
         model.network = self.learner.model().valid().network;
         model.summary.step = place.step;
-        model.summary.epoch = place.epoch - 1;
+        model.summary.epoch = place.epochs_done(self.batches);
         Ok(model.save(&training.run.model())?)
     }
 

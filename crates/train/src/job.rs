@@ -15,13 +15,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::checkpoint::{Always, Place, Saved, Writer};
+use crate::logs::StepLogs;
 use crate::metrics::StepMetric;
 use crate::observer::{Observer, Started};
 use crate::schedule::Rate;
 use crate::stream::{Carry, StreamLoader};
 use crate::trainee::Trainee;
 use crate::training::{Outcome, Training};
-use crate::{CheckpointError, RunFolder, StateAtEpoch, TrainConfig, TrainError};
+use crate::{CheckpointError, RunError, RunFolder, StateAtEpoch, TrainConfig, TrainError};
 
 /// A training to be done.
 pub struct Job {
@@ -60,6 +61,7 @@ pub enum Start {
 /// goes wrong later leaves the best model and the last checkpoint as they are.
 pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let Job { run, corpus, config, device, start, interrupter, renderer, mut observer } = job;
+    let _lock = run.lock()?;
     let device = device.without_autodiff().autodiff();
     let vocab = corpus.vocab().clone();
     vocab.encode(&config.sample.prime).map_err(TrainError::Prime)?;
@@ -76,13 +78,24 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let mut trainee =
         Trainee::new(network, model_config.dropout, config.clip).with_loss(config.loss);
     let mut optimizer = config.optimizer.init();
-    let mut place = Place::start(corpus.sha256(), vocab.len());
+    let mut place = Place::start(corpus.sha256(), vocab.len(), config.fixed());
     let mut carry = Carry::default();
     if matches!(start, Start::Resume) {
         let none = || CheckpointError::None { run: run.path().to_path_buf() };
         let saved = Saved::newest(&run.checkpoints())?.ok_or_else(none)?;
         if saved.place.text_sha256 != corpus.sha256() {
             return Err(CheckpointError::OtherText { path: saved.path }.into());
+        }
+        if let Some((name, now)) =
+            config.fixed().into_iter().find(|setting| !saved.place.settings.contains(setting))
+        {
+            let then = saved.place.settings.into_iter().find(|(then, _)| *then == name);
+            let then = then.map(|(_, then)| then).unwrap_or_default();
+            return Err(CheckpointError::OtherSettings { path: saved.path, name, then, now }.into());
+        }
+        // A row that can't be read is told before hours of work, not after.
+        if let Err(error @ RunError::Metrics { .. }) = run.read_metrics() {
+            return Err(error.into());
         }
         let (parameters, moments, _schedule) = saved.records()?;
         trainee = trainee.try_load_record(parameters).map_err(|error| CheckpointError::Read {
@@ -147,6 +160,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
             StepMetric::chars_per_second(),
         ))
         .metric_train_numeric(LearningRateMetric::new())
+        .with_metric_logger(StepLogs::new(run.logs()))
         .with_interrupter(interrupter)
         .with_training_strategy(TrainingStrategy::Custom(training.clone()))
         .with_custom_checkpointers(parameters, moments, schedule)

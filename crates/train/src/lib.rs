@@ -14,6 +14,7 @@ mod evaluation;
 mod exact;
 mod history;
 mod job;
+mod logs;
 mod metrics;
 mod observer;
 mod optimizer;

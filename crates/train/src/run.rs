@@ -78,6 +78,21 @@ impl RunFolder {
         times.max().unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
+    /// Keeps other processes from training the run for as long as the file is open; the system lets go of it when this
+    /// process ends, whichever way.
+    pub(crate) fn lock(&self) -> Result<fs::File, RunError> {
+        let path = self.path.join(".lock");
+        let file = fs::File::create(&path).map_err(failed("create", &path))?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Err(RunError::Busy {
+                name: self.name.clone(),
+                folder: self.path.parent().unwrap_or(Path::new("")).to_path_buf(),
+            }),
+            // Some file systems have no locks.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     /// The name of the run.
     pub fn name(&self) -> &str {
         &self.name

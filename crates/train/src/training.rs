@@ -115,14 +115,14 @@ pub(crate) struct Session<'a> {
     store: Arc<EventStoreClient>,
     checkpointer: LearningCheckpointer<Trainee>,
     /// Batches of an epoch.
-    batches: usize,
+    pub batches: usize,
     /// The carry of the pass under way.
     carry: Carry,
     /// Whether burn-train has been told of steps that it awaits the end of.
     in_split: bool,
     /// Whether something has happened since the last checkpoint.
     pub unsaved: bool,
-    last_saved: Instant,
+    pub last_saved: Instant,
     began: Instant,
     /// Seconds of the run before this session.
     before: f64,
@@ -297,7 +297,7 @@ impl Session<'_> {
         if self.unsaved { self.save() } else { Ok(()) }
     }
 
-    fn save(&mut self) -> Result<(), TrainError> {
+    pub fn save(&mut self) -> Result<(), TrainError> {
         let place = Place { seconds: self.seconds(), ..self.place() };
         let carry = self.carry.get();
         let Self { checkpointer, learner, store, .. } = self;

@@ -148,7 +148,21 @@ fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     }
     run.resume(config(change(33))).unwrap();
     assert_eq!(run.losses(), whole.losses());
-    assert_eq!(run.rows(), whole.rows());
+    // The row of step 17 stays, between those of 10 and of 20.
+    let mut rows = run.rows();
+    assert_eq!(rows.remove(2)[1], "17");
+    assert_eq!(rows, whole.rows());
+    let best = |outcome| match outcome {
+        Outcome::Finished { best_valid_loss: Some(best), .. } => best,
+        other => panic!("{other:?}"),
+    };
+    // The model of step 17 is kept if it was the best.
+    let (best_of_run, best_of_whole) = (
+        best(run.resume(config(change(33))).unwrap()),
+        best(whole.resume(config(change(33))).unwrap()),
+    );
+    assert!(best_of_run <= best_of_whole, "{best_of_run} {best_of_whole}");
+    assert_eq!(run.model().summary.valid_loss, Some(best_of_run));
 }
 
 /// Between two epochs' ends evaluations are made that no checkpoint knows of. A kill forgets them, and they are made again.

@@ -26,14 +26,14 @@ A sweep is a file such as
   model.hidden_size = [64, 128]
   train.optimizer.lr = [1e-3, 2e-3]
 
-In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together; a
-`name` there names the run. Paths are relative to the current folder. Every run is checked before the
-first one begins. Runs stand in a folder of the sweep's own, with `sweep.csv`, `loss.svg` and
-`loss.png` beside them.
+In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together;
+a `name` there names the run. Paths are relative to the current folder. Every run is checked
+before the first one begins. Runs stand in a folder of the sweep's own, with `sweep.csv`,
+`loss.svg` and `loss.png` beside them.
 
-Ctrl-C ends the sweep after the current step, with everything saved (exit code 0); the same command
-goes on with it, and trains no run again that is done. A run that fails stops no other, and makes the
-exit code 1.";
+Ctrl-C ends the sweep after the current step, with everything saved (exit code 0); the same
+command goes on with it, and trains no run again that is done. A run that fails stops no other,
+and makes the exit code 1.";
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {

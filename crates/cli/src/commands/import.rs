@@ -15,6 +15,14 @@ use crate::report::{Failure, Result, command, quoted, say};
 pub fn run(args: ImportArgs) -> Result<()> {
     let ImportArgs { file, vocab, vocab_from, cell, output, force } = args;
     let output = output.unwrap_or_else(|| file.with_extension("safetensors"));
+    let same = |path: &Path| path.canonicalize().ok();
+    if output.exists() && same(&output) == same(&file) {
+        return Err(Failure::request(format!(
+            "`{}` would be replaced by the model",
+            file.display()
+        ))
+        .hint("`--output FILE` writes another file"));
+    }
     if output.exists() && !force {
         return Err(Failure::request(format!("`{}` exists already", output.display()))
             .hint("`--force` replaces it, and `--output FILE` writes another file"));

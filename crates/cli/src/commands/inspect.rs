@@ -106,10 +106,10 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
         answer!("{}: a text", path.display())?;
     }
     answer!(
-        "length      {} characters, {} bytes, {} lines",
-        grouped(stats.chars),
-        grouped(stats.bytes),
-        grouped(stats.lines)
+        "length      {}, {}, {}",
+        counted(stats.chars as usize, "character"),
+        counted(stats.bytes as usize, "byte"),
+        counted(stats.lines as usize, "line")
     )?;
     answer!("sha256      {}", corpus.sha256())?;
     answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;

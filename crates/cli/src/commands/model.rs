@@ -29,12 +29,15 @@ impl Chosen {
         let run = find_run(runs_dir, run.as_deref())?;
         let path = run.model();
         if !path.exists() {
-            return Err(Failure::request(format!("the run `{}` has no model yet", run.name()))
-                .hint(format!(
+            let failure = Failure::request(format!("the run `{}` has no model yet", run.name()));
+            return Err(match run.checkpoint_exists() {
+                true => failure.hint(format!(
                     "a model is written after each epoch; `{} train --resume --run {}` goes on with the run",
                     command(),
                     run.name()
-                )));
+                )),
+                false => failure.hint("a model is written after each epoch"),
+            });
         }
         Ok(Self { model: load(&path, device)?, path, run: Some(run) })
     }
@@ -70,9 +73,15 @@ pub fn find_run(runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
 /// A run folder that can't be used.
 pub fn run_failure(error: &RunError) -> Failure {
     match error {
-        RunError::Exists { name, .. } => Failure::request_error(error).hint(format!(
-            "`--resume --run {name}` goes on with it, and another `--run NAME` begins a new one"
-        )),
+        RunError::Exists { name, folder } => {
+            let goes_on = RunFolder::open(folder, name).is_ok_and(|run| run.checkpoint_exists());
+            let resume = match goes_on {
+                true => format!("`--resume --run {name}` goes on with it, and "),
+                false => String::new(),
+            };
+            Failure::request_error(error)
+                .hint(format!("{resume}another `--run NAME` begins a new one"))
+        }
         RunError::Missing { folder, .. } => {
             let failure = Failure::request_error(error);
             match names(folder) {
@@ -82,7 +91,9 @@ pub fn run_failure(error: &RunError) -> Failure {
         }
         RunError::NoMetrics { .. } => Failure::request_error(error)
             .hint("a row is written after each epoch's validation, and when a run ends"),
-        RunError::Name { .. } | RunError::Metrics { .. } => Failure::request_error(error),
+        RunError::Name { .. } | RunError::Metrics { .. } | RunError::Busy { .. } => {
+            Failure::request_error(error)
+        }
         RunError::Io { .. } => Failure::work_error(error),
     }
 }

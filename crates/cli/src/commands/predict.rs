@@ -14,7 +14,7 @@ use self::shade::{Shade, stand_in};
 use super::model::Chosen;
 use super::text::corpus_failure;
 use crate::args::{PageArgs, PredictArgs};
-use crate::report::{Failure, Result, grouped, say};
+use crate::report::{Failure, Result, counted, grouped, say};
 use crate::threads;
 
 pub use self::shade::shown;
@@ -117,8 +117,8 @@ impl Sums {
     fn line(&self) -> String {
         let loss = self.nats / self.chars as f64;
         format!(
-            "{} characters predicted: {loss:.4} nats per character, perplexity {:.3}, accuracy {:.2} %",
-            grouped(self.chars as u64),
+            "{} predicted: {loss:.4} nats per character, perplexity {:.3}, accuracy {:.2} %",
+            counted(self.chars, "character"),
             loss.exp(),
             100.0 * self.hits as f64 / self.chars as f64
         )

@@ -316,7 +316,9 @@ fn train_failure(
         TrainError::Batches(BatchError::Zero(_))
         | TrainError::Start(_)
         | TrainError::Checkpoint(
-            CheckpointError::None { .. } | CheckpointError::OtherText { .. },
+            CheckpointError::None { .. }
+            | CheckpointError::OtherText { .. }
+            | CheckpointError::OtherSettings { .. },
         ) => Failure::request_error(error),
         TrainError::NotFinite { .. } => {
             let model = run.model();
@@ -327,6 +329,12 @@ fn train_failure(
             };
             Failure::work_error(error).hint(format!(
                 "{kept}a smaller learning rate (`--lr`) or `--set train.clip={{norm=1}}` may help"
+            ))
+        }
+        TrainError::Checkpoint(CheckpointError::Read { path, .. }) => {
+            let folder = path.parent().unwrap_or(path).display();
+            Failure::work_error(error).hint(format!(
+                "without the folder `{folder}`, `--resume` takes the checkpoint before it, if there is one"
             ))
         }
         TrainError::Checkpoint(_)

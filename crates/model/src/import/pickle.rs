@@ -9,8 +9,8 @@ mod names;
 
 use machine::Machine;
 
-/// Where a value stands in [`Pickle`]: values are shared as they are in Python, so nothing is ever copied, and a short
-/// file can't become a large value.
+/// Where a value stands in [`Pickle`]: values are shared as they are in Python, and what
+/// calls copy is counted: a short file can't become a large value.
 pub type Id = usize;
 
 /// What was pickled.

@@ -258,6 +258,7 @@ impl Forward<'_> {
 
     #[inline(always)]
     fn steps<S: Simd, C: ForwardCell>(&self, s: S) {
+        debug_assert!(self.steps == 1 || self.panels == (0..self.layer.hidden.count()));
         for t in 0..self.steps {
             for panel in self.panels.clone() {
                 for tile in tiles(self.rows.len(), S::ROWS) {

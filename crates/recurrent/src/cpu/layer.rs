@@ -3,7 +3,7 @@
 use super::buffers::Buffer;
 use super::panels::{Columns, Panels};
 use super::simd::{Level, VECTORS};
-use super::{Cell, Weights};
+use super::{Cell, Dims, Weights};
 
 /// How a tile's sums start and what the input adds to them.
 pub enum InputWeights {
@@ -75,6 +75,8 @@ impl PackedLayer {
 /// What the backward pass needs of a forward pass. Its buffers are used again after it is dropped.
 #[derive(Debug)]
 pub struct Saved {
+    /// What it is for: cell, T, N and H.
+    shape: (Cell, usize, usize, usize),
     /// `[T, N, 4, H]`: i, f, g, o of an LSTM; r, z, n and W_hn h + b_hn of a GRU; nothing of an Elman cell.
     pub(super) gates: Buffer,
     /// `[T + 1, N, H]`: the initial h, then that after each step, before dropout.
@@ -84,6 +86,11 @@ pub struct Saved {
 }
 
 impl Saved {
+    /// Panics unless it is for such a layer.
+    pub(super) fn check(&self, cell: Cell, Dims { t, n, h, .. }: Dims) {
+        assert_eq!(self.shape, (cell, t, n, h), "saved is for this cell and these sizes");
+    }
+
     /// Space for a sequence.
     pub fn new(cell: Cell, t: usize, n: usize, h: usize) -> Self {
         let (gates, carry) = match cell {
@@ -92,6 +99,7 @@ impl Saved {
             Cell::Tanh | Cell::Relu => (0, 0),
         };
         Saved {
+            shape: (cell, t, n, h),
             gates: Buffer::new(gates),
             hidden: Buffer::new((t + 1) * n * h),
             carry: Buffer::new(carry),

@@ -114,7 +114,7 @@ pub(super) fn forward_at(
     let mut aside = Buffer::new(if saved.is_none() && mask.is_some() { t * slot } else { 0 });
     let (hidden, carry, gates, separate) = match saved {
         Some(saved) => {
-            assert_eq!(saved.hidden.len(), (t + 1) * slot, "saved is of these sizes");
+            saved.check(cell, dims);
             saved.hidden[..slot].copy_from_slice(&state[..slot]);
             if cell == Cell::Lstm {
                 saved.carry[..slot].copy_from_slice(&state[slot..]);
@@ -225,7 +225,7 @@ pub(super) fn backward_at(
     let gates = cell.gates() * h;
     input.check(dims);
     weights.check(cell, dims);
-    assert_eq!(saved.hidden.len(), (t + 1) * slot, "saved is of these sizes");
+    saved.check(cell, dims);
     assert_eq!(
         grad_out.len(),
         (t + cell.states()) * slot,

@@ -40,9 +40,7 @@ pub struct Stepper {
     bias: Buffer,
     streams: usize,
     h: usize,
-    v: usize,
     d: usize,
-    cell: Cell,
     /// `[2, L, B, H]`: h now and, while a step runs, next.
     hidden: [Buffer; 2],
     /// `[L, B, H]`, c of an LSTM.
@@ -89,9 +87,7 @@ impl Stepper {
             bias: Buffer::copy_of(linear.bias),
             streams,
             h,
-            v: linear.v,
             d: vocabulary,
-            cell,
             hidden: [Buffer::zeros(state), Buffer::zeros(state)],
             carry: Buffer::zeros(if cell == Cell::Lstm { state } else { 0 }),
             logits: Buffer::zeros(streams * linear.v),
@@ -176,27 +172,10 @@ impl Stepper {
         }
     }
 
-    /// Sets one stream's state to zero.
-    pub fn reset(&mut self, stream: usize) {
-        let (b, h) = (self.streams, self.h);
-        for layer in 0..self.layers.len() {
-            let at = (layer * b + stream) * h;
-            self.hidden[0][at..at + h].fill(0.0);
-            if self.cell == Cell::Lstm {
-                self.carry[at..at + h].fill(0.0);
-            }
-        }
-    }
-
     /// Whether a second thread takes part in each step of few streams.
     #[cfg(test)]
     pub(super) fn has_team(&self) -> bool {
         self.team.is_some()
-    }
-
-    /// V.
-    pub fn vocabulary(&self) -> usize {
-        self.v
     }
 }
 

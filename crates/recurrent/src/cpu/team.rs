@@ -2,8 +2,8 @@
 //!
 //! A step of a single stream takes some tens of microseconds, most of them spent on reading weights that don't fit one
 //! core's cache. A helper that has them half is worth a core, but only if it needs no waking: it waits for the next
-//! stage in a loop, and sleeps when none has come for a while. Nobody waits for a helper that is late: the leader does
-//! what isn't taken.
+//! stage in a loop, and sleeps when none has come for a while. A helper that is late takes nothing:
+//! the leader does what isn't taken, and waits only for what is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -53,9 +53,12 @@ impl Board {
             false => (end - 1, open(number, first, end - 1)),
         };
         if self.open.compare_exchange(now, left, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            // SAFETY: the number is still that of the stage that was read with it, and the leader keeps a stage alive
-            // until all of its parts are done; this one isn't.
+            // A panic would leave one thread waiting for ever, or the other without the stage.
+            let unwinding = AbortOnUnwind;
+            // SAFETY: the number is still that of the stage that was read with it (it comes again after 2^32 stages), and
+            // the leader keeps a stage alive until all of its parts are done; this one isn't.
             unsafe { (*stage)(part.into()) };
+            std::mem::forget(unwinding);
             self.done.fetch_add(1, Ordering::SeqCst);
         }
         true
@@ -79,6 +82,14 @@ impl Board {
                 idle = 0;
             }
         }
+    }
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
     }
 }
 

@@ -56,7 +56,7 @@ impl RecurrentKernels for Cube {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        generic::linear_scores(hidden, weight, bias, targets)
+        generic::linear_scores::<Self>(hidden, weight, bias, targets)
     }
 }
 

@@ -73,6 +73,7 @@ fn shell(folder: &Path) -> Result<Standing> {
     for inner in ["checkpoints", "samples", "logs"] {
         let _ = std::fs::remove_dir(folder.join(inner));
     }
+    let _ = std::fs::remove_file(folder.join(".lock"));
     match std::fs::remove_dir(folder) {
         Ok(()) => Ok(Standing::New),
         Err(_) => Err(Failure::request(format!(

@@ -13,12 +13,14 @@ pub struct Machine<'a> {
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Elements that calls may still copy.
+    to_copy: usize,
 }
 
 impl<'a> Machine<'a> {
     /// Obeys a pickle to its end, and says how many bytes it has.
     pub fn run(bytes: &'a [u8]) -> Result<(Pickle, usize)> {
-        let mut machine = Machine { rest: bytes, ..Machine::default() };
+        let mut machine = Machine { rest: bytes, to_copy: bytes.len(), ..Machine::default() };
         while machine.step()? {}
         let root = machine.pop()?;
         Ok((Pickle { values: machine.values, root }, bytes.len() - machine.rest.len()))
@@ -304,7 +306,8 @@ impl<'a> Machine<'a> {
         Ok(true)
     }
 
-    fn call(&self, callable: Id, arguments: Id) -> Result<Value> {
+    fn call(&mut self, callable: Id, arguments: Id) -> Result<Value> {
+        self.pay_for(arguments)?;
         let (Value::Name(name), Value::List(arguments)) =
             (&self.values[callable], &self.values[arguments])
         else {
@@ -320,6 +323,19 @@ impl<'a> Machine<'a> {
             Name::Storage(_) => Err(SENSELESS),
             Name::Harmless => Ok(Value::Other),
         }
+    }
+
+    /// Counts what a call copies of its arguments. Each element has a byte of its own in a file of weights; in one that is
+    /// made to harm, the same long list may be asked for again and again.
+    fn pay_for(&mut self, arguments: Id) -> Result<()> {
+        let elements = |&id: &Id| match &self.values[id] {
+            Value::List(elements) => elements.len(),
+            _ => 0,
+        };
+        let Value::List(arguments) = &self.values[arguments] else { return Err(SENSELESS) };
+        let copied = arguments.iter().map(elements).sum();
+        self.to_copy = self.to_copy.checked_sub(copied).ok_or(SENSELESS)?;
+        Ok(())
     }
 
     /// An `OrderedDict`, of nothing or of a list of pairs.

@@ -85,3 +85,15 @@ fn doubling_a_value_again_and_again_costs_no_more_than_the_bytes_that_ask_for_it
     let (pickle, _) = Pickle::read(&bytes).unwrap();
     assert_eq!(pickle.values.len(), 10_001);
 }
+
+#[test]
+fn a_list_that_is_copied_again_and_again_is_refused() {
+    // A list of 1,000 pairs, all the same, made an OrderedDict of 1,000 times.
+    let mut bytes = b"\x80\x02X\x01\x00\x00\x00kK\x01\x86q\x000](".to_vec();
+    bytes.extend(b"h\x00".repeat(1000));
+    bytes.extend(b"eq\x010ccollections\nOrderedDict\nq\x020");
+    let once = b"h\x02h\x01\x85R";
+    let of = |times: usize| [&bytes[..], &b"("[..], &once.repeat(times), b"l."].concat();
+    assert!(read(&of(2)).is_ok(), "{:?}", read(&of(2)));
+    assert_eq!(read(&of(1000)), Err(SENSELESS));
+}

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::team::Team;
 
@@ -30,6 +30,29 @@ fn a_helper_that_fell_asleep_is_woken_or_not_waited_for() {
         });
     }
     assert_eq!(count.into_inner(), 35);
+}
+
+#[test]
+fn a_helper_that_fell_asleep_comes_when_there_is_enough_to_do() {
+    let mut team = Team::start().expect("a thread");
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(50));
+        let begun = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        // Each part waits for the other to begin: one thread alone never ends the first.
+        let met = AtomicUsize::new(0);
+        team.run(2, &|part| {
+            begun[part].store(1, Ordering::SeqCst);
+            let since = Instant::now();
+            while begun[1 - part].load(Ordering::SeqCst) == 0 {
+                if since.elapsed() > Duration::from_secs(20) {
+                    return;
+                }
+                std::thread::yield_now();
+            }
+            met.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(met.into_inner(), 2);
+    }
 }
 
 #[test]
