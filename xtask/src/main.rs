@@ -12,7 +12,7 @@ mod request;
 mod run;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::backend::Backend;
 use crate::cargo::Build;
@@ -73,6 +73,7 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
             // What the user types to run it again, and where Burn puts what nobody gave a place.
             charloom.env("CHARLOOM_COMMAND", "cargo xtask");
             charloom.env("BURN_DEVICE", request.backend.name);
+            keep_freed_pages(&mut charloom);
             run::in_place_of_this(charloom.args(request.args_for_charloom()))
         }
     }
@@ -87,7 +88,17 @@ fn bench(request: &Request) -> Result<ExitCode> {
     let mut bench = Build::of("charloom-bench", request.backend)?.program("charloom-bench")?;
     // Where the peer's script is.
     bench.env("CHARLOOM_ROOT", cargo::root()?);
+    keep_freed_pages(&mut bench);
     run::in_place_of_this(bench.args(request.rest_without_backend()))
+}
+
+/// A training step frees what the next one needs again. The allocator would give the pages back in between, and clearing
+/// fresh ones takes up to 8 % of a step (docs/performance.md).
+fn keep_freed_pages(program: &mut Command) {
+    const DELAY: &str = "MIMALLOC_PURGE_DELAY";
+    if std::env::var_os(DELAY).is_none() {
+        program.env(DELAY, "-1");
+    }
 }
 
 #[cfg(test)]
