@@ -200,3 +200,20 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> R
     let path = path.to_path_buf();
     move |source| RunError::Io { action, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_trained_by_one_process_at_a_time() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(runs.path(), "a").unwrap();
+        let lock = run.lock().unwrap();
+        let error = run.lock().unwrap_err();
+        assert!(matches!(error, RunError::Busy { .. }), "{error}");
+        assert!(error.to_string().contains("the run `a`"), "{error}");
+        drop(lock);
+        run.lock().unwrap();
+    }
+}

@@ -87,6 +87,18 @@ fn a_model_that_is_there_is_not_overwritten_without_being_told() {
 }
 
 #[test]
+fn the_weights_that_are_imported_are_never_overwritten() {
+    let world = world_with(&["rnn_tanh.pt"]);
+    let import = "import rnn_tanh.pt --output rnn_tanh.pt --force";
+    insta::assert_snapshot!(world.run(import).fails(2), @r"
+    error: `rnn_tanh.pt` would be replaced by the model
+
+    hint: `--output FILE` writes another file
+    ");
+    world.run("import rnn_tanh.pt").succeeds();
+}
+
+#[test]
 fn what_is_not_from_pytorch_is_refused() {
     insta::assert_snapshot!(refused("It was a dark and stormy night."), @r#"
     error: `net.pt` is not a whole file of `torch.save`: it is something else
