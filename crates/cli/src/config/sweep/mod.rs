@@ -1,6 +1,6 @@
 //! Sweeps: many runs from one file, with settings that they share and settings in which they differ.
 //!
-//! [`file`] reads what was typed, [`plan`] makes runs of it.
+//! [`mod@file`] reads what was typed, [`plan`] makes runs of it.
 
 mod file;
 mod plan;
