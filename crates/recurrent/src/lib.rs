@@ -27,6 +27,8 @@ mod cell;
 pub mod cpu;
 mod dropout;
 mod generic;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod init;
 mod layer;
 mod loss;

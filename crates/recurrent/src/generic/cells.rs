@@ -1,45 +1,72 @@
-//! One step of each cell, forward and backward.
+//! The walk of each cell through a sequence, forward and backward, a step at a time.
 
 use burn::backend::Backend;
 
 use super::Raw;
+use super::recurrence::{Reversed, Walked};
 use crate::Cell;
 
-/// A cell walking through a sequence.
-pub(super) struct Step<B: Backend> {
+/// See [`Recurrence::walk`](super::Recurrence::walk).
+pub(crate) fn walk<B: Backend>(
+    cell: Cell,
+    projected: &Raw<B>,
+    weight: Raw<B>,
+    bias: Raw<B>,
+    state: &Raw<B>,
+) -> Walked<B> {
+    let [steps, _, rows] = projected.dims();
+    let mut step = Step {
+        cell,
+        recurrent: weight.t(),
+        bias: bias.reshape(&[1, rows]),
+        hidden: state.at(0),
+        memory: (cell.states() == 2).then(|| state.at(1)),
+        gates: Vec::with_capacity(steps),
+        inner: Vec::new(),
+    };
+    let mut hidden = vec![step.hidden.clone()];
+    let mut extra = step.memory.iter().cloned().collect::<Vec<_>>();
+    for t in 0..steps {
+        step.advance(projected.at(t));
+        hidden.push(step.hidden.clone());
+        extra.extend(step.memory.clone());
+    }
+    if cell == Cell::Gru {
+        extra.push(hidden[0].zeros_like(&hidden[0].dims::<2>()));
+        extra.append(&mut step.inner);
+    }
+    let none = || projected.zeros_like(&[1, 1, 1]);
+    Walked {
+        hidden: Raw::stack(hidden),
+        gates: if step.gates.is_empty() { none() } else { Raw::stack(step.gates) },
+        extra: if extra.is_empty() { none() } else { Raw::stack(extra) },
+    }
+}
+
+/// A cell on its way through a sequence.
+struct Step<B: Backend> {
     cell: Cell,
     /// `[H, G*H]`
     recurrent: Raw<B>,
     /// `[1, G*H]`
     bias: Raw<B>,
     /// `[N, H]`
-    pub hidden: Raw<B>,
+    hidden: Raw<B>,
+    /// `[N, H]`
     memory: Option<Raw<B>>,
-    saved: CellSaved<B>,
-}
-
-/// What the steps keep, one entry a step.
-#[derive(Clone, Debug)]
-pub(super) struct CellSaved<B: Backend> {
-    /// The gates after their nonlinearity, each `[N, H]`, in the cell's gate order.
-    gates: Vec<Vec<Raw<B>>>,
-    /// LSTM: the new memory c'. GRU: the recurrent part of the candidate, `W_hn h + b_hn`.
-    extra: Vec<Raw<B>>,
+    /// One entry a step, `[N, G*H]`.
+    gates: Vec<Raw<B>>,
+    /// The GRU's `W_hn h + b_hn`, one entry a step, `[N, H]`.
+    inner: Vec<Raw<B>>,
 }
 
 impl<B: Backend> Step<B> {
-    pub fn start(cell: Cell, state: &Raw<B>, recurrent: Raw<B>, bias: Raw<B>) -> Self {
-        let memory = (cell.states() == 2).then(|| state.at(1));
-        let saved = CellSaved { gates: Vec::new(), extra: Vec::new() };
-        Self { cell, recurrent, bias, hidden: state.at(0), memory, saved }
-    }
-
     /// Takes the projected input of one step, `[N, G*H]`.
-    pub fn advance(&mut self, projected: Raw<B>) {
+    fn advance(&mut self, projected: Raw<B>) {
         let [_, h] = self.hidden.dims();
         let hidden = self.hidden.clone();
         let recurrent = hidden.clone().matmul(self.recurrent.clone()) + self.bias.clone();
-        let (gates, extra, next) = match self.cell {
+        self.hidden = match self.cell {
             Cell::Lstm => {
                 let sum = projected + recurrent;
                 let i = sum.gate(0, h).sigmoid();
@@ -49,8 +76,9 @@ impl<B: Backend> Step<B> {
                 let old = self.memory.take().expect("an LSTM has a memory");
                 let memory = f.clone() * old + i.clone() * g.clone();
                 let next = o.clone() * memory.clone().tanh();
-                self.memory = Some(memory.clone());
-                (vec![i, f, g, o], Some(memory), next)
+                self.memory = Some(memory);
+                self.gates.push(Raw::cat(vec![i, f, g, o], 1));
+                next
             }
             Cell::Gru => {
                 let r = (projected.gate(0, h) + recurrent.gate(0, h)).sigmoid();
@@ -58,47 +86,26 @@ impl<B: Backend> Step<B> {
                 let inner = recurrent.gate(2, h);
                 let n = (projected.gate(2, h) + r.clone() * inner.clone()).tanh();
                 let next = n.clone() + z.clone() * (hidden - n.clone());
-                (vec![r, z, n], Some(inner), next)
+                self.gates.push(Raw::cat(vec![r, z, n], 1));
+                self.inner.push(inner);
+                next
             }
-            Cell::Tanh => (vec![], None, (projected + recurrent).tanh()),
-            Cell::Relu => (vec![], None, (projected + recurrent).relu()),
+            Cell::Tanh => (projected + recurrent).tanh(),
+            Cell::Relu => (projected + recurrent).relu(),
         };
-        self.saved.gates.push(gates);
-        self.saved.extra.extend(extra);
-        self.hidden = next;
-    }
-
-    /// The state as it is now, `[S, N, H]`.
-    pub fn state(&self) -> Raw<B> {
-        let parts = [Some(self.hidden.clone()), self.memory.clone()];
-        Raw::stack(parts.into_iter().flatten().collect())
-    }
-
-    pub fn into_saved(self) -> CellSaved<B> {
-        self.saved
     }
 }
 
-/// The gradients that walking backward through the sequence gives.
-pub(super) struct Reversed<B: Backend> {
-    /// Of `W_ih x + b_ih`, `[T, N, G*H]`.
-    pub projected: Raw<B>,
-    /// Of `W_hh h + b_hh`, `[T, N, G*H]`; the same but for the GRU's candidate gate.
-    pub recurrent: Raw<B>,
-    /// Of the initial state, `[S, N, H]`.
-    pub state: Raw<B>,
-}
-
-pub(super) fn backward<B: Backend>(
+/// See [`Recurrence::walk_back`](super::Recurrence::walk_back).
+pub(crate) fn walk_back<B: Backend>(
     cell: Cell,
-    saved: &CellSaved<B>,
-    hidden: &Raw<B>,
-    state: &Raw<B>,
+    walked: &Walked<B>,
     weight: Raw<B>,
     grad_output: &Raw<B>,
-    grad_last: Raw<B>,
+    grad_last: &Raw<B>,
 ) -> Reversed<B> {
-    let [steps, _, _] = grad_output.dims();
+    let [steps, _, h] = grad_output.dims();
+    let Walked { hidden, gates, extra } = walked;
     let mut grad_hidden = grad_last.at(0);
     let mut grad_memory = (cell.states() == 2).then(|| grad_last.at(1));
     let mut projected = Vec::with_capacity(steps);
@@ -108,9 +115,8 @@ pub(super) fn backward<B: Backend>(
         let grad = grad_output.at(t) + grad_hidden;
         let (of_input, of_recurrent, direct) = match cell {
             Cell::Lstm => {
-                let [i, f, g, o] = [0, 1, 2, 3].map(|gate| saved.gates[t][gate].clone());
-                let memory = saved.extra[t].clone().tanh();
-                let old = if t == 0 { state.at(1) } else { saved.extra[t - 1].clone() };
+                let [i, f, g, o] = [0, 1, 2, 3].map(|gate| gates.at(t).gate(gate, h));
+                let (old, memory) = (extra.at(t), extra.at(t + 1).tanh());
                 let from_above = grad_memory.take().expect("an LSTM has a memory");
                 let grad_c = from_above + grad.clone() * o.clone() * memory.clone().tanh_slope();
                 let grad_gates = vec![
@@ -123,8 +129,8 @@ pub(super) fn backward<B: Backend>(
                 (Raw::cat(grad_gates, 1), None, None)
             }
             Cell::Gru => {
-                let [r, z, n] = [0, 1, 2].map(|gate| saved.gates[t][gate].clone());
-                let inner = saved.extra[t].clone();
+                let [r, z, n] = [0, 1, 2].map(|gate| gates.at(t).gate(gate, h));
+                let inner = extra.at(t + 1);
                 let old = hidden.at(t);
                 let grad_n = grad.clone() * z.clone().one_minus() * n.clone().tanh_slope();
                 let grad_z = grad.clone() * (old - n) * z.clone().sigmoid_slope();

@@ -5,9 +5,10 @@
 //! doesn't depend on the previous step is one product over the whole sequence: the input
 //! projection, and in the backward pass the gradients of the weights and of the input.
 
-mod cells;
+pub(crate) mod cells;
 mod loss;
 mod raw;
+mod recurrence;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorData, TensorMetadata};
@@ -15,54 +16,41 @@ use burn::tensor::IndexingUpdateOp;
 
 use crate::ops::{LayerGrads, LayerInput, LayerSpec, LayerWeights};
 use crate::{Dropout, dropout};
-use cells::{CellSaved, Step};
 pub(crate) use loss::{linear_cross_entropy, linear_scores};
-pub(crate) use raw::Raw;
-
-/// What the forward pass keeps for the backward pass.
-#[derive(Clone, Debug)]
-pub struct Saved<B: Backend> {
-    steps: CellSaved<B>,
-    /// The hidden state before each step and after the last, `[T + 1, N, H]`, without dropout.
-    hidden: Raw<B>,
-}
+pub use raw::Raw;
+pub use recurrence::{Recurrence, Reversed, Walked};
 
 /// One layer over a whole sequence; see [`RecurrentOps`](crate::ops::RecurrentOps) for the shapes.
-pub(crate) fn forward<B: Backend>(
+pub(crate) fn forward<B: Recurrence>(
     input: LayerInput<B>,
     weights: LayerWeights<B>,
     state: FloatTensor<B>,
     spec: LayerSpec,
-) -> (FloatTensor<B>, Saved<B>) {
+) -> (FloatTensor<B>, Walked<B>) {
     let state = Raw::<B>(state);
     let [_, n, h] = state.dims();
     let [t, rows] = [spec.steps, spec.cell.gates() * h];
     let projected = project(input, &weights, spec).reshape(&[t, n, rows]);
-    let recurrent = Raw::<B>(weights.hh).t();
-    let bias = Raw::<B>(weights.bias_hh).reshape(&[1, rows]);
+    let (weight, bias) = (Raw(weights.hh), Raw(weights.bias_hh));
+    let walked = B::walk(spec.cell, &projected, weight, bias, &state);
 
-    let mut step = Step::start(spec.cell, &state, recurrent, bias);
-    let mut hidden = vec![step.hidden.clone()];
-    for t in 0..t {
-        step.advance(projected.at(t));
-        hidden.push(step.hidden.clone());
-    }
-    let last = step.state();
-    let saved = Saved { steps: step.into_saved(), hidden: Raw::stack(hidden) };
-
-    let mut output = saved.hidden.rows(1..t + 1);
+    let mut output = walked.hidden.rows(1..t + 1);
     if let Some(dropout) = spec.dropout {
         output = output.clone() * mask(&output, dropout);
     }
-    (Raw::cat(vec![output, last], 0).0, saved)
+    let mut parts = vec![output, walked.hidden.rows(t..t + 1)];
+    if spec.cell.states() == 2 {
+        parts.push(walked.extra.rows(t..t + 1));
+    }
+    (Raw::cat(parts, 0).0, walked)
 }
 
 /// The gradients of [`forward`] from that of its result, `[T + S, N, H]`.
-pub(crate) fn backward<B: Backend>(
+pub(crate) fn backward<B: Recurrence>(
     input: LayerInput<B>,
     weights: LayerWeights<B>,
     state: FloatTensor<B>,
-    saved: Saved<B>,
+    walked: Walked<B>,
     grad: FloatTensor<B>,
     spec: LayerSpec,
     want_input: bool,
@@ -76,20 +64,13 @@ pub(crate) fn backward<B: Backend>(
         grad_output = grad_output.clone() * mask(&grad_output, dropout);
     }
     let grad_last = grad.rows(t..t + states);
-    let reversed = cells::backward(
-        spec.cell,
-        &saved.steps,
-        &saved.hidden,
-        &state,
-        Raw(weights.hh),
-        &grad_output,
-        grad_last,
-    );
+    let weight = Raw(weights.hh);
+    let reversed = B::walk_back(spec.cell, &walked, weight, &grad_output, &grad_last);
 
     let steps = t * n;
     let grad_projected = reversed.projected.reshape(&[steps, rows]);
     let grad_recurrent = reversed.recurrent.reshape(&[steps, rows]);
-    let before = saved.hidden.rows(0..t).reshape(&[steps, h]);
+    let before = walked.hidden.rows(0..t).reshape(&[steps, h]);
     let grad_hh = grad_recurrent.clone().t().matmul(before);
     let [_, d] = Raw::<B>(weights.ih.clone()).dims();
 

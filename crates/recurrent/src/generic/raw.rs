@@ -7,7 +7,7 @@ use burn::backend::{Backend, Slice, TensorMetadata};
 
 /// A backend's float tensor with operators, below autodiff and dispatch.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw<B: Backend>(pub FloatTensor<B>);
+pub struct Raw<B: Backend>(pub FloatTensor<B>);
 
 impl<B: Backend> Raw<B> {
     pub fn zeros_like(&self, shape: &[usize]) -> Self {

@@ -5,14 +5,15 @@
 use std::sync::Arc;
 
 use burn::backend::tensor::{Device, FloatTensor, IntTensor};
-use burn::backend::{Backend, TensorData, TensorMetadata};
+use burn::backend::{TensorData, TensorMetadata};
 use burn::tensor::DType;
 
 use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
-use crate::{cpu, generic};
+use crate::generic::{self, Recurrence};
+use crate::cpu;
 
 /// A backend whose tensors the CPU can read.
-pub trait Host: Backend {
+pub trait Host: Recurrence {
     /// A float tensor in one contiguous piece.
     type Floats: Clone + Send + std::fmt::Debug;
 
@@ -37,7 +38,7 @@ pub enum HostSaved<B: Host> {
     /// The kernels' buffers.
     Kernel(Arc<cpu::Saved>),
     /// Tensors.
-    Generic(generic::Saved<B>),
+    Generic(generic::Walked<B>),
 }
 
 impl<B: Host> RecurrentKernels for B {
@@ -269,6 +270,8 @@ mod flex {
     use burn::backend::Flex;
     use burn::backend::flex::FlexTensor;
 
+    impl crate::generic::Recurrence for Flex {}
+
     impl super::Host for Flex {
         type Floats = FlexTensor;
 
@@ -300,6 +303,8 @@ mod ndarray {
     use burn::backend::tensor::{FloatTensor, IntTensor};
     use burn::backend::{NdArray, TensorData};
     use burn::tensor::read_sync;
+
+    impl crate::generic::Recurrence for NdArray {}
 
     impl super::Host for NdArray {
         type Floats = TensorData;

@@ -6,8 +6,8 @@
 //! attribute of the second; `generic` is there for the ones without kernels of their own.
 
 mod autodiff;
-#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-mod composed;
+#[cfg(feature = "gpu")]
+mod cube;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod host;
 mod plain;
@@ -133,7 +133,7 @@ pub trait RecurrentKernels: Backend {
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
-    Cube: cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm")),
+    Cube: cfg(feature = "gpu"),
     Autodiff
 )]
 pub trait RecurrentOps: Backend {

@@ -1,4 +1,4 @@
-//! The backends without kernels of their own: the generic layers. CubeCL's serves all GPUs.
+//! All GPUs: the generic layers, on which the `gpu` module takes over the walk through the sequence.
 
 use burn::backend::Cube;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -8,7 +8,7 @@ use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, Recurren
 use crate::generic;
 
 impl RecurrentKernels for Cube {
-    type Saved = generic::Saved<Self>;
+    type Saved = generic::Walked<Self>;
 
     fn layer(
         input: LayerInput<Self>,
