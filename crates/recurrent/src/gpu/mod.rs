@@ -7,6 +7,7 @@ use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::DType;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use crate::Cell;
@@ -15,8 +16,10 @@ use deferred::deferred;
 
 /// Units in a cube, at most.
 const UNITS: usize = 256;
-/// Rows of the batch in a cube: a weight that was fetched serves so many.
+/// Rows of the batch in a cube, at most: a weight that was fetched serves so many.
 const ROWS: usize = 8;
+/// Weights in a vector, at most.
+const LANES: usize = 4;
 /// What stands for a tensor that a cell doesn't have.
 const NOTHING: [usize; 3] = [1, 1, 1];
 
@@ -92,7 +95,8 @@ impl Size {
 
     fn walk(&self, inputs: [CubeTensor; 4]) -> [CubeTensor; 3] {
         let outputs = self.walked().map(|shape| empty(&inputs[0], shape));
-        let (client, [cubes, units]) = (inputs[0].client.clone(), self.cubes(&inputs[0]));
+        let client = inputs[0].client.clone();
+        let (cubes, units) = self.cubes(&client);
         let [projected, weight, bias, state] = inputs.map(CubeTensor::into_buffer_arg);
         let [hidden, gates, extra] = outputs.clone().map(CubeTensor::into_buffer_arg);
         // SAFETY: the kernel reads and writes below the lengths that the shapes give, which `Recurrence` asks for and
@@ -100,8 +104,9 @@ impl Size {
         unsafe {
             kernels::walk::launch_unchecked(
                 &client,
-                CubeCount::new_1d(cubes),
-                CubeDim::new_1d(units),
+                cubes,
+                units,
+                self.lanes(),
                 projected,
                 weight,
                 bias,
@@ -113,7 +118,7 @@ impl Size {
                 self.n,
                 self.cell,
                 self.h,
-                ROWS,
+                self.rows(),
                 f32::elem_type_native(),
             );
         }
@@ -125,15 +130,18 @@ impl Size {
         // The kernel changes the state's gradient in its place.
         let state = inputs[5].copy();
         let outputs = [state, empty(&inputs[0], projected), empty(&inputs[0], recurrent)];
-        let (client, [cubes, units]) = (inputs[0].client.clone(), self.cubes(&inputs[0]));
-        let [hidden, gates, extra, weight, grad_output, _] = inputs.map(CubeTensor::into_buffer_arg);
+        let client = inputs[0].client.clone();
+        let (cubes, units) = self.cubes(&client);
+        let [hidden, gates, extra, weight, grad_output, _] =
+            inputs.map(CubeTensor::into_buffer_arg);
         let [grad_state, projected, recurrent] = outputs.clone().map(CubeTensor::into_buffer_arg);
         // SAFETY: as in `walk`.
         unsafe {
             kernels::walk_back::launch_unchecked(
                 &client,
-                CubeCount::new_1d(cubes),
-                CubeDim::new_1d(units),
+                cubes,
+                units,
+                self.lanes(),
                 hidden,
                 gates,
                 extra,
@@ -146,18 +154,28 @@ impl Size {
                 self.n,
                 self.cell,
                 self.h,
-                ROWS,
+                self.rows(),
                 f32::elem_type_native(),
             );
         }
         outputs
     }
 
-    /// How many cubes, and of how many units.
-    fn cubes(&self, on: &CubeTensor) -> [u32; 2] {
-        let most = on.client.properties().hardware.max_units_per_cube;
-        let units = (self.h.min(UNITS) as u32).next_multiple_of(32).min(most);
-        [self.n.div_ceil(ROWS) as u32, units]
+    /// Weights in a vector: H is a multiple of it.
+    fn lanes(&self) -> usize {
+        1 << self.h.trailing_zeros().min(LANES.trailing_zeros())
+    }
+
+    /// Rows of the batch in a cube.
+    fn rows(&self) -> usize {
+        self.n.next_power_of_two().min(ROWS)
+    }
+
+    fn cubes(&self, client: &Client) -> (CubeCount, CubeDim) {
+        let most = client.properties().hardware.max_units_per_cube;
+        let units = (self.h / self.lanes()).min(UNITS) as u32;
+        let cubes = self.n.div_ceil(self.rows()) as u32;
+        (CubeCount::new_1d(cubes), CubeDim::new_1d(units.next_multiple_of(32).min(most)))
     }
 }
 

@@ -9,8 +9,8 @@ use burn::backend::{TensorData, TensorMetadata};
 use burn::tensor::DType;
 
 use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
-use crate::generic::{self, Recurrence};
 use crate::cpu;
+use crate::generic::{self, Recurrence};
 
 /// A backend whose tensors the CPU can read.
 pub trait Host: Recurrence {
