@@ -12,10 +12,10 @@ use super::{Cell, Weights};
 use std::ops::Range;
 use std::ptr::null_mut;
 
-/// Multiply-adds in a step from which its streams are shared among the pool's threads.
-const WORTH_SHARING: usize = 4 << 20;
-/// And from which, below that, its units are shared among two.
+/// Multiply-adds in a step from which its units are shared among two threads: each reads half of the weights.
 const WORTH_A_TEAM: usize = 1 << 18;
+/// And from which its streams are shared among the pool's threads, where those are more than two.
+const WORTH_SHARING: usize = 4 << 20;
 
 /// A network for a [`Stepper`].
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +74,8 @@ impl Stepper {
         let state = packed.len() * streams * h;
         let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
         let work = streams * products;
-        let alone = rayon::current_num_threads() == 1;
-        let team = (WORTH_A_TEAM..WORTH_SHARING).contains(&work) && !alone;
+        let threads = rayon::current_num_threads();
+        let team = threads == 2 || threads > 2 && work < WORTH_SHARING;
         Stepper {
             level,
             linear: Panels::of_transposed(
@@ -92,7 +92,7 @@ impl Stepper {
             carry: Buffer::zeros(if cell == Cell::Lstm { state } else { 0 }),
             logits: Buffer::zeros(streams * linear.v),
             work,
-            team: if team { Team::start() } else { None },
+            team: if team && work >= WORTH_A_TEAM { Team::start() } else { None },
             layers: packed,
         }
     }

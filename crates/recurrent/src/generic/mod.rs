@@ -18,7 +18,9 @@ use crate::ops::{LayerGrads, LayerInput, LayerSpec, LayerWeights};
 use crate::{Dropout, dropout};
 pub(crate) use loss::{linear_cross_entropy, linear_scores};
 pub use raw::Raw;
-pub use recurrence::{Recurrence, Reversed, Walked};
+#[cfg(feature = "gpu")]
+pub use recurrence::Reversed;
+pub use recurrence::{Recurrence, Walked};
 
 /// One layer over a whole sequence; see [`RecurrentOps`](crate::ops::RecurrentOps) for the shapes.
 pub(crate) fn forward<B: Recurrence>(

@@ -78,14 +78,16 @@ impl Network {
 fn steps_equal_the_sequence() {
     for level in Level::available() {
         for cell in CELLS {
-            // The last is large enough to be shared between threads.
-            for (streams, v, h) in [(1, 7, 6), (5, 9, 17), (13, 40, 200)] {
+            // The last is large enough for a team of two threads, and to be shared among three.
+            let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 13, 40, 200)];
+            for (threads, streams, v, h) in sizes {
                 let network = Network::new(cell, v, h);
                 let ids = Numbers(2).ids(4 * streams, v);
                 let expected = network.logits(&ids, streams);
-                let mut stepper = network.stepper(level, streams);
-                let got: Vec<f32> =
-                    ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect();
+                let got: Vec<f32> = super::with_threads(threads, || {
+                    let mut stepper = network.stepper(level, streams);
+                    ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
+                });
                 assert_close(&format!("{level:?} {cell:?} {streams}"), &got, &expected, 1e-5);
             }
         }
