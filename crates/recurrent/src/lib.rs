@@ -1,8 +1,8 @@
 //! LSTM, GRU and Elman layers for Burn as fused operations over whole sequences.
 //!
 //! [`Recurrent`] is a stack of layers with the parameters of `torch.nn.LSTM`, `GRU` or `RNN`; the [`State`] goes in and
-//! comes out. A layer over a sequence is one node of the autodiff graph, with its gradients written by hand. On Burn's
-//! CPU backends it runs on kernels of this crate ([`cpu`]), on every other in tensor operations ([`ops`]).
+//! comes out. A layer over a sequence is one node of the autodiff graph, with its gradients written by hand. It runs
+//! on kernels of this crate: on Burn's CPU backends all of it ([`cpu`]), on GPUs the recurrence.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};

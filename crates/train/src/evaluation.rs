@@ -34,8 +34,8 @@ impl Session<'_> {
     ) -> Result<bool, TrainError> {
         self.end_split();
         self.failure()?;
-        let first = !self.training.run.checkpoint_exists();
-        if self.unsaved && (first || self.last_saved.elapsed() >= WORTH_SAVING) {
+        let long = || self.last_saved.elapsed() >= WORTH_SAVING;
+        if self.unsaved && (long() || !self.training.run.checkpoint_exists()) {
             self.save()?;
         }
         let Some(valid_loss) = self.validate(valid)? else { return Ok(false) };

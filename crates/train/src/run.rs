@@ -7,8 +7,7 @@ use std::time::SystemTime;
 use charloom_data::atomic;
 
 use crate::checkpoint::Saved;
-use crate::history::MetricsRow as Row;
-use crate::{EpochReport, RunError};
+use crate::{EpochReport, MetricsRow, RunError};
 
 /// `runs/<name>/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,26 +142,23 @@ impl RunFolder {
 
     /// Adds a row to `metrics.csv`, in place of any rows after step `kept` of the run.
     pub(crate) fn write_metrics(&self, report: &EpochReport, kept: usize) -> Result<(), RunError> {
+        let mut rows = match self.read_metrics() {
+            Err(RunError::NoMetrics { .. }) => Vec::new(),
+            rows => rows?,
+        };
+        rows.retain(|row| row.step <= kept);
+        rows.push(report.into());
         let path = self.metrics();
         let io = |error: csv::Error| failed("write", &path)(error.into());
         let mut writer = csv::Writer::from_writer(Vec::new());
-        if path.exists() {
-            let mut reader = csv::Reader::from_path(&path).map_err(io)?;
-            for row in reader.deserialize::<Row>() {
-                let row = row.map_err(io)?;
-                if row.step <= kept {
-                    writer.serialize(row).map_err(io)?;
-                }
-            }
-        }
-        writer.serialize(Row::from(report)).map_err(io)?;
+        rows.iter().try_for_each(|row| writer.serialize(row)).map_err(io)?;
         let bytes =
             writer.into_inner().map_err(|error| failed("write", &path)(error.into_error()))?;
         write(&path, &bytes)
     }
 }
 
-impl From<&EpochReport> for Row {
+impl From<&EpochReport> for MetricsRow {
     fn from(report: &EpochReport) -> Self {
         let EpochReport {
             epoch,

@@ -149,10 +149,13 @@ impl Training {
         };
         let fresh = !matches!(start, Start::Resume);
         let (chars, fractions, batch) = (corpus.chars(), resolved.fractions, resolved.batch);
+        let config = train_config(resolved, toml);
+        let (epochs, max_steps) = (config.epochs, config.max_steps);
+        let had_ended = !fresh && matches!(run.has_ended(&config, corpus.sha256()), Ok(true));
         let done = charloom_train::train(Job {
             run: run.clone(),
             corpus,
-            config: train_config(resolved, toml),
+            config,
             device,
             start,
             interrupter,
@@ -165,7 +168,11 @@ impl Training {
         }
         match done {
             Ok(outcome) => {
-                tell(&outcome, &run, &runs_dir, &resume_line(&run, &runs_dir, &machine));
+                let resume = resume_line(&run, &runs_dir, &machine);
+                tell(&outcome, &run, &runs_dir, &resume);
+                if had_ended {
+                    tell_how_to_go_on(&outcome, &run, &resume, epochs, max_steps);
+                }
                 Ok(())
             }
             Err(error) => {
@@ -295,6 +302,27 @@ fn tell(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
     let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
     say!("{what}{best}: `{}`", run.model().display());
     say!("\nto write with it:  {}", line("generate", run, runs_dir));
+}
+
+/// A resumed run had nothing left to do: says what would give it something.
+fn tell_how_to_go_on(
+    outcome: &Outcome,
+    run: &RunFolder,
+    resume: &str,
+    epochs: usize,
+    max_steps: usize,
+) {
+    let more = match *outcome {
+        Outcome::Finished { step, .. } if max_steps > 0 && step >= max_steps => {
+            format!("{resume} --max-steps {}", 2 * max_steps)
+        }
+        Outcome::Finished { .. } => format!("{resume} --epochs {}", 2 * epochs),
+        Outcome::StoppedEarly { .. } => {
+            format!("{} train --init-from {}", command(), quoted(&run.model().to_string_lossy()))
+        }
+        Outcome::Interrupted { .. } => return,
+    };
+    say!("to train on:       {more}");
 }
 
 /// A training that failed, with what would help.

@@ -60,7 +60,10 @@ fn the_same_seed_trains_the_same_model() {
 fn a_run_that_ended_is_resumed_for_more_epochs() {
     let world = World::with_text();
     world.train("--run go").succeeds();
+    let ran = world.run("train --resume --run go --threads 1").succeeds();
+    assert!(ran.err.ends_with("train --resume --run go --epochs 2\n"), "{}", ran.err);
     let ran = world.run("train --resume --run go --epochs 2 --threads 1").succeeds();
+    assert!(!ran.err.contains("to train on"), "{}", ran.err);
     assert!(ran.err.contains("going on after step 85, in epoch 2"), "{}", ran.err);
     assert_eq!(world.read("runs/go/metrics.csv").lines().count(), 3);
 }
