@@ -81,9 +81,11 @@ pub fn beside(folder: &Path, stem: &str) -> Vec<(PathBuf, Format)> {
 /// Draws the picture, and says where.
 pub fn write(chart: &Chart, files: &[(PathBuf, Format)]) -> Result<()> {
     for (path, format) in files {
-        atomic::write(path, &chart.draw(*format)).map_err(|error| {
+        let failed = |error: &dyn std::fmt::Display| {
             Failure::work(format!("cannot write `{}`: {error}", path.display()))
-        })?;
+        };
+        let picture = chart.draw(*format).map_err(|error| failed(&error))?;
+        atomic::write(path, &picture).map_err(|error| failed(&error))?;
         say!("wrote `{}`", path.display());
     }
     Ok(())

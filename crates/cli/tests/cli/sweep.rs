@@ -70,7 +70,7 @@ fn a_grid_is_trained_compared_and_drawn() {
     assert_eq!(table[0], "run,status,model.hidden_size,train.optimizer.lr");
     assert!(table.contains(&"hidden_size-12_lr-0.03,done,12,0.03".to_owned()), "{table:?}");
     let picture = world.read("runs/sizes/loss.svg");
-    assert!(picture.contains(">sizes: validation loss<") && picture.contains(runs[0]));
+    assert!(picture.contains("\nsizes: validation loss\n") && picture.contains(runs[0]));
 
     // Each is a run like any other.
     let config = world.read("runs/sizes/hidden_size-4_lr-0.03/config.toml");
