@@ -116,11 +116,6 @@ impl From<&CharRnnConfig> for Written {
             init: _,
             forget_bias: _,
         } = *config;
-        let bias = match bias {
-            Bias::Double => "double",
-            Bias::Single => "single",
-            Bias::Without => "none",
-        };
         Self {
             vocab_size,
             cell: cell.to_string(),
@@ -131,7 +126,7 @@ impl From<&CharRnnConfig> for Written {
             hidden_size,
             layers,
             dropout,
-            bias: bias.into(),
+            bias: bias.name().into(),
         }
     }
 }
@@ -141,19 +136,14 @@ impl TryFrom<Written> for CharRnnConfig {
 
     fn try_from(written: Written) -> Result<Self, String> {
         let Written { vocab_size, cell, embedding, hidden_size, layers, dropout, bias } = written;
-        let cell = match cell.as_str() {
-            "lstm" => Cell::Lstm,
-            "gru" => Cell::Gru,
-            "tanh" => Cell::Tanh,
-            "relu" => Cell::Relu,
-            other => return Err(format!("`{other}` is not a cell")),
-        };
-        let bias = match bias.as_str() {
-            "double" => Bias::Double,
-            "single" => Bias::Single,
-            "none" => Bias::Without,
-            other => return Err(format!("`{other}` is not a kind of bias")),
-        };
+        let cell = Cell::ALL
+            .into_iter()
+            .find(|known| known.name() == cell)
+            .ok_or_else(|| format!("`{cell}` is not a cell"))?;
+        let bias = Bias::ALL
+            .into_iter()
+            .find(|known| known.name() == bias)
+            .ok_or_else(|| format!("`{bias}` is not a kind of bias"))?;
         for (name, size) in [
             ("hidden_size", hidden_size),
             ("layers", layers),

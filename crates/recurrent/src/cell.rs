@@ -27,6 +27,19 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Lstm, Self::Gru, Self::Tanh, Self::Relu];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lstm => "lstm",
+            Self::Gru => "gru",
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+        }
+    }
+
     /// Number of gates G: the weights of a layer have `G * H` rows.
     pub const fn gates(self) -> usize {
         match self {
@@ -47,11 +60,6 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Lstm => "lstm",
-            Self::Gru => "gru",
-            Self::Tanh => "tanh",
-            Self::Relu => "relu",
-        })
+        f.write_str(self.name())
     }
 }

@@ -20,6 +20,20 @@ pub enum Bias {
     Without,
 }
 
+impl Bias {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Double, Self::Single, Self::Without];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Double => "double",
+            Self::Single => "single",
+            Self::Without => "none",
+        }
+    }
+}
+
 /// The sequence that a layer reads, time-major.
 #[derive(Clone, Debug)]
 pub enum Sequence {

@@ -6,8 +6,6 @@ use burn::prelude::*;
 use burn::tensor::DType;
 use charloom_recurrent::{Cell, Dropout, Sequence, State, linear_cross_entropy};
 
-const CELLS: [Cell; 4] = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
-
 /// Numbers in ±1 that look random.
 fn numbers<const D: usize>(shape: [usize; D], salt: u64, device: &Device) -> Tensor<D> {
     let len: usize = shape.iter().product();
@@ -24,7 +22,7 @@ fn close<const D: usize>(a: Tensor<D>, b: Tensor<D>, tolerance: f64, what: &str)
 #[test]
 fn a_sequence_gives_what_its_chunks_give_with_carried_state() {
     let device = Device::flex();
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let stack = goldens::small_stack(cell, &device);
         let input = numbers([3, 5, 7], 1, &device);
         let (whole, last) = stack.forward(input.clone(), stack.zero_state(3, &device), None);
@@ -41,7 +39,7 @@ fn a_sequence_gives_what_its_chunks_give_with_carried_state() {
 #[test]
 fn an_id_stands_for_its_one_hot_vector() {
     let device = Device::flex();
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let stack = goldens::small_stack(cell, &device);
         let ids = Tensor::<2, Int>::from_ints([[0, 6, 3, 3], [5, 1, 2, 4], [6, 6, 0, 1]], &device);
         let vectors: Tensor<3> = ids.clone().one_hot::<3>(7).float();
@@ -55,7 +53,7 @@ fn an_id_stands_for_its_one_hot_vector() {
 #[test]
 fn gradients_agree_with_numeric_differences() {
     let device = Device::flex().autodiff();
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let stack = goldens::in_f64(goldens::small_stack(cell, &device));
         let double = |x: Tensor<3>| x.cast(DType::F64);
         let input = double(numbers([5, 3, 7], 2, &device));

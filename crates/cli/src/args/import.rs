@@ -37,7 +37,6 @@ pub struct ImportArgs {
 }
 
 fn cell(typed: &str) -> Result<Cell, String> {
-    let cells = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
-    let found = cells.into_iter().find(|cell| cell.to_string() == typed);
+    let found = Cell::ALL.into_iter().find(|cell| cell.name() == typed);
     found.ok_or_else(|| "it must be lstm, gru, tanh or relu".to_owned())
 }

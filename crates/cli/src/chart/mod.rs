@@ -16,7 +16,7 @@ use crate::report::grouped;
 use font::{fitted, style};
 use legend::Legend;
 use palette::palette;
-use reach::{below, reach};
+use reach::{below, is_shown, reach};
 
 /// What files pictures are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Chart {
             .x_labels(MARKS)
             .y_labels(MARKS)
             .x_label_formatter(&whole)
-            .y_label_formatter(&|value| format!("{value:.digits$}"))
+            .y_label_formatter(&|value| short(*value, digits))
             .label_style(size(12.0, SOFT, HPos::Left))
             .axis_desc_style(size(13.0, INK, HPos::Center))
             .x_desc("training steps")
@@ -180,7 +180,7 @@ impl Chart {
     /// From where to where the values are shown.
     fn reach(&self) -> (f64, f64) {
         let ends = |curve: &Curve| {
-            let values = || curve.points().map(|point| point.1).filter(|value| value.is_finite());
+            let values = || curve.points().map(|point| point.1).filter(|&value| is_shown(value));
             Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
         };
         reach(&self.curves.iter().filter_map(ends).collect::<Vec<_>>())
@@ -223,7 +223,7 @@ impl Curve {
         }
         // Each point of validation is marked; of training only one that has no line, by a ring.
         let shown = |points: &[(f64, f64)]| -> Vec<_> {
-            points.iter().copied().filter(|point| point.1 <= high).collect()
+            points.iter().copied().filter(|point| is_shown(point.1) && point.1 <= high).collect()
         };
         if self.valid.len() == 1 || few && self.valid.len() <= MARKED {
             let dot = |point| Circle::new(point, 3 * scale, color.filled());
@@ -245,6 +245,11 @@ fn pale(color: RGBColor) -> RGBAColor {
 /// What stands at a mark of the steps' axis: steps are whole.
 fn whole(step: &f64) -> String {
     if step.fract() == 0.0 { grouped(*step as u64) } else { String::new() }
+}
+
+/// What stands at a mark of the values' axis.
+fn short(value: f64, digits: usize) -> String {
+    if value.abs() < 1e6 { format!("{value:.digits$}") } else { format!("{value:.1e}") }
 }
 
 /// Digits behind the point that tell the marks of an axis of this length apart.

@@ -1,5 +1,10 @@
 //! Which values an axis shows, and which parts of a curve.
 
+/// Whether a value can be shown at all: it is a number, and no sum of such overflows.
+pub fn is_shown(value: f64) -> bool {
+    value.abs() < 1e100
+}
+
 /// From where to where an axis reaches that shows curves with these lowest and highest numbers. What lies far above
 /// most curves' highest is left out: one run that went wrong would make flat lines of all others.
 pub fn reach(curves: &[(f64, f64)]) -> (f64, f64) {
@@ -20,14 +25,14 @@ pub fn reach(curves: &[(f64, f64)]) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// The parts of a curve that are no higher than `top`, cut where it crosses that. A value that is no number leaves a
-/// gap.
+/// The parts of a curve that are no higher than `top`, cut where it crosses that. A value that can't be shown
+/// leaves a gap.
 pub fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
     let mut parts = vec![Vec::new()];
     let mut before: Option<(f64, f64)> = None;
     for &(x, y) in points {
         let last = parts.len() - 1;
-        if !y.is_finite() {
+        if !is_shown(y) {
             parts.push(Vec::new());
             before = None;
             continue;

@@ -84,6 +84,13 @@ fn values_that_are_no_numbers_and_values_far_off_stay_out() {
 }
 
 #[test]
+fn no_value_is_too_much_for_a_picture() {
+    for values in [&[1e300, 2.0][..], &[f64::MAX, f64::MIN], &[0.0], &[1e-300], &[-5.0, 1e99]] {
+        check_coordinates(&svg(&chart(vec![curve("\u{7}", values)])));
+    }
+}
+
+#[test]
 fn nothing_but_what_is_no_number_draws_an_empty_chart() {
     let picture = svg(&chart(vec![curve("a", &[f64::NAN])]));
     check_coordinates(&picture);
@@ -102,6 +109,7 @@ fn long_names_and_many_runs_leave_room_for_the_curves() {
 
 #[test]
 fn marks_tell_the_values_apart() {
+    assert_eq!([(2.0, 1), (70.0, 0), (5e9, 0)].map(|(v, d)| short(v, d)), ["2.0", "70", "5.0e9"]);
     assert_eq!([0.005, 0.7, 2.0, 70.0].map(digits), [4, 1, 1, 0]);
     assert_eq!(["0", "1,500", ""].map(str::to_owned), [0.0, 1500.0, 0.5].map(|step| whole(&step)));
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use charloom_data::{Shown, Vocab};
-use charloom_model::{Bias, CharRnnConfig, InputEncoding, TrainedModel, VocabChange};
+use charloom_model::{CharRnnConfig, InputEncoding, TrainedModel, VocabChange};
 
 use crate::config::Layer;
 use crate::report::{Failure, Result, counted, say};
@@ -89,17 +89,12 @@ fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
         InputEncoding::OneHot => "\"one-hot\"".to_owned(),
         InputEncoding::Embedding(size) => format!("{{ embedding = {size} }}"),
     };
-    let bias = match bias {
-        Bias::Double => "double",
-        Bias::Single => "single",
-        Bias::Without => "none",
-    };
     [
         ("cell", format!("\"{cell}\"")),
         ("input", input),
         ("hidden_size", hidden_size.to_string()),
         ("layers", layers.to_string()),
-        ("bias", format!("\"{bias}\"")),
+        ("bias", format!("\"{}\"", bias.name())),
     ]
 }
 

@@ -207,12 +207,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
     let raw::Model { cell, input, hidden_size, layers, dropout, bias, init, forget_bias } = section;
     let model = CharRnnConfig {
         vocab_size: 0,
-        cell: cell.one_of(&[
-            ("lstm", Cell::Lstm),
-            ("gru", Cell::Gru),
-            ("tanh", Cell::Tanh),
-            ("relu", Cell::Relu),
-        ])?,
+        cell: cell.one_of(&Cell::ALL.map(|cell| (cell.name(), cell)))?,
         input: input.word_or_table(
             &[("one-hot", InputEncoding::OneHot)],
             &[Form {
@@ -225,11 +220,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
         hidden_size: hidden_size.whole(1..=MOST)?,
         layers: layers.whole(1..=MOST_LAYERS)?,
         dropout: dropout.real(Reals::FRACTION)?,
-        bias: bias.one_of(&[
-            ("double", Bias::Double),
-            ("single", Bias::Single),
-            ("none", Bias::Without),
-        ])?,
+        bias: bias.one_of(&Bias::ALL.map(|bias| (bias.name(), bias)))?,
         init: init.word_or_table(
             &[("pytorch", Init::PyTorch)],
             &[

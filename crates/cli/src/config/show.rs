@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use charloom_data::LastTarget;
-use charloom_model::{Bias, CharRnnConfig, Init, InputEncoding};
+use charloom_model::{CharRnnConfig, Init, InputEncoding};
 use charloom_train::{Clip, EvalEvery, Loss, Schedule, StateAtEpoch};
 
 use super::layer::Layers;
@@ -86,12 +86,11 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         real(*dropout),
         "probability of dropping a layer's output while training",
     );
-    let bias = match bias {
-        Bias::Double => "double",
-        Bias::Single => "single",
-        Bias::Without => "none",
-    };
-    page.key("model.bias", quoted(bias), "\"double\" (as PyTorch has it), \"single\" or \"none\"");
+    page.key(
+        "model.bias",
+        quoted(bias.name()),
+        "\"double\" (as PyTorch has it), \"single\" or \"none\"",
+    );
     let init = match init {
         Init::PyTorch => quoted("pytorch"),
         Init::Uniform { bound } => format!("{{ uniform = {} }}", real(*bound)),
