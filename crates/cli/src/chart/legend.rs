@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::font::{fitted, style, width};
-use super::{Chart, Drawn, INK, SOFT, TRAINING, VALIDATION, pale};
+use super::{Chart, Drawn, INK, SOFT, TRAINING, VALIDATION, pale, short};
 
 /// Between two rows.
 const ROW: i32 = 20;
@@ -43,7 +43,7 @@ impl Legend {
             .iter()
             .take(MOST_ROWS)
             .map(|curve| {
-                let best = curve.best().map(|best| format!("{best:.3}")).unwrap_or_default();
+                let best = curve.best().map(|best| short(best, 3)).unwrap_or_default();
                 (fitted(&curve.name, &name, WIDEST_NAME * scale), best)
             })
             .collect();

@@ -247,7 +247,7 @@ fn whole(step: &f64) -> String {
     if step.fract() == 0.0 { grouped(*step as u64) } else { String::new() }
 }
 
-/// What stands at a mark of the values' axis.
+/// A value as it is written in the picture.
 fn short(value: f64, digits: usize) -> String {
     if value.abs() < 1e6 { format!("{value:.digits$}") } else { format!("{value:.1e}") }
 }
