@@ -69,7 +69,7 @@ fn documentation() -> Result<ExitCode> {
     run::to_end(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// The tests of the code that has `unsafe` in it. Sanitizers are unstable, which `RUSTC_BOOTSTRAP` lets pass, and known
+/// The tests of the CPU kernels. Sanitizers are unstable, which `RUSTC_BOOTSTRAP` lets pass, and known
 /// for few targets.
 fn sanitizer() -> Result<ExitCode> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {

@@ -318,7 +318,9 @@ fn tell_how_to_go_on(
         }
         Outcome::Finished { .. } => format!("{resume} --epochs {}", 2 * epochs),
         Outcome::StoppedEarly { .. } => {
-            format!("{} train --init-from {}", command(), quoted(&run.model().to_string_lossy()))
+            let [config, model] =
+                [run.config(), run.model()].map(|path| quoted(&path.to_string_lossy()));
+            format!("{} train --config {config} --init-from {model}", command())
         }
         Outcome::Interrupted { .. } => return,
     };

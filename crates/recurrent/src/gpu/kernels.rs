@@ -1,8 +1,8 @@
 //! The kernels: a cube takes some rows of the batch through the whole sequence.
 //!
-//! Rows don't depend on each other, so cubes never wait for one another. In a cube, a unit has some neighbouring hidden
-//! units, as many as a vector of weights has elements, and computes them for all of the cube's rows: a vector that was
-//! fetched serves every row. The units meet once a step. All tensors are contiguous.
+//! Rows don't depend on each other, so cubes never wait for one another. In a cube, a unit has groups of neighbouring
+//! hidden units, as many as a vector of weights has elements, and computes them for all of the cube's rows: a vector that
+//! was fetched serves every row. The units meet in each step. All tensors are contiguous.
 
 use cubecl::prelude::*;
 

@@ -5,6 +5,7 @@ mod kernels;
 
 use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::DType;
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
@@ -127,8 +128,8 @@ impl Size {
 
     fn walk_back(&self, inputs: [CubeTensor; 6]) -> [CubeTensor; 3] {
         let [_, projected, recurrent] = self.reversed();
-        // The kernel changes the state's gradient in its place.
-        let state = inputs[5].copy();
+        // The kernel changes the state's gradient in its place. A copy may have gaps between its rows.
+        let state = into_contiguous(inputs[5].copy());
         let outputs = [state, empty(&inputs[0], projected), empty(&inputs[0], recurrent)];
         let client = inputs[0].client.clone();
         let (cubes, units) = self.cubes(&client);
