@@ -1,4 +1,5 @@
-//! The letters of charts. They are in the program: a machine need not have any.
+//! The letters of charts. For pixels, and to measure, a font is in the program: a machine need not have any. An SVG is
+//! shown in the viewer's own.
 
 use std::sync::Once;
 
@@ -6,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// Plotters gives a font's size as the height of its lines.
+/// Plotters divides a font's size by this where it writes an SVG.
 const LINE: f64 = 1.24;
 
 /// A text of this size, in points, whose left end (or right end, or middle) is put at the middle of its height.

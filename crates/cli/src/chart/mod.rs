@@ -5,7 +5,7 @@ mod legend;
 mod palette;
 mod reach;
 
-use std::fmt;
+use std::error::Error;
 
 use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -55,25 +55,6 @@ pub struct Curve {
     pub train: Vec<(f64, f64)>,
 }
 
-/// A picture that could not be drawn.
-#[derive(Debug)]
-pub struct DrawError(String);
-
-impl fmt::Display for DrawError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<E: fmt::Display> From<E> for DrawError
-where
-    E: std::error::Error,
-{
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// Of the page, in points.
@@ -100,7 +81,7 @@ const MARKED: usize = 40;
 
 impl Chart {
     /// The picture as a file.
-    pub fn draw(&self, format: Format) -> Result<Vec<u8>, DrawError> {
+    pub fn draw(&self, format: Format) -> Result<Vec<u8>, Box<dyn Error>> {
         match format {
             Format::Svg => {
                 let mut svg = String::new();
@@ -162,9 +143,9 @@ impl Chart {
             .draw()?;
 
         let colors = palette(self.curves.len());
+        let few = self.curves.len() <= 12;
         // The first in the legend lies on top.
         for (curve, &color) in self.curves.iter().zip(&colors).rev() {
-            let few = self.curves.len() <= 12;
             curve.draw_on(&mut area, high, scale, color, few)?;
         }
         if self.points().any(|(_, value)| value > high) {

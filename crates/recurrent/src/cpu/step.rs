@@ -172,7 +172,7 @@ impl Stepper {
         }
     }
 
-    /// Whether a second thread takes part in each step of few streams.
+    /// Whether a second thread takes half of the units of each step.
     #[cfg(test)]
     pub(super) fn has_team(&self) -> bool {
         self.team.is_some()

@@ -1,8 +1,8 @@
 //! Two threads for work that is too short to wake anybody for.
 //!
-//! A step of a single stream takes some tens of microseconds, most of them spent on reading weights that don't fit one
-//! core's cache. A helper that has them half is worth a core, but only if it needs no waking: it waits for the next
-//! stage in a loop, and sleeps when none has come for a while. A helper that is late takes nothing:
+//! A step takes from some tens of microseconds (one stream) to some hundreds, many of them spent on reading weights that
+//! don't fit one core's cache. A helper that has them half is worth a core, but only if it needs no waking: it waits for
+//! the next stage in a loop, and sleeps when none has come for a while. A helper that is late takes nothing:
 //! the leader does what isn't taken, and waits only for what is.
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Rows don't depend on each other, so cubes never wait for one another. In a cube, a unit has groups of neighbouring
 //! hidden units, as many as a vector of weights has elements, and computes them for all of the cube's rows: a vector that
-//! was fetched serves every row. The units meet in each step. All tensors are contiguous.
+//! was fetched serves every row. The units meet once a step. All tensors are contiguous.
 
 use cubecl::prelude::*;
 
@@ -234,7 +234,8 @@ pub fn walk_back<F: Float, V: Size>(
         }
         sync_storage();
 
-        // Through W_hh to the hidden state before the step.
+        // Through W_hh to the hidden state before the step. Its gradient is this unit's alone, and the step before has
+        // gates of its own: nobody waits after this.
         let mut vector = UNIT_POS_X as usize;
         while vector < vectors {
             let mut sums = Array::<Vector<F, V>>::new(rows);
@@ -266,7 +267,6 @@ pub fn walk_back<F: Float, V: Size>(
             }
             vector += CUBE_DIM_X as usize;
         }
-        sync_storage();
     }
 }
 

@@ -35,7 +35,8 @@ impl Recurrence for Cube {
         if projected.0.dtype() != DType::F32 {
             return cells::walk(cell, projected, weight, bias, state);
         }
-        let size = Size::new(cell, projected);
+        let ([_, n, h], [steps, ..]) = (state.dims(), projected.dims::<3>());
+        let size = Size { cell, steps, n, h };
         let inputs = [projected.clone(), weight.t(), bias, state.clone()];
         let [hidden, gates, extra] =
             deferred("walk", inputs, size.walked(), move |inputs| size.walk(inputs));
@@ -73,11 +74,6 @@ struct Size {
 }
 
 impl Size {
-    fn new(cell: Cell, projected: &Raw<Cube>) -> Self {
-        let [steps, n, width] = projected.dims();
-        Self { cell, steps, n, h: width / cell.gates() }
-    }
-
     /// The shapes of `hidden`, `gates` and `extra`.
     fn walked(&self) -> [[usize; 3]; 3] {
         let Self { cell, steps, n, h } = *self;

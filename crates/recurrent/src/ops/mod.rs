@@ -15,7 +15,7 @@ mod plain;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, backend_extension};
 
-use crate::{Cell, Dropout};
+use crate::{Cell, Dropout, generic};
 
 /// What a layer is given at each step: character ids or vectors.
 #[derive(ExtensionType, Clone, Debug)]
@@ -79,7 +79,8 @@ pub struct LossGrads<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
-/// What a backend computes for a layer and for the loss, without autodiff.
+/// What a backend computes for a layer and for the loss, without autodiff. What it doesn't say it computes in tensor
+/// operations.
 pub trait RecurrentKernels: Backend {
     /// What the forward pass of a layer keeps for its backward pass.
     type Saved: Clone + Send + std::fmt::Debug + 'static;
@@ -90,7 +91,9 @@ pub trait RecurrentKernels: Backend {
         weights: LayerWeights<Self>,
         state: FloatTensor<Self>,
         spec: LayerSpec,
-    ) -> FloatTensor<Self>;
+    ) -> FloatTensor<Self> {
+        Self::layer_saving(input, weights, state, spec).0
+    }
 
     /// The same with what the backward pass needs.
     fn layer_saving(
@@ -118,7 +121,9 @@ pub trait RecurrentKernels: Backend {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
         want_grads: bool,
-    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>);
+    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
+        generic::linear_cross_entropy::<Self>(hidden, weight, bias, targets, want_grads)
+    }
 
     /// See [`RecurrentOps::linear_scores`].
     fn scores(
@@ -126,7 +131,9 @@ pub trait RecurrentKernels: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
-    ) -> FloatTensor<Self>;
+    ) -> FloatTensor<Self> {
+        generic::linear_scores::<Self>(hidden, weight, bias, targets)
+    }
 }
 
 /// The differentiable operations that this crate adds to Burn's backends.

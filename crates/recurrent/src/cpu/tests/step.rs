@@ -79,7 +79,7 @@ fn steps_equal_the_sequence() {
     for level in Level::available() {
         for cell in CELLS {
             // The last is large enough for a team of two threads, and to be shared among three.
-            let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 13, 40, 200)];
+            let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 35, 40, 200)];
             for (threads, streams, v, h) in sizes {
                 let network = Network::new(cell, v, h);
                 let ids = Numbers(2).ids(4 * streams, v);
