@@ -26,6 +26,7 @@
 pub mod atomic;
 mod batch;
 mod checksum;
+mod config;
 mod corpus;
 mod dataset;
 mod ids;
@@ -38,6 +39,7 @@ mod utf8;
 mod vocab;
 
 pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
+pub use config::{DataConfig, Validation};
 pub use corpus::{Corpus, CorpusError, Origin};
 pub use dataset::{Descriptor, DescriptorError};
 pub use ids::Ids;

@@ -59,6 +59,7 @@
 
 mod beam;
 mod classify;
+mod config;
 mod evaluate;
 mod generate;
 mod predict;
@@ -71,6 +72,7 @@ mod toy;
 
 pub use beam::{BeamConfig, Completion, complete};
 pub use classify::{Confusion, likeliest};
+pub use config::SampleConfig;
 pub use evaluate::{EvaluateError, Evaluation, evaluate, evaluate_text};
 pub use generate::{GenerateConfig, GenerateError, Generator, generate, generate_many};
 pub use predict::{Guess, PredictError, Prediction, Predictions, predict};

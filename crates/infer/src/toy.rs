@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) fn opinionated(chars: &str, device: &Device) -> TrainedModel {
     let config = CharRnnConfig {
         hidden_size: 6,
-        init: Init::Normal { std: 1.0 },
+        init: Init::Normal(1.0),
         ..CharRnnConfig::new(chars.chars().count())
     };
     model(chars, config, device)

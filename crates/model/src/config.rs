@@ -4,40 +4,95 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use charloom_recurrent::{Bias, Cell, Init, RecurrentConfig};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CharRnn;
 
 /// How a character becomes the input of the first layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum InputEncoding {
-    /// A vector of V numbers, one of them 1. It is never built: a column of the weights is taken.
+    /// A one-hot vector of V numbers. It is never materialised: a column of the input weights is gathered.
+    #[default]
     OneHot,
-    /// A learned vector of D numbers.
-    Embedding(usize),
+    /// A learned vector of D numbers (`torch.nn.Embedding`).
+    Embedding(#[schemars(range(min = 1, max = 65_536))] usize),
 }
 
-/// Configuration of a [`CharRnn`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Configuration of a [`CharRnn`]: the section `[model]` of a settings file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct CharRnnConfig {
     /// Number of different characters V, at least 2.
+    #[serde(skip)]
     pub vocab_size: usize,
-    /// The recurrence.
+    /// Recurrent cell: "lstm", "gru", "tanh" or "relu"
     pub cell: Cell,
-    /// How characters come in.
+    /// Input encoding: "one-hot" or { embedding = D }
     pub input: InputEncoding,
-    /// Hidden size H.
+    /// Hidden size H of each recurrent layer
+    #[schemars(range(min = 1, max = 65_536))]
     pub hidden_size: usize,
-    /// Number of recurrent layers L, at least 1.
+    /// Number of recurrent layers L
+    #[schemars(range(min = 1, max = 64))]
     pub layers: usize,
-    /// Probability of dropping an output of a recurrent layer while training, in `0.0..1.0`.
+    /// Dropout probability, between layers and before the linear layer
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// Which biases the recurrent layers have; the linear layer always has one.
+    /// Bias vectors of a recurrent layer: "double" (b_ih and b_hh, as PyTorch), "single" or "none"
     pub bias: Bias,
-    /// Where parameters start.
+    /// Initial weights: "pytorch" (uniform in ±1/√H), { uniform = BOUND } or { normal = STD }
     pub init: Init,
-    /// Where the biases of an LSTM's forget gates start instead, if it is given.
+    /// Initial bias of an LSTM's forget gate, or "none" to leave it to `init`
+    #[serde(with = "number_or_none")]
+    #[schemars(with = "NumberOrNone")]
     pub forget_bias: Option<f64>,
+}
+
+/// An optional number in a settings file: the number, or "none", since TOML has no null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum NumberOrNone {
+    None(NoneWord),
+    Number(#[schemars(range(min = -100.0, max = 100.0))] f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum NoneWord {
+    None,
+}
+
+mod number_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{NoneWord, NumberOrNone};
+
+    pub fn serialize<S: Serializer>(
+        number: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        number
+            .map_or(NumberOrNone::None(NoneWord::None), NumberOrNone::Number)
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        Ok(match NumberOrNone::deserialize(deserializer)? {
+            NumberOrNone::None(_) => None,
+            NumberOrNone::Number(number) => Some(number),
+        })
+    }
+}
+
+impl Default for CharRnnConfig {
+    /// The classic network: an LSTM of 2 layers of 256, dropout 0.5, fed with one-hot vectors.
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 impl CharRnnConfig {
@@ -73,7 +128,7 @@ impl CharRnnConfig {
             InputEncoding::OneHot => (None, vocab_size),
             InputEncoding::Embedding(d) => {
                 // As torch.nn.Embedding starts, unless the config says otherwise.
-                let init = if init == Init::PyTorch { Init::Normal { std: 1.0 } } else { init };
+                let init = if init == Init::PyTorch { Init::Normal(1.0) } else { init };
                 (Some(init.param([vocab_size, d], d, device, rng)), d)
             }
         };

@@ -22,7 +22,7 @@ fn min_char_rnns_start_is_small_weights_and_no_biases() {
         layers: 1,
         hidden_size: 20,
         bias: Bias::Single,
-        init: Init::Normal { std: 0.01 },
+        init: Init::Normal(0.01),
         ..CharRnnConfig::new(7)
     });
     for weight in ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "fc.weight"] {
@@ -39,7 +39,7 @@ fn char_rnns_start_is_one_range_for_all_and_open_forget_gates() {
     let network = network(CharRnnConfig {
         hidden_size: 20,
         input: InputEncoding::Embedding(5),
-        init: Init::Uniform { bound: 0.08 },
+        init: Init::Uniform(0.08),
         forget_bias: Some(1.0),
         ..CharRnnConfig::new(7)
     });

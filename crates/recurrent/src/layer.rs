@@ -4,12 +4,15 @@ use burn::backend::Dispatch;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::ops::{LayerInput, LayerSpec, LayerWeights, RecurrentOps};
 use crate::{Cell, Dropout, Init};
 
 /// Which biases the layers have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Bias {
     /// One on the input's side and one on the state's, as PyTorch has it.
     #[default]
@@ -17,6 +20,7 @@ pub enum Bias {
     /// On the input's side only.
     Single,
     /// None.
+    #[serde(rename = "none")]
     Without,
 }
 

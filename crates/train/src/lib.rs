@@ -20,6 +20,7 @@ mod observer;
 mod optimizer;
 mod run;
 mod schedule;
+pub mod settings;
 mod silent;
 mod stream;
 mod trainee;

@@ -65,7 +65,7 @@ fn with_a_state_carried_across_epochs_and_evaluations_between_steps() {
     let rows = resumes_exactly(
         |config| {
             (config.model.cell, config.model.bias) = (Cell::Tanh, Bias::Single);
-            (config.model.layers, config.model.init) = (1, Init::Normal { std: 0.1 });
+            (config.model.layers, config.model.init) = (1, Init::Normal(0.1));
             (config.state, config.eval_every) = (StateAtEpoch::Carry, EvalEvery::Steps(7));
             config.schedule = Schedule::Step { gamma: 0.5, every: 1, from_epoch: 1 };
             config.optimizer = Optimizer::adagrad_inside(0.1);

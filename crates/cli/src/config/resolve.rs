@@ -230,7 +230,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
                     beside: &[],
                     read: |table| {
                         let bound = table.real("uniform", Reals::LIMIT)?;
-                        Some(Init::Uniform { bound })
+                        Some(Init::Uniform(bound))
                     },
                 },
                 Form {
@@ -239,7 +239,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
                     beside: &[],
                     read: |table| {
                         let std = table.real("normal", Reals::LIMIT)?;
-                        Some(Init::Normal { std })
+                        Some(Init::Normal(std))
                     },
                 },
             ],

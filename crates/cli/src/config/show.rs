@@ -93,8 +93,8 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     );
     let init = match init {
         Init::PyTorch => quoted("pytorch"),
-        Init::Uniform { bound } => format!("{{ uniform = {} }}", real(*bound)),
-        Init::Normal { std } => format!("{{ normal = {} }}", real(*std)),
+        Init::Uniform(bound) => format!("{{ uniform = {} }}", real(*bound)),
+        Init::Normal(std) => format!("{{ normal = {} }}", real(*std)),
     };
     page.key("model.init", init, "\"pytorch\", { uniform = A } or { normal = S }");
     page.key(
