@@ -111,6 +111,11 @@ impl Batches {
         self.len
     }
 
+    /// The number of ids that were cut, those included that fill no batch.
+    pub fn chars(&self) -> usize {
+        self.ids.len()
+    }
+
     /// How the text was cut.
     pub fn config(&self) -> BatchConfig {
         self.config

@@ -1,8 +1,8 @@
 //! Generation and evaluation with character-level language models.
 //!
 //! [`generate`] writes a text, [`Generator`] writes it character by character, [`generate_many`] writes
-//! several side by side; [`Sampler`] is what picks their characters. [`evaluate`] and [`evaluate_text`]
-//! say how well a model predicts a text, [`predict`] shows it character by character, [`score`] compares
+//! several side by side; [`Sampler`] is what picks their characters. [`evaluate`]
+//! measures how well a model predicts a text, [`predict`] shows it character by character, [`score`] compares
 //! texts (and [`likeliest`] models), and [`complete`] finds the likeliest continuations of one.
 //!
 //! ```
@@ -12,7 +12,7 @@
 //! use burn::tensor::Device;
 //! use charloom_data::Vocab;
 //! use charloom_infer::{
-//!     BeamConfig, GenerateConfig, Sampling, complete, evaluate_text, generate, score,
+//!     BeamConfig, GenerateConfig, Sampling, complete, evaluate, generate, score,
 //! };
 //! use charloom_model::{CharRnnConfig, Summary, TrainedModel};
 //! use rand::SeedableRng;
@@ -37,7 +37,7 @@
 //! assert_eq!(text.chars().count(), 20);
 //!
 //! let ids = model.vocab.encode("the words")?;
-//! let evaluation = evaluate_text(&model, &ids, &mut |_, _| ControlFlow::Continue(()))?;
+//! let evaluation = evaluate(&model.network, &ids, &mut |_, _| ControlFlow::Continue(()))?;
 //! assert_eq!(evaluation.chars, 8); // all but the first
 //! assert!(evaluation.perplexity() > 5.0); // of 13 characters, nearly all seem possible
 //!
@@ -73,7 +73,7 @@ mod toy;
 pub use beam::{BeamConfig, Completion, complete};
 pub use classify::{Confusion, likeliest};
 pub use config::SampleConfig;
-pub use evaluate::{EvaluateError, Evaluation, evaluate, evaluate_text};
+pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
 pub use generate::{GenerateConfig, GenerateError, Generator, generate, generate_many};
 pub use predict::{Guess, PredictError, Prediction, Predictions, predict};
 pub use sampling::{Filter, NotFinite, Sampler, Sampling, SamplingError};

@@ -5,12 +5,13 @@ mod goldens;
 mod runs;
 
 use burn::prelude::*;
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
+use charloom_data::Corpus;
 use charloom_model::{Bias, Cell, CharRnnConfig, Summary, TrainedModel};
-use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Start};
+use charloom_train::settings::{AdagradConfig, AdagradForm};
+use charloom_train::{EvalInterval, GradClip, LossReduction, OptimizerConfig};
 use goldens::Golden;
 use rand::SeedableRng;
-use runs::Run;
+use runs::{Run, Start};
 
 /// 2,000 steps from the script's weights at this rate.
 fn trained(golden: &Golden, rate: f64) -> Run {
@@ -25,13 +26,17 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             bias: Bias::Single,
             ..CharRnnConfig::new(vocab.len())
         };
-        config.batch = BatchConfig { batch_size: 1, seq_length: 25, last_target: LastTarget::Next };
-        config.fractions = Fractions::new(0.1, 0.0).unwrap();
-        (config.epochs, config.max_steps) = (19, 2000);
-        config.optimizer = Optimizer::adagrad_inside(rate);
-        (config.clip, config.loss) = (Clip::Value(5.0), Loss::Sum);
-        config.eval_every = EvalEvery::Steps(100);
-        (config.sample.length, config.sample.prime) = (0, String::new());
+        (config.data.batch_size, config.data.seq_length) = (1, 25);
+        (config.train.epochs, config.train.max_steps) = (19, 2000);
+        config.train.optimizer = OptimizerConfig::Adagrad(AdagradConfig {
+            lr: rate,
+            eps: 1e-8,
+            form: AdagradForm::MinCharRnn,
+            ..AdagradConfig::default()
+        });
+        (config.train.clip, config.train.loss) = (GradClip::Value(5.0), LossReduction::Sum);
+        config.train.eval_every = EvalInterval::Steps(100);
+        (config.sample.length, config.sample.prompt) = (0, String::new());
     });
     let network = config
         .model
@@ -57,7 +62,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
 
 /// The smoothed loss after every 100 steps.
 fn smoothed(run: &Run) -> Vec<f64> {
-    run.told.lock().unwrap().epochs.iter().map(|told| told.smooth_loss).collect()
+    run.told.lock().unwrap().evaluations.iter().map(|told| told.smooth_loss).collect()
 }
 
 #[test]
@@ -74,7 +79,7 @@ fn two_thousand_steps_follow_min_char_rnns_smoothed_loss() {
         );
     }
     let told = run.told.lock().unwrap();
-    assert_eq!(told.steps[106].batch, told.steps[106].batches, "107 steps, then from the start");
+    assert_eq!((told.steps[106].batch, told.steps[107].batch), (107, 1), "107 steps an epoch");
     // It has learnt: what it says is of a network that moves, not of the smoothing alone.
     assert!(told.steps[1999].loss < 0.8, "{}", told.steps[1999].loss);
 }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::{evaluate_text, toy};
+use crate::{evaluate, toy};
 
 const CHARS: &str = "\n abcdefg";
 const TEXT: &str = "a bad cab faded\nfeed a caged egg\nace\nbeef";
@@ -69,7 +69,7 @@ fn the_mean_is_what_an_evaluation_of_the_text_says() {
     let model = model();
     let found = predictions(&model, TEXT, 0, 7);
     let on = &mut |_, _| ControlFlow::Continue(());
-    let evaluation = evaluate_text(&model, &ids(&model, TEXT), on).unwrap();
+    let evaluation = evaluate(&model.network, &ids(&model, TEXT), on).unwrap();
     assert_eq!(found.len(), evaluation.chars);
     let chars = found.len() as f64;
     near(found.iter().map(|found| -found.log_prob).sum::<f64>() / chars, evaluation.loss);
