@@ -16,7 +16,7 @@ mod schedule;
 pub use optimizer::{
     AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, OptimizerConfig, RmsPropConfig, SgdConfig,
 };
-pub use schedule::LrSchedule;
+pub use schedule::{Constant, LrSchedule};
 
 /// Everything that decides what is trained and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

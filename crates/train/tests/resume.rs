@@ -177,7 +177,7 @@ fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     assert_eq!(run.model().summary.valid_loss, Some(best_of_run));
 }
 
-/// Between two epochs' ends evaluations are made that no checkpoint knows of. A kill forgets them, and they are made again.
+/// Between two checkpoints evaluations are made that neither knows of. A kill forgets them, and they are made again.
 #[test]
 fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
     let change = |config: &mut RunConfig| config.train.eval_every = EvalInterval::Steps(7);
@@ -186,11 +186,37 @@ fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
     let mut run = Run::new("killed").stopping_after(38);
     run.train(config(change), &Device::flex()).unwrap();
     assert_eq!(run.rows().len(), 1 + 5, "the last of them after step 35");
-    std::fs::remove_dir_all(run.folder.path().join("checkpoints/step-00000038")).unwrap();
+    // What was written at the interruption is taken away: the first evaluation's checkpoint is what a kill leaves.
+    std::fs::remove_dir_all(run.folder.checkpoints().join("step-00000038")).unwrap();
     run.told.lock().unwrap().steps.clear();
     run.stop_after = None;
     run.resume(config(change)).unwrap();
-    assert_eq!(run.losses(), whole.losses()[24..]);
+    assert_eq!(run.losses(), whole.losses()[7..]);
     assert_eq!(run.rows(), whole.rows());
     assert_eq!(run.model().network.parameters(), whole.model().network.parameters());
+}
+
+/// `fixtures/format1` was written by the first version, stopped after 30 steps.
+#[test]
+fn a_checkpoint_of_format_1_is_resumed() {
+    let whole = Run::new("whole");
+    whole.train(config(|_| {}), &Device::flex()).unwrap();
+    let run = Run::new("old");
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format1");
+    let checkpoint = run.folder.checkpoints().join("step-00000030");
+    std::fs::create_dir(&checkpoint).unwrap();
+    for file in std::fs::read_dir(fixture).unwrap().flatten() {
+        std::fs::copy(file.path(), checkpoint.join(file.file_name())).unwrap();
+    }
+    run.resume(config(|_| {})).unwrap();
+    assert_eq!(run.losses().len(), 18);
+    // The fixture's last bits are those of the machine that wrote it.
+    for (ours, theirs) in run.losses().iter().zip(&whole.losses()[30..]) {
+        assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
+    }
+    let (ours, theirs) = (run.told.lock().unwrap(), whole.told.lock().unwrap());
+    let (ours, theirs) = (ours.evaluations[0], theirs.evaluations[1]);
+    assert_eq!(ours.metrics.epoch, theirs.metrics.epoch);
+    assert!((ours.metrics.train_loss - theirs.metrics.train_loss).abs() < 1e-4);
+    assert!((ours.smooth_loss - theirs.smooth_loss).abs() < 1e-6);
 }
