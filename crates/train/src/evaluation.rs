@@ -157,7 +157,7 @@ impl Session<'_> {
         let mut text = String::new();
         if sample.length > 0 {
             let config = GenerateConfig {
-                prime: sample.prime.clone(),
+                prompt: sample.prime.clone(),
                 length: sample.length,
                 sampling: sample.sampling,
                 seed: mix(training.config.seed, number as u64),
