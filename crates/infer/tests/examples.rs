@@ -19,6 +19,6 @@ fn the_generate_example_continues_a_prompt_with_a_model_file() {
     assert_eq!(text, generate::continuation(&path, "a bad").unwrap());
 
     let unknown = generate::continuation(&path, "x").unwrap_err().to_string();
-    assert_eq!(unknown, "cannot start from the prompt: characters not in the vocabulary: `x`");
+    assert_eq!(unknown, "cannot start from the prompt: character not in the vocabulary: `x`");
     assert!(generate::continuation(&folder.path().join("none"), "").is_err());
 }
