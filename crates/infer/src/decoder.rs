@@ -54,7 +54,7 @@ pub struct BatchDecoder {
 #[derive(Debug)]
 enum RowStates {
     /// The CPU kernels keep it, beside the weights that they have packed.
-    Kernel(Stepper),
+    Kernel(Box<Stepper>),
     /// `[S, N, H]` for each layer; none while there is no row.
     Tensors(Option<State>),
 }
@@ -66,7 +66,7 @@ impl BatchDecoder {
         let network = network.valid();
         let device = network.fc.weight.val().device();
         let states = match network.stepper(0) {
-            Some(stepper) => RowStates::Kernel(stepper),
+            Some(stepper) => RowStates::Kernel(Box::new(stepper)),
             None => RowStates::Tensors(None),
         };
         Self { network, device, states, rows: 0, logits: Vec::new(), ids: Vec::new() }
