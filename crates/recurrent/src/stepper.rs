@@ -74,7 +74,8 @@ impl Stepper {
         self.kernel.set_state(&numbers(state));
     }
 
-    /// Adds streams behind those that are there, one for each row of the state.
+    /// Adds streams behind those that are there, one for each row of the state. The others are unchanged, to the last
+    /// bit.
     pub fn append(&mut self, state: &State) {
         self.kernel.append(&numbers(state));
     }

@@ -131,8 +131,9 @@ fn streams_that_end_or_join_change_no_bit_of_the_others() {
 
             let mut stepper = network.stepper(Level::best(), 0);
             let zero = network.stepper(Level::best(), 1).state();
-            // (streams that go on, new ones); what is stepped is at its `age`th step.
+            // Each stream with the number of its steps so far.
             let mut streams: Vec<(usize, usize)> = Vec::new();
+            // The places of those that stay, and the streams that join.
             let changes: [(&[usize], &[usize]); 6] = [
                 (&[], &[0, 1]),
                 (&[0, 1], &[2]),
