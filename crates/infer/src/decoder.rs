@@ -170,7 +170,9 @@ impl BatchDecoder {
     /// # Panics
     /// Unless every number is that of a row.
     pub fn select(&mut self, rows: &[usize]) {
-        self.logits = rows.iter().flat_map(|&row| self.logits(row)).copied().collect();
+        let mut logits = Vec::with_capacity(rows.len() * self.vocab_size());
+        rows.iter().for_each(|&row| logits.extend_from_slice(self.logits(row)));
+        self.logits = logits;
         match &mut self.states {
             RowStates::Kernel(stepper) => stepper.reorder(rows),
             RowStates::Tensors(states) => {

@@ -180,9 +180,11 @@ impl Stepper {
         let select = |old: &Buffer| {
             let layers = old.chunks_exact((b * h).max(1));
             let rows = layers.flat_map(|layer| {
-                parents.iter().flat_map(move |parent| &layer[parent * h..(parent + 1) * h])
+                parents.iter().map(move |parent| &layer[parent * h..(parent + 1) * h])
             });
-            Buffer::copy_of(&rows.copied().collect::<Vec<_>>())
+            let mut new = Buffer::new(old.len() / b.max(1) * parents.len());
+            new.chunks_exact_mut(h).zip(rows).for_each(|(new, row)| new.copy_from_slice(row));
+            new
         };
         let states = [select(&self.hidden[0]), select(&self.carry)];
         self.replace_states(states, parents.len());
@@ -198,10 +200,12 @@ impl Stepper {
         let more = state.len() / (states * l * h);
         assert_eq!(state.len(), states * l * more * h, "a state of some streams");
         let join = |old: &Buffer, new: &[f32]| {
-            let rows = new.chunks_exact((more * h).max(1)).enumerate();
-            let joined =
-                rows.flat_map(|(layer, new)| [&old[layer * b * h..][..b * h], new].concat());
-            Buffer::copy_of(&joined.collect::<Vec<_>>())
+            let mut joined = Vec::with_capacity(old.len() + new.len());
+            for (layer, new) in new.chunks_exact((more * h).max(1)).enumerate() {
+                joined.extend_from_slice(&old[layer * b * h..][..b * h]);
+                joined.extend_from_slice(new);
+            }
+            Buffer::copy_of(&joined)
         };
         let (hidden, carry) = state.split_at(l * more * h);
         let states = [join(&self.hidden[0], hidden), join(&self.carry, carry)];
