@@ -61,7 +61,7 @@ pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
 pub fn generation(size: Size, streams: usize, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let model = model(size, device);
     let mut config = GenerateConfig {
-        prime: "A".to_string(),
+        prompt: "A".to_string(),
         length: usize::MAX,
         sampling: Sampling::random(1.0, 0, 1.0).map_err(Failure::new)?,
         seed: 1,

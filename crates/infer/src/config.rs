@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sampling::{Filter, Sampling};
+use crate::sampling::{Sampling, TopKTopP};
 
 /// What a sample starts with, how long it is and how its characters are picked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ impl SampleConfig {
         if self.temperature == 0.0 {
             return Sampling::Greedy;
         }
-        let filter = Filter {
+        let filter = TopKTopP {
             top_k: self.top_k.try_into().ok(),
             top_p: (self.top_p < 1.0).then_some(self.top_p),
         };

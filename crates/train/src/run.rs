@@ -212,13 +212,13 @@ impl Session<'_> {
         let mut text = String::new();
         if config.sample.length > 0 {
             let config = GenerateConfig {
-                prime: config.sample.prompt.clone(),
+                prompt: config.sample.prompt.clone(),
                 length: config.sample.length,
                 sampling: config.sample.sampling(),
                 seed: derive_seed(config.train.seed, number as u64),
                 stop: None,
             };
-            text = format!("{}{}", config.prime, charloom_infer::generate(model, &config)?);
+            text = format!("{}{}", config.prompt, charloom_infer::generate(model, &config)?);
         }
         self.run.write_sample(&name, &text)?;
         Ok(text)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use charloom_data::{BatchConfig, Fractions, LastTarget};
-use charloom_infer::{Filter, Sampling};
+use charloom_infer::{Sampling, TopKTopP};
 use charloom_model::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
 use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Schedule, StateAtEpoch};
 
@@ -51,7 +51,7 @@ impl Sample {
         if self.temperature == 0.0 {
             return Sampling::Greedy;
         }
-        let filter = Filter {
+        let filter = TopKTopP {
             top_k: self.top_k.try_into().ok(),
             top_p: (self.top_p < 1.0).then_some(self.top_p),
         };

@@ -90,7 +90,7 @@ fn a_model_that_is_not_there_is_named() {
 fn a_prime_of_unknown_characters_names_them() {
     let world = World::with_run();
     insta::assert_snapshot!(world.run_args(&["generate", "--prime", "the Loom?"]).fails(2), @r"
-    error: cannot start from the prime: characters not in the vocabulary: `L`, `?`
+    error: cannot start from the prompt: characters not in the vocabulary: `L`, `?`
 
     hint: the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
     ");

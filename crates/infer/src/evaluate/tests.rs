@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use safetensors::SafeTensors;
 
 use super::*;
-use crate::toy;
+use crate::test_models;
 
 const CHARS: &str = "\n abcdefg";
 const TEXT: &str = "a bad cab faded\nfeed a caged egg\nace\nbeef";
@@ -16,7 +16,7 @@ fn on(_done: usize, _total: usize) -> ControlFlow<()> {
 }
 
 fn model() -> TrainedModel {
-    toy::opinionated(CHARS, &Device::flex())
+    test_models::random(CHARS, &Device::flex())
 }
 
 fn ids(text: &str) -> Ids {
@@ -178,7 +178,7 @@ fn the_rows_of_a_long_text_lose_little_by_their_cuts() {
 
 #[test]
 fn logits_that_are_not_finite_are_an_error() {
-    let broken = toy::with_parameters(model(), |name, len| {
+    let broken = test_models::with_parameters(model(), |name, len| {
         vec![if name == "fc.bias" { f32::NAN } else { 0.0 }; len]
     });
     let error = evaluate(&broken.network, &ids(TEXT), &mut on).unwrap_err();
@@ -242,7 +242,7 @@ fn logits_that_would_take_too_much_memory_are_computed_in_parts() {
 
 #[test]
 fn a_model_that_knows_nothing_is_as_uncertain_as_there_are_characters() {
-    let zeros = toy::with_parameters(model(), |_, len| vec![0.0; len]);
+    let zeros = test_models::with_parameters(model(), |_, len| vec![0.0; len]);
     let evaluation = evaluate(&zeros.network, &ids(TEXT), &mut on).unwrap();
     near(evaluation.perplexity(), 9.0);
     near(evaluation.loss, 2.197_224_577_336_219);
@@ -251,7 +251,7 @@ fn a_model_that_knows_nothing_is_as_uncertain_as_there_are_characters() {
 
 #[test]
 fn a_model_that_knows_the_text_is_certain_and_right() {
-    let model = toy::cycle("abc");
+    let model = test_models::cycle("abc");
     let text = |text: &str| model.vocab.encode(text).unwrap();
     let evaluation = evaluate(&model.network, &text("abcabcab"), &mut on).unwrap();
     assert_eq!(evaluation.accuracy, 1.0);
@@ -279,7 +279,7 @@ fn two_characters_are_enough_and_one_is_not() {
 
 #[test]
 fn a_text_of_another_vocabulary_is_an_error() {
-    let model = toy::cycle("abc");
+    let model = test_models::cycle("abc");
     let error = evaluate(&model.network, &ids("ab c"), &mut on).unwrap_err();
     assert_eq!(error.to_string(), "the text has the character id 3, but the network's are 0 to 2");
 }
@@ -302,7 +302,7 @@ fn whoever_asked_for_it_is_told_how_far_the_work_is_and_can_end_it() {
 #[test]
 fn a_network_in_training_is_evaluated_as_any_other() {
     let device = Device::flex().autodiff();
-    let training = toy::opinionated(CHARS, &device);
+    let training = test_models::random(CHARS, &device);
     let (of_training, of_other) = (
         evaluate_rows(&training.network, &batches(2, 5), &mut on).unwrap(),
         evaluate_rows(&model().network, &batches(2, 5), &mut on).unwrap(),
