@@ -21,8 +21,8 @@ const CHARS_OF_MANY: usize = 1000;
 
 fn model(size: Size, device: &Device) -> TrainedModel {
     let config = size.model();
-    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(1));
     let vocab = Vocab::from_chars(alphabet());
+    let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(1));
     TrainedModel { network, config, vocab, summary: Summary::default() }
 }
 

@@ -19,9 +19,9 @@
 //!
 //! // A model that has learned nothing; `TrainedModel::load` reads one that has.
 //! let vocab = Vocab::from_text("the loom weaves the words");
-//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(vocab.len()) };
+//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
 //! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-//! let network = config.init(&Device::flex(), &mut rng);
+//! let network = config.init(vocab.len(), &Device::flex(), &mut rng);
 //! let model = TrainedModel { network, config, vocab, summary: Summary::default() };
 //!
 //! let text = generate(

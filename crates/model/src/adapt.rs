@@ -146,17 +146,17 @@ mod tests {
     use super::*;
     use crate::{Bias, CharRnnConfig, InputEncoding, Summary};
 
-    fn network(config: CharRnnConfig, seed: u64) -> CharRnn {
-        config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed))
+    fn network(config: CharRnnConfig, vocab_size: usize, seed: u64) -> CharRnn {
+        config.init(vocab_size, &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed))
     }
 
-    fn config(cell: Cell, input: InputEncoding, vocab_size: usize) -> CharRnnConfig {
-        CharRnnConfig { cell, input, hidden_size: 3, layers: 2, ..CharRnnConfig::new(vocab_size) }
+    fn config(cell: Cell, input: InputEncoding) -> CharRnnConfig {
+        CharRnnConfig { cell, input, hidden_size: 3, layers: 2, ..CharRnnConfig::default() }
     }
 
     fn model(config: CharRnnConfig, chars: &str) -> TrainedModel {
         let vocab = Vocab::from_ordered(chars.chars().collect()).unwrap();
-        let network = network(config, 1);
+        let network = network(config, vocab.len(), 1);
         TrainedModel { network, config, vocab, summary: Summary::default() }
     }
 
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn rows_and_columns_go_where_their_characters_are() {
         // H = 1, one layer: the old characters are c, a, d; the new ones a, b, c.
-        let small = |vocab_size| CharRnnConfig {
+        let small = CharRnnConfig {
             cell: Cell::Tanh,
             hidden_size: 1,
             layers: 1,
-            ..CharRnnConfig::new(vocab_size)
+            ..CharRnnConfig::default()
         };
         let numbered = |network: CharRnn, from: f32| {
             let filled = network.with_parameters(|name, shape| {
@@ -198,9 +198,9 @@ mod tests {
             });
             filled.unwrap()
         };
-        let mut old = model(small(3), "cad");
+        let mut old = model(small, "cad");
         old.network = numbered(old.network, 100.0);
-        let fresh = numbered(network(small(3), 2), 0.0);
+        let fresh = numbered(network(small, 3, 2), 0.0);
         let found = old.adapted(fresh, &Vocab::from_text("abc")).unwrap().parameters();
         let found: HashMap<_, _> = found.into_iter().collect();
         let values = |name: &str| found[name].iter::<f32>().collect::<Vec<_>>();
@@ -218,10 +218,10 @@ mod tests {
             (Cell::Gru, InputEncoding::Embedding(4)),
             (Cell::Relu, InputEncoding::OneHot),
         ] {
-            let config = config(cell, input, 9);
+            let config = config(cell, input);
             let old = model(config, "pta,w erf");
             let vocab = Vocab::from_text(text);
-            let fresh = network(config, 2);
+            let fresh = network(config, vocab.len(), 2);
             let new = old.adapted(fresh, &vocab).unwrap();
             assert_ne!(old.vocab, vocab);
             assert_eq!(vocab.len(), old.vocab.len());
@@ -232,9 +232,9 @@ mod tests {
 
     #[test]
     fn networks_that_differ_in_more_than_their_characters_are_refused() {
-        let old_config = config(Cell::Tanh, InputEncoding::OneHot, 3);
+        let old_config = config(Cell::Tanh, InputEncoding::OneHot);
         let old = model(old_config, "abc");
-        let refused = |config| old.adapted(network(config, 2), &old.vocab).unwrap_err();
+        let refused = |config| old.adapted(network(config, 3, 2), &old.vocab).unwrap_err();
         assert_eq!(
             refused(CharRnnConfig { cell: Cell::Relu, ..old_config }),
             AdaptError::Cell { found: Cell::Tanh, needed: Cell::Relu }

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Written;
+use crate::config::StoredConfig;
 use crate::{CharRnn, CharRnnConfig};
 
 /// The version of the format that this code writes, and the newest that it reads.
@@ -137,7 +137,10 @@ impl TrainedModel {
         let metadata = HashMap::from([
             ("format".to_string(), "pt".to_string()),
             (VERSION.to_string(), FORMAT_VERSION.to_string()),
-            (CONFIG.to_string(), json(serde_json::to_string(&Written::from(&self.config)))),
+            (
+                CONFIG.to_string(),
+                json(serde_json::to_string(&StoredConfig::new(&self.config, self.vocab.len()))),
+            ),
             (VOCAB.to_string(), json(serde_json::to_string(&self.vocab))),
             (SUMMARY.to_string(), json(serde_json::to_string(&self.summary))),
         ]);
@@ -183,21 +186,21 @@ impl TrainedModel {
             key,
             problem,
         };
-        let config: Written =
+        let stored: StoredConfig =
             serde_json::from_str(get(CONFIG)?).map_err(|error| wrong(CONFIG, error.to_string()))?;
-        let config = CharRnnConfig::try_from(config).map_err(|problem| wrong(CONFIG, problem))?;
+        let config = stored.config().map_err(|error| wrong(CONFIG, error.to_string()))?;
         let vocab: Vocab =
             serde_json::from_str(get(VOCAB)?).map_err(|error| wrong(VOCAB, error.to_string()))?;
-        if vocab.len() != config.vocab_size {
+        if vocab.len() != stored.vocab_size {
             let problem =
-                format!("has {} characters, the network {}", vocab.len(), config.vocab_size);
+                format!("has {} characters, the network {}", vocab.len(), stored.vocab_size);
             return Err(wrong(VOCAB, problem));
         }
         let summary = serde_json::from_str(get(SUMMARY)?)
             .map_err(|error| wrong(SUMMARY, error.to_string()))?;
 
         let tensors = SafeTensors::deserialize(&bytes).map_err(broken)?;
-        let network = read_parameters(path, &tensors, &config, device)?;
+        let network = read_parameters(path, &tensors, &config, vocab.len(), device)?;
         Ok(Self { network, config, vocab, summary })
     }
 }
@@ -229,6 +232,7 @@ fn read_parameters(
     path: &Path,
     tensors: &SafeTensors<'_>,
     config: &CharRnnConfig,
+    vocab_size: usize,
     device: &Device,
 ) -> Result<CharRnn, ModelFileError> {
     let wrong = |tensor: &str, problem: String| ModelFileError::Tensor {
@@ -238,12 +242,12 @@ fn read_parameters(
     };
     // Hold the sizes against the file before a network of that size is made.
     if let Ok(view) = tensors.tensor("fc.weight")
-        && view.shape() != [config.vocab_size, config.hidden_size]
+        && view.shape() != [vocab_size, config.hidden_size]
     {
         let problem = format!(
             "has shape {:?}, but the configuration says [{}, {}]",
             view.shape(),
-            config.vocab_size,
+            vocab_size,
             config.hidden_size
         );
         return Err(wrong("fc.weight", problem));
@@ -257,7 +261,7 @@ fn read_parameters(
 
     let mut taken = Vec::new();
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-    let network = config.init(device, &mut rng).with_parameters(|name, shape| {
+    let network = config.init(vocab_size, device, &mut rng).with_parameters(|name, shape| {
         let view = tensors.tensor(name).map_err(|_| wrong(name, "is missing".into()))?;
         if view.shape() != shape {
             let problem = format!("has shape {:?} where {shape:?} is needed", view.shape());

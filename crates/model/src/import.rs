@@ -65,10 +65,10 @@ impl TrainedModel {
         let config = layout.config;
         let vocab = match vocab {
             Some(vocab) => vocab,
-            None => characters(path, pickle, config.vocab_size)?,
+            None => characters(path, pickle, layout.vocab_size)?,
         };
-        if vocab.len() != config.vocab_size {
-            let (found, needed) = (vocab.len(), config.vocab_size);
+        if vocab.len() != layout.vocab_size {
+            let (found, needed) = (vocab.len(), layout.vocab_size);
             return Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed });
         }
 
@@ -81,16 +81,17 @@ impl TrainedModel {
         };
         let mut numbers = tensors.into_iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-        let network = config.init(device, &mut rng).with_parameters(|parameter, shape| {
-            let tensor = layout.name(parameter);
-            match numbers.remove(&tensor) {
-                Some(numbers) => Ok(TensorData::new(numbers, shape.to_vec())),
-                None => {
-                    let (path, problem) = (path.to_path_buf(), "is missing");
-                    Err(ImportError::Tensor { path, tensor, problem })
+        let network =
+            config.init(vocab.len(), device, &mut rng).with_parameters(|parameter, shape| {
+                let tensor = layout.name(parameter);
+                match numbers.remove(&tensor) {
+                    Some(numbers) => Ok(TensorData::new(numbers, shape.to_vec())),
+                    None => {
+                        let (path, problem) = (path.to_path_buf(), "is missing");
+                        Err(ImportError::Tensor { path, tensor, problem })
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Self { network, config, vocab, summary: Summary::default() })
     }
 }

@@ -64,7 +64,7 @@ fn a_model_comes_back_from_its_file_as_it_was() {
     ] {
         let config = CharRnnConfig { bias, dropout: 0.25, ..goldens::config(cell, input) };
         let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(5);
-        let network = config.init(&Device::flex(), rng);
+        let network = config.init(11, &Device::flex(), rng);
         let model = TrainedModel { network, config, ..model() };
         let file = written(&model);
         let loaded = TrainedModel::load(&file.path, &Device::flex()).unwrap();
@@ -153,11 +153,19 @@ fn a_missing_an_extra_and_a_misshapen_tensor_are_named() {
 fn broken_metadata_is_refused_without_building_a_network_of_that_size() {
     let file = written(&model());
     let cases = [
-        (r#"\"hidden_size\":6"#, r#"\"hidden_size\":1000000"#, "`fc.weight` has shape [11, 6]"),
-        (r#"\"hidden_size\":6"#, r#"\"hidden_size\":0"#, "`hidden_size` cannot be 0"),
-        (r#"\"cell\":\"lstm\""#, r#"\"cell\":\"what\""#, "`what` is not a cell"),
-        (r#"\"dropout\":0.0"#, r#"\"dropout\":1.0"#, "`dropout` cannot be 1"),
-        (r#"\"layers\":2"#, r#"\"layers\":1000000"#, "`rnn.weight_hh_l999999` is missing"),
+        (r#"\"hidden_size\":6"#, r#"\"hidden_size\":65536"#, "`fc.weight` has shape [11, 6]"),
+        (
+            r#"\"hidden_size\":6"#,
+            r#"\"hidden_size\":0"#,
+            "`hidden_size` must be from 1 to 65536, not 0",
+        ),
+        (r#"\"cell\":\"lstm\""#, r#"\"cell\":\"what\""#, "unknown variant `what`"),
+        (
+            r#"\"dropout\":0.0"#,
+            r#"\"dropout\":1.0"#,
+            "`dropout` must be at least 0 and less than 1, not 1",
+        ),
+        (r#"\"layers\":2"#, r#"\"layers\":64"#, "`rnn.weight_hh_l63` is missing"),
         ("charloom.vocab", "charloom.vocap", "has no `charloom.vocab`"),
         (r#"é"#, "", "has 10 characters, the network 11"),
     ];

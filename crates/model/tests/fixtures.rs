@@ -13,8 +13,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn model(config: CharRnnConfig, seed: u64, chars: &str, summary: Summary) -> TrainedModel {
-    let network = config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
-    TrainedModel { network, config, vocab: Vocab::from_text(chars), summary }
+    let vocab = Vocab::from_text(chars);
+    let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let network = config.init(vocab.len(), &Device::flex(), rng);
+    TrainedModel { network, config, vocab, summary }
 }
 
 fn lstm() -> TrainedModel {
@@ -27,7 +29,6 @@ fn lstm() -> TrainedModel {
         bias: Bias::Double,
         init: Init::PyTorch,
         forget_bias: Some(1.0),
-        ..CharRnnConfig::new(7)
     };
     let summary = Summary {
         epoch: 3,
@@ -51,7 +52,6 @@ fn gru_with_embedding() -> TrainedModel {
         bias: Bias::Single,
         init: Init::Uniform(0.08),
         forget_bias: None,
-        ..CharRnnConfig::new(6)
     };
     model(config, 12, "abcdef", Summary::default())
 }

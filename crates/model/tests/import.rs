@@ -69,7 +69,7 @@ fn a_bare_state_dict_predicts_as_in_pytorch_under_the_vocabulary_that_is_given()
     let options = ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
     let model = predicts_as_pytorch_does("lstm_bare", options);
     assert_eq!((model.config.cell, model.config.layers), (Cell::Lstm, 2));
-    assert_eq!((model.config.hidden_size, model.config.vocab_size), (5, 7));
+    assert_eq!((model.config.hidden_size, model.network.vocab_size()), (5, 7));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use charloom_data::{Batches, Corpus, Part, Split};
-use charloom_model::{CharRnnConfig, Summary, TrainedModel};
+use charloom_model::{Summary, TrainedModel};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -68,9 +68,9 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let split = Split::new(corpus.chars(), config.fractions);
     let (train, valid) = batches(&corpus, &config)?;
 
-    let model_config = CharRnnConfig { vocab_size: vocab.len(), ..config.model };
+    let model_config = config.model;
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let fresh = |rng: &mut ChaCha8Rng| model_config.init(&device, rng);
+    let fresh = |rng: &mut ChaCha8Rng| model_config.init(vocab.len(), &device, rng);
     let network = match &start {
         Start::Fresh | Start::Resume => fresh(&mut rng),
         Start::From(model) => model.adapted(fresh(&mut rng), &vocab)?,

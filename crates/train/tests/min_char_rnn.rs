@@ -23,7 +23,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             layers: 1,
             dropout: 0.0,
             bias: Bias::Single,
-            ..CharRnnConfig::new(vocab.len())
+            ..CharRnnConfig::default()
         };
         config.batch = BatchConfig { batch_size: 1, seq_length: 25, last_target: LastTarget::Next };
         config.fractions = Fractions::new(0.1, 0.0).unwrap();
@@ -35,7 +35,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
     });
     let network = config
         .model
-        .init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| {
             let theirs = match name {
                 "rnn.weight_ih_l0" => "weight_ih",

@@ -43,7 +43,7 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
     let parameters = network.parameters();
     let count: usize = parameters.iter().map(|(_, data)| data.num_elements()).sum();
     answer!("{}: a charloom model", path.display())?;
-    answer!("network     {}", network_line(config))?;
+    answer!("network     {}", network_line(config, vocab.len()))?;
     answer!("parameters  {}", grouped(count as u64))?;
     answer!("characters  {}: {vocab}", vocab.len())?;
 
@@ -73,19 +73,10 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
 }
 
 /// What a network is made of, in a line.
-pub fn network_line(config: &CharRnnConfig) -> String {
+pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     // A file doesn't tell where the parameters started.
-    let CharRnnConfig {
-        vocab_size,
-        cell,
-        input,
-        hidden_size,
-        layers,
-        dropout,
-        bias,
-        init: _,
-        forget_bias: _,
-    } = config;
+    let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, init: _, forget_bias: _ } =
+        config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
         InputEncoding::Embedding(size) => format!("embeddings of {size}"),

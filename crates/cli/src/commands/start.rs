@@ -75,7 +75,6 @@ impl FirstModel<'_> {
 fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
     // The text decides the vocabulary; dropout and initialisation are no matter of the parameters.
     let &CharRnnConfig {
-        vocab_size: _,
         cell,
         input,
         hidden_size,

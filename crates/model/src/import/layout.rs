@@ -9,6 +9,7 @@ pub type Named = (String, Vec<usize>);
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     pub config: CharRnnConfig,
+    pub vocab_size: usize,
     /// What programs put before all names.
     wrapped: String,
     rnn: String,
@@ -68,7 +69,6 @@ impl Layout {
         // Nobody drops anything while reading, and a training says for itself what it drops.
         let (dropout, init) = (0.0, Init::PyTorch);
         let config = CharRnnConfig {
-            vocab_size,
             cell,
             input,
             hidden_size,
@@ -78,14 +78,14 @@ impl Layout {
             init,
             forget_bias: None,
         };
-        let layout = Self { config, wrapped: wrapped.clone(), rnn, embed, fc };
+        let layout = Self { config, vocab_size, wrapped: wrapped.clone(), rnn, embed, fc };
         layout.check(tensors)?;
         Ok(layout)
     }
 
     /// What a parameter of ours is called in the file.
     pub fn name(&self, parameter: &str) -> String {
-        let Self { config: _, wrapped, rnn, embed, fc } = self;
+        let Self { config: _, vocab_size: _, wrapped, rnn, embed, fc } = self;
         let (module, rest) = parameter.split_once('.').unwrap_or((parameter, ""));
         let module = match (module, embed) {
             ("rnn", _) => rnn,
@@ -97,7 +97,7 @@ impl Layout {
 
     /// Holds the tensors against what the network needs.
     fn check(&self, tensors: &[Named]) -> Result<(), String> {
-        let needed: Vec<_> = (needed(&self.config).into_iter())
+        let needed: Vec<_> = (needed(&self.config, self.vocab_size).into_iter())
             .map(|(parameter, shape)| (self.name(&parameter), shape))
             .collect();
         for (name, shape) in &needed {
@@ -117,9 +117,8 @@ impl Layout {
 }
 
 /// The parameters of a network, under our names.
-fn needed(config: &CharRnnConfig) -> Vec<Named> {
+fn needed(config: &CharRnnConfig, vocab_size: usize) -> Vec<Named> {
     let &CharRnnConfig {
-        vocab_size,
         cell,
         input,
         hidden_size,
@@ -245,9 +244,8 @@ mod tests {
     #[test]
     fn sizes_cell_and_input_are_deduced_from_names_and_shapes() {
         let layout = Layout::of(&gru(), None).unwrap();
-        let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, bias, .. } =
-            layout.config;
-        assert_eq!((vocab_size, hidden_size, layers), (7, 5, 2));
+        let CharRnnConfig { cell, input, hidden_size, layers, bias, .. } = layout.config;
+        assert_eq!((layout.vocab_size, hidden_size, layers), (7, 5, 2));
         assert_eq!((cell, input, bias), (Cell::Gru, InputEncoding::Embedding(3), Bias::Double));
         assert_eq!(layout.name("rnn.weight_ih_l1"), "gru.weight_ih_l1");
         assert_eq!(layout.name("embed.weight"), "encoder.weight");

@@ -57,15 +57,10 @@ pub fn losses_match(name: &str, cell: Cell, clip: Clip, steps: usize, device: &D
 
     let embedding = name.contains("embedding");
     let input = if embedding { InputEncoding::Embedding(8) } else { InputEncoding::OneHot };
-    let config = CharRnnConfig {
-        cell,
-        input,
-        hidden_size: 10,
-        layers: 2,
-        ..CharRnnConfig::new(corpus.vocab().len())
-    };
+    let config =
+        CharRnnConfig { cell, input, hidden_size: 10, layers: 2, ..CharRnnConfig::default() };
     let network = config
-        .init(device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .init(corpus.vocab().len(), device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| Ok(golden.data(&format!("initial.{name}"))))
         .unwrap();
     let mut trainee = Trainee::new(network, 0.0, clip);

@@ -22,7 +22,7 @@ pub fn text() -> String {
 /// A network and batches small enough for tests, 24 steps an epoch.
 pub fn config(change: impl FnOnce(&mut TrainConfig)) -> TrainConfig {
     let mut config = TrainConfig {
-        model: CharRnnConfig { hidden_size: 9, dropout: 0.3, ..CharRnnConfig::new(2) },
+        model: CharRnnConfig { hidden_size: 9, dropout: 0.3, ..CharRnnConfig::default() },
         batch: BatchConfig { batch_size: 5, seq_length: 8, last_target: LastTarget::Next },
         fractions: Fractions::new(0.1, 0.0).unwrap(),
         epochs: 2,
