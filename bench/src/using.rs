@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 use charloom_data::{BatchConfig, Batches, LastTarget, Vocab};
 use charloom_infer::{EvaluateError, GenerateConfig, Generator, Sampling, evaluate, generate_many};
-use charloom_model::{Summary, TrainedModel};
+use charloom_model::{TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -23,7 +23,7 @@ fn model(size: Size, device: &Device) -> TrainedModel {
     let config = size.model();
     let vocab = Vocab::from_chars(alphabet());
     let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(1));
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }
 
 /// Measures forward passes with the loss; the rates of the samples.

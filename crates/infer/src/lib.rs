@@ -14,7 +14,7 @@
 //! use charloom_infer::{
 //!     BeamConfig, GenerateConfig, Sampling, complete, evaluate_text, generate, score,
 //! };
-//! use charloom_model::{CharRnnConfig, Summary, TrainedModel};
+//! use charloom_model::{CharRnnConfig, TrainingSummary, TrainedModel};
 //! use rand::SeedableRng;
 //!
 //! // A model that has learned nothing; `TrainedModel::load` reads one that has.
@@ -22,7 +22,7 @@
 //! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
 //! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
 //! let network = config.init(vocab.len(), &Device::flex(), &mut rng);
-//! let model = TrainedModel { network, config, vocab, summary: Summary::default() };
+//! let model = TrainedModel { network, config, vocab, summary: TrainingSummary::default() };
 //!
 //! let text = generate(
 //!     &model,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, Init, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, Init, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -50,5 +50,5 @@ pub(crate) fn with_parameters(
 fn model(chars: &str, config: CharRnnConfig, device: &Device) -> TrainedModel {
     let vocab = Vocab::from_ordered(chars.chars().collect()).expect("no character twice");
     let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(3));
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }

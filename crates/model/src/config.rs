@@ -197,7 +197,7 @@ impl CharRnnConfig {
         let weight: Param<Tensor<2>> =
             init.param([vocab_size, hidden_size], hidden_size, device, rng);
         let bias: Param<Tensor<1>> = init.bias(vocab_size, hidden_size, device, rng);
-        CharRnn { embed, rnn, fc: crate::network::Output { weight, bias } }
+        CharRnn { embed, rnn, fc: crate::network::Linear { weight, bias } }
     }
 }
 

@@ -19,15 +19,18 @@
 //! ```
 #![deny(missing_docs)]
 
-mod adapt;
 mod config;
 mod file;
 mod import;
 mod network;
+mod params;
+mod safetensors_file;
+mod vocab_remap;
 
-pub use adapt::{AdaptError, VocabChange};
 pub use charloom_recurrent::{Bias, Cell, Dropout, Init, State, Stepper};
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
-pub use file::{FORMAT_VERSION, ModelFileError, Summary, TrainedModel};
+pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
 pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};
-pub use network::{CharRnn, Output};
+pub use network::{CharRnn, Linear};
+pub use params::{ParamSpec, TensorProblem};
+pub use vocab_remap::{RemapError, VocabDiff};

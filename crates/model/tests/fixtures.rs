@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, Init, InputEncoding, Summary, TrainedModel};
+use charloom_model::{
+    Bias, Cell, CharRnnConfig, Init, InputEncoding, TrainedModel, TrainingSummary,
+};
 use rand::SeedableRng;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.safetensors"))
 }
 
-fn model(config: CharRnnConfig, seed: u64, chars: &str, summary: Summary) -> TrainedModel {
+fn model(config: CharRnnConfig, seed: u64, chars: &str, summary: TrainingSummary) -> TrainedModel {
     let vocab = Vocab::from_text(chars);
     let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let network = config.init(vocab.len(), &Device::flex(), rng);
@@ -30,7 +32,7 @@ fn lstm() -> TrainedModel {
         init: Init::PyTorch,
         forget_bias: Some(1.0),
     };
-    let summary = Summary {
+    let summary = TrainingSummary {
         epoch: 3,
         step: 120,
         train_loss: Some(1.2345678901234567),
@@ -53,7 +55,7 @@ fn gru_with_embedding() -> TrainedModel {
         init: Init::Uniform(0.08),
         forget_bias: None,
     };
-    model(config, 12, "abcdef", Summary::default())
+    model(config, 12, "abcdef", TrainingSummary::default())
 }
 
 /// Bytes that saving the model writes.

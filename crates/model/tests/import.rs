@@ -118,7 +118,7 @@ fn other_networks_are_refused_with_all_their_tensors() {
     for (name, problem) in [
         ("bidirectional", "it reads its text in both directions, which cannot write any"),
         ("projected", "its LSTM has projections (`proj_size`), which charloom's has not"),
-        ("batch_norm", "`norm.weight` has no place in it"),
+        ("batch_norm", "`norm.bias` is not a parameter of this network"),
         ("no_linear", "it has no recurrent layers, which would be `lstm.weight_hh_l0` or"),
     ] {
         let found = refused(name);

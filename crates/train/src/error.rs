@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use charloom_data::{BatchError, UnknownCharacters};
-use charloom_model::{AdaptError, ModelFileError};
+use charloom_model::{ModelFileError, RemapError};
 
 /// Why a run folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ pub enum TrainError {
     Prime(UnknownCharacters),
     /// The model to start from is of another kind or size.
     #[error(transparent)]
-    Start(#[from] AdaptError),
+    Start(#[from] RemapError),
     /// The loss is no longer a number.
     #[error("the loss became {loss} at step {step} (epoch {epoch}, batch {batch})")]
     NotFinite {

@@ -7,7 +7,7 @@ use burn::data::dataloader::Progress;
 use burn::module::Module;
 use burn::train::{EventProcessorTraining, InferenceStep, LearnerEvent, TrainingItem, ValidLoader};
 use charloom_infer::GenerateConfig;
-use charloom_model::Summary;
+use charloom_model::TrainingSummary;
 
 use crate::checkpoint::Since;
 use crate::metrics::{bits_per_char, perplexity};
@@ -123,7 +123,7 @@ impl Session<'_> {
     fn describe_model(&self, report: &EpochReport) {
         let mut model = self.training.template.borrow_mut();
         model.network = self.learner.model().valid().network;
-        model.summary = Summary {
+        model.summary = TrainingSummary {
             epoch: self.place().epochs_done(self.batches),
             step: report.step,
             train_loss: Some(report.train_loss),

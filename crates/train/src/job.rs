@@ -10,7 +10,7 @@ use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use charloom_data::{Batches, Corpus, Part, Split};
-use charloom_model::{Summary, TrainedModel};
+use charloom_model::{TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -73,7 +73,7 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
     let fresh = |rng: &mut ChaCha8Rng| model_config.init(vocab.len(), &device, rng);
     let network = match &start {
         Start::Fresh | Start::Resume => fresh(&mut rng),
-        Start::From(model) => model.adapted(fresh(&mut rng), &vocab)?,
+        Start::From(model) => model.remap_vocab(&fresh(&mut rng), &vocab)?,
     };
     let mut trainee =
         Trainee::new(network, model_config.dropout, config.clip).with_loss(config.loss);
@@ -129,11 +129,11 @@ pub fn train(job: Job) -> Result<Outcome, TrainError> {
         loader = loader.endless();
     }
     let valid = StreamLoader::new(valid, plain, config.seed, 1, 0, Carry::default());
-    let summary = Summary {
+    let summary = TrainingSummary {
         text: Some(config.text_name.clone()),
         text_sha256: Some(corpus.sha256().to_string()),
         run_config: Some(config.toml.clone()),
-        ..Summary::default()
+        ..TrainingSummary::default()
     };
     let template =
         TrainedModel { network: trainee.valid().network, config: model_config, vocab, summary };

@@ -6,7 +6,7 @@ mod runs;
 
 use burn::prelude::*;
 use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
-use charloom_model::{Bias, Cell, CharRnnConfig, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, TrainedModel, TrainingSummary};
 use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Start};
 use goldens::Golden;
 use rand::SeedableRng;
@@ -48,7 +48,8 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             Ok(golden.data(theirs))
         })
         .unwrap();
-    let model = TrainedModel { network, config: config.model, vocab, summary: Summary::default() };
+    let model =
+        TrainedModel { network, config: config.model, vocab, summary: TrainingSummary::default() };
     let run = Run::new("min-char-rnn");
     let start = Start::From(Box::new(model));
     run.launch(config, &Device::flex(), start, &text).unwrap();
