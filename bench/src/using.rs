@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 use charloom_data::Vocab;
 use charloom_infer::{EvaluateError, GenerateConfig, Generator, Sampling, evaluate, generate_many};
-use charloom_model::{Summary, TrainedModel};
+use charloom_model::{TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -23,9 +23,9 @@ const WARMING_UP: usize = 512;
 
 fn model(size: Size, device: &Device) -> TrainedModel {
     let config = size.model();
-    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(1));
     let vocab = Vocab::from_chars(alphabet());
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(1));
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }
 
 /// Measures evaluation, which reads the text in 64 parallel rows; the rates of the samples.

@@ -17,12 +17,12 @@ use crate::generate::{GenerateConfig, GenerateError, Writer};
 /// ```
 /// # use burn::tensor::Device;
 /// # use charloom_data::Vocab;
-/// # use charloom_model::{CharRnnConfig, Summary, TrainedModel};
+/// # use charloom_model::{CharRnnConfig, TrainingSummary, TrainedModel};
 /// # use rand::SeedableRng;
 /// # let vocab = Vocab::from_text("the loom weaves the words");
-/// # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(vocab.len()) };
-/// # let network = config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
-/// # let model = TrainedModel { network, config, vocab, summary: Summary::default() };
+/// # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
+/// # let network = config.init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+/// # let model = TrainedModel { network, config, vocab, summary: TrainingSummary::default() };
 /// use charloom_infer::{BatchGenerator, GenerateConfig, generate};
 ///
 /// let config = |prompt: &str, length, seed| {

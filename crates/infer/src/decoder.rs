@@ -25,7 +25,7 @@ const PROMPT_CHUNK: usize = 256;
 /// # use charloom_model::CharRnnConfig;
 /// # use rand::SeedableRng;
 /// # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(5) };
-/// # let network = config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+/// # let network = config.init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
 /// use charloom_infer::BatchDecoder;
 ///
 /// let mut decoder = BatchDecoder::new(&network);

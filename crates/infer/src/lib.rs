@@ -15,7 +15,7 @@
 //! ```
 //! # use burn::tensor::Device;
 //! # use charloom_data::Vocab;
-//! # use charloom_model::{CharRnnConfig, Summary};
+//! # use charloom_model::{CharRnnConfig, TrainingSummary};
 //! # use rand::SeedableRng;
 //! use charloom_infer::{BeamConfig, Generate, GenerateConfig, Sampling, beam_search, score};
 //! use charloom_model::TrainedModel;
@@ -23,9 +23,9 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = &folder.path().join("model.safetensors");
 //! # let vocab = Vocab::from_text("the loom weaves the words");
-//! # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(vocab.len()) };
-//! # let network = config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
-//! # TrainedModel { network, config, vocab, summary: Summary::default() }.save(path)?;
+//! # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
+//! # let network = config.init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+//! # TrainedModel { network, config, vocab, summary: TrainingSummary::default() }.save(path)?;
 //! let model = TrainedModel::load(path, &Device::flex())?;
 //!
 //! let text = model.generate("the w")?;
@@ -68,11 +68,9 @@ mod test_models;
 pub use batch::{BatchGenerator, RowId, RowOutput, generate_many};
 pub use beam::{BeamConfig, Completion, beam_search};
 pub use classify::{ConfusionMatrix, best_model};
-pub use decoder::BatchDecoder;
 pub use config::SampleConfig;
-pub use evaluate::{
-    EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity,
-};
+pub use decoder::BatchDecoder;
+pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
 pub use predict::{CharPrediction, CharPredictions, CharProbability, PredictError, predict_chars};
 pub use sampling::{Sampler, Sampling, SamplingError, TopKTopP};

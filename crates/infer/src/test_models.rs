@@ -2,18 +2,15 @@
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, Init, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, Init, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// A model of `chars`, with ids in this order, and random weights that are large enough for its predictions
 /// to be far from uniform.
 pub(crate) fn random(chars: &str, device: &Device) -> TrainedModel {
-    let config = CharRnnConfig {
-        hidden_size: 6,
-        init: Init::Normal(1.0),
-        ..CharRnnConfig::new(chars.chars().count())
-    };
+    let config =
+        CharRnnConfig { hidden_size: 6, init: Init::Normal(1.0), ..CharRnnConfig::default() };
     model(chars, config, device)
 }
 
@@ -26,7 +23,7 @@ pub(crate) fn cycle(chars: &str) -> TrainedModel {
         hidden_size: v,
         layers: 1,
         bias: Bias::Without,
-        ..CharRnnConfig::new(v)
+        ..CharRnnConfig::default()
     };
     let square = |value: &dyn Fn(usize, usize) -> f32| {
         (0..v * v).map(|place| value(place / v, place % v)).collect::<Vec<_>>()
@@ -53,6 +50,6 @@ pub(crate) fn with_parameters(
 
 fn model(chars: &str, config: CharRnnConfig, device: &Device) -> TrainedModel {
     let vocab = Vocab::from_ordered(chars.chars().collect()).expect("no character twice");
-    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(3));
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(3));
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }

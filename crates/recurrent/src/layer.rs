@@ -128,6 +128,22 @@ pub struct RecurrentLayer {
 }
 
 impl RecurrentLayer {
+    /// A layer with these parameters.
+    ///
+    /// # Shapes
+    /// - `weight_ih`: `[G*H, D]`
+    /// - `weight_hh`: `[G*H, H]`
+    /// - `bias_ih`, `bias_hh`: `[G*H]`
+    pub fn from_params(
+        cell: Cell,
+        weight_ih: Param<Tensor<2>>,
+        weight_hh: Param<Tensor<2>>,
+        bias_ih: Option<Param<Tensor<1>>>,
+        bias_hh: Option<Param<Tensor<1>>>,
+    ) -> Self {
+        Self { weight_ih, weight_hh, bias_ih, bias_hh, cell }
+    }
+
     /// The recurrence.
     pub fn cell(&self) -> Cell {
         self.cell

@@ -8,7 +8,8 @@ use charloom_infer::{Generate, GenerateConfig};
 use charloom_train::{RunConfig, Trainer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let text = "the loom weaves the warp and the weft, and the cloth grows on the loom. ".repeat(40);
+    let text =
+        "the loom weaves the warp and the weft, and the cloth grows on the loom. ".repeat(40);
     let corpus = Corpus::from_text(&text)?;
 
     let mut config = RunConfig::default();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use charloom_data::{BatchError, FractionError, UnknownCharacters};
 use charloom_infer::EvaluateError;
-use charloom_model::{AdaptError, ModelFileError};
+use charloom_model::{ModelFileError, RemapError};
 
 /// Why a run folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,7 @@ pub enum TrainError {
     Prompt(UnknownCharacters),
     /// The model to initialise from has another cell or other sizes.
     #[error(transparent)]
-    InitFrom(#[from] AdaptError),
+    InitFrom(#[from] RemapError),
     /// Training diverged.
     #[error("the {what} became NaN or infinite at step {step} (epoch {epoch}, batch {batch})")]
     NotFinite {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burn::train::Interrupter;
 use charloom_infer::{Evaluation, GenerateConfig};
-use charloom_model::{Summary, TrainedModel};
+use charloom_model::{TrainedModel, TrainingSummary};
 
 use crate::checkpoint;
 use crate::metrics_csv::{CsvLog, StepRow};
@@ -145,7 +145,7 @@ impl Session<'_> {
         let Some(evaluation) = self.validation()? else { return Ok(false) };
         let report = self.report(&evaluation);
         let mut model = self.trainer.model();
-        model.summary = Summary {
+        model.summary = TrainingSummary {
             train_loss: Some(report.metrics.train_loss),
             valid_loss: Some(evaluation.loss),
             ..model.summary

@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab};
 use charloom_infer::{Evaluation, evaluate, evaluate_rows};
-use charloom_model::{CharRnn, CharRnnConfig, Dropout, State, Summary, TrainedModel};
+use charloom_model::{CharRnn, Dropout, State, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -47,11 +47,10 @@ impl Trainer {
         let device = device.clone().without_autodiff().autodiff();
         let vocab = corpus.vocab().clone();
         let (train, valid) = Self::check(&config, corpus)?;
-        let model_config = CharRnnConfig { vocab_size: vocab.len(), ..config.model };
         let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
         Ok(Self {
             config_toml: toml::to_string(&config).expect("settings become TOML"),
-            model: model_config.init(&device, &mut rng),
+            model: config.model.init(vocab.len(), &device, &mut rng),
             optimizer: config.train.optimizer.init(),
             progress: TrainProgress::start(vocab.len()),
             text_sha256: corpus.sha256().to_string(),
@@ -75,7 +74,7 @@ impl Trainer {
         model: &TrainedModel,
     ) -> Result<Self, TrainError> {
         let mut trainer = Self::new(config, corpus, device)?;
-        trainer.model = model.adapted(trainer.model, &trainer.vocab)?;
+        trainer.model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
         Ok(trainer)
     }
 
@@ -240,9 +239,9 @@ impl Trainer {
     pub fn model(&self) -> TrainedModel {
         TrainedModel {
             network: self.model.valid(),
-            config: CharRnnConfig { vocab_size: self.vocab.len(), ..self.config.model },
+            config: self.config.model,
             vocab: self.vocab.clone(),
-            summary: Summary {
+            summary: TrainingSummary {
                 epoch: self.progress.epochs_done(self.train.len()),
                 step: self.progress.step,
                 train_loss: None,

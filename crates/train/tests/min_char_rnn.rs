@@ -6,7 +6,7 @@ mod runs;
 
 use burn::prelude::*;
 use charloom_data::Corpus;
-use charloom_model::{Bias, Cell, CharRnnConfig, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, TrainedModel, TrainingSummary};
 use charloom_train::settings::{AdagradConfig, AdagradForm};
 use charloom_train::{EvalInterval, GradClip, LossReduction, OptimizerConfig};
 use goldens::Golden;
@@ -24,7 +24,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             layers: 1,
             dropout: 0.0,
             bias: Bias::Single,
-            ..CharRnnConfig::new(vocab.len())
+            ..CharRnnConfig::default()
         };
         (config.data.batch_size, config.data.seq_length) = (1, 25);
         (config.train.epochs, config.train.max_steps) = (19, 2000);
@@ -40,7 +40,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
     });
     let network = config
         .model
-        .init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| {
             let theirs = match name {
                 "rnn.weight_ih_l0" => "weight_ih",
@@ -53,7 +53,8 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             Ok(golden.data(theirs))
         })
         .unwrap();
-    let model = TrainedModel { network, config: config.model, vocab, summary: Summary::default() };
+    let model =
+        TrainedModel { network, config: config.model, vocab, summary: TrainingSummary::default() };
     let run = Run::new("min-char-rnn");
     let start = Start::From(Box::new(model));
     run.launch(config, &Device::flex(), start, &text).unwrap();

@@ -228,7 +228,7 @@ fn training_from_a_model_starts_with_its_loss() {
     let error = fourth.launch(wider, &Device::flex(), start, &text()).unwrap_err();
     assert!(matches!(error, TrainError::InitFrom(_)), "{error}");
     assert!(
-        error.to_string().contains("`rnn.weight_ih_l0` is [36, 6], needed is [40, 6]"),
+        error.to_string().contains("`rnn.weight_ih_l0` has shape [36, 6], expected [40, 6]"),
         "{error}"
     );
 }

@@ -206,7 +206,6 @@ fn data(section: raw::Data<'_>) -> Result<(PathBuf, Fractions, BatchConfig)> {
 fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
     let raw::Model { cell, input, hidden_size, layers, dropout, bias, init, forget_bias } = section;
     let model = CharRnnConfig {
-        vocab_size: 0,
         cell: cell.one_of(&Cell::ALL.map(|cell| (cell.name(), cell)))?,
         input: input.word_or_table(
             &[("one-hot", InputEncoding::OneHot)],

@@ -30,17 +30,8 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         state,
         sample,
     } = resolved;
-    let CharRnnConfig {
-        vocab_size: _,
-        cell,
-        input,
-        hidden_size,
-        layers: depth,
-        dropout,
-        bias,
-        init,
-        forget_bias,
-    } = model;
+    let CharRnnConfig { cell, input, hidden_size, layers: depth, dropout, bias, init, forget_bias } =
+        model;
     let Sample { prime, length, temperature, top_k, top_p } = sample;
 
     let mut page = Page { text: String::new(), origins: origins(layers) };

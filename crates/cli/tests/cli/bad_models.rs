@@ -30,7 +30,8 @@ fn a_truncated_model_is_told_from_a_whole_one() {
     let tensors = refused(|bytes| bytes[..bytes.len() - 5].to_vec());
     for message in [header, tensors] {
         assert!(
-            message.starts_with("error: `model.safetensors` is not a whole safetensors file: "),
+            message
+                .starts_with("error: `model.safetensors` is truncated or not a safetensors file: "),
             "{message}"
         );
         assert!(
@@ -59,9 +60,9 @@ fn what_is_not_a_model_is_refused() {
         @"error: `model.safetensors` is not a charloom model: its metadata has no `charloom.vocab`"
     );
     let message = refused(|_| b"It was a dark and stormy night.".to_vec());
-    assert!(message.contains("is not a whole safetensors file"), "{message}");
+    assert!(message.contains("is truncated or not a safetensors file"), "{message}");
     let message = refused(|_| Vec::new());
-    assert!(message.contains("is not a whole safetensors file"), "{message}");
+    assert!(message.contains("is truncated or not a safetensors file"), "{message}");
 }
 
 #[test]

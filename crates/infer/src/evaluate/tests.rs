@@ -69,10 +69,10 @@ fn loss_and_accuracy_are_those_of_pytorch() {
             |name: &str| -> Vec<i32> { words(name).into_iter().map(i32::from_le_bytes).collect() };
 
         let (n, t, v, h, l) = (3, 5, 11, 6, 2);
-        let config = CharRnnConfig { cell, input, hidden_size: h, ..CharRnnConfig::new(v) };
+        let config = CharRnnConfig { cell, input, hidden_size: h, ..CharRnnConfig::default() };
         let device = Device::flex();
         let network = config
-            .init(&device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(0))
+            .init(v, &device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(0))
             .with_parameters(|name, shape| {
                 Ok::<_, std::convert::Infallible>(TensorData::new(floats(name), shape.to_vec()))
             })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 use charloom_data::{Corpus, DataConfig, LastTarget};
-use charloom_model::{Cell, CharRnnConfig, InputEncoding, Summary, TrainedModel};
+use charloom_model::{Cell, CharRnnConfig, InputEncoding, TrainedModel, TrainingSummary};
 use charloom_train::settings::AdamConfig;
 use charloom_train::{GradClip, OptimizerConfig, RunConfig, Trainer};
 use rand::SeedableRng;
@@ -78,12 +78,13 @@ pub fn losses_match(name: &str, cell: Cell, clip: GradClip, steps: usize, device
     config.train.clip = clip;
 
     let vocab = corpus.vocab().clone();
-    let model_config = CharRnnConfig { vocab_size: vocab.len(), ..config.model };
-    let network = model_config
-        .init(device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+    let network = config
+        .model
+        .init(vocab.len(), device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| Ok(golden.data(&format!("initial.{name}"))))
         .unwrap();
-    let model = TrainedModel { network, config: model_config, vocab, summary: Summary::default() };
+    let model =
+        TrainedModel { network, config: config.model, vocab, summary: TrainingSummary::default() };
 
     let (batches, _) = Trainer::check(&config, &corpus).unwrap();
     let expected = golden.data("inputs").iter::<i32>().collect::<Vec<_>>();
