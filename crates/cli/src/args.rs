@@ -6,6 +6,7 @@ use charloom_data::Part;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::Backend;
+use crate::settings::{Flag, SampleFlags, SettingsFlags};
 
 mod analysis;
 mod comparison;
@@ -17,7 +18,7 @@ pub use import::ImportArgs;
 
 /// Train character-level language models on your own text, and write new text with them.
 #[derive(Debug, Parser)]
-#[command(name = "charloom", version, max_term_width = 100, args_override_self = true)]
+#[command(name = "charloom", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -81,83 +82,6 @@ examples:
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
   charloom generate --run names --samples 10 --stop \"\\n\"";
 
-/// What decides what is trained.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Settings")]
-pub struct Settings {
-    /// Settings file; what it leaves out has the default (`charloom config show` prints all)
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Text to learn, UTF-8; its path is relative to the current folder
-    #[arg(long, value_name = "FILE")]
-    pub text: Option<String>,
-    /// Times that the text is read
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub epochs: Option<String>,
-    /// Steps after which training ends in any case, 0 for no limit
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub max_steps: Option<String>,
-    /// Places of the text that are read side by side
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub batch: Option<String>,
-    /// Characters that the network is unrolled over
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub seq: Option<String>,
-    /// Size of a layer's hidden state
-    #[arg(long, value_name = "H", allow_hyphen_values = true)]
-    pub hidden: Option<String>,
-    /// Number of recurrent layers
-    #[arg(long, value_name = "L", allow_hyphen_values = true)]
-    pub layers: Option<String>,
-    /// Probability of dropping a layer's output
-    #[arg(long, value_name = "P", allow_hyphen_values = true)]
-    pub dropout: Option<String>,
-    /// Learning rate
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    pub lr: Option<String>,
-    /// Governs everything random
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub seed: Option<String>,
-    /// Any setting by its name, as in `--set model.bias=single`; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-}
-
-impl Settings {
-    /// The flags that stand for one key each: flag, key and what was typed.
-    pub fn flags(&self) -> Vec<(&'static str, &'static str, &str)> {
-        let Self {
-            config: _,
-            text,
-            epochs,
-            max_steps,
-            batch,
-            seq,
-            hidden,
-            layers,
-            dropout,
-            lr,
-            seed,
-            set: _,
-        } = self;
-        [
-            ("--text", "data.text", text),
-            ("--epochs", "train.epochs", epochs),
-            ("--max-steps", "train.max_steps", max_steps),
-            ("--batch", "data.batch_size", batch),
-            ("--seq", "data.seq_length", seq),
-            ("--hidden", "model.hidden_size", hidden),
-            ("--layers", "model.layers", layers),
-            ("--dropout", "model.dropout", dropout),
-            ("--lr", "train.optimizer.lr", lr),
-            ("--seed", "train.seed", seed),
-        ]
-        .into_iter()
-        .filter_map(|(flag, key, value)| Some((flag, key, value.as_deref()?)))
-        .collect()
-    }
-}
-
 /// Where the work is done.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
@@ -185,7 +109,7 @@ pub struct RunsDir {
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: SettingsFlags,
     #[command(flatten)]
     pub device: DeviceArgs,
     #[command(flatten)]
@@ -229,55 +153,35 @@ pub struct GenerateArgs {
     pub device: DeviceArgs,
 }
 
-/// How text is written. What isn't given is as the model's run had it in `[sample]`.
+/// How text is generated. What isn't given is as the model's run had it in `[sample]`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Text")]
+#[command(next_help_heading = "Sampling")]
 pub struct SampleArgs {
-    /// Text to go on from
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub prime: Option<String>,
-    /// Characters to write after the prime
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub length: Option<String>,
-    /// How daring: below 1 the likely characters become likelier, 0 takes the likeliest always
-    #[arg(long, value_name = "X", allow_hyphen_values = true)]
-    pub temperature: Option<String>,
-    /// Pick among the K likeliest characters only, 0 for all
-    #[arg(long, value_name = "K", allow_hyphen_values = true)]
-    pub top_k: Option<String>,
-    /// Pick among the likeliest characters that make up probability P only, 1 for all
-    #[arg(long, value_name = "P", allow_hyphen_values = true)]
-    pub top_p: Option<String>,
-    /// Take the likeliest character always
-    #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    #[command(flatten)]
+    pub settings: SampleFlags,
+    /// Greedy decoding (same as `--temperature 0`)
+    #[arg(long, conflicts_with_all = ["sample.temperature", "sample.top_k", "sample.top_p"])]
     pub greedy: bool,
-    /// Repeats a text that was written with the same seed [default: another one each time]
+    /// Random seed for sampling [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Texts to write
+    /// Number of texts to generate
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub samples: u32,
-    /// End a text where this has been written (`\n` and `\t` are understood)
+    /// End a text after this sequence (`\n` and `\t` are understood)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub stop: Option<String>,
 }
 
 impl SampleArgs {
-    /// The flags that stand for one key each: flag, key and what was typed.
-    pub fn flags(&self) -> Vec<(&'static str, &'static str, &str)> {
-        let Self { prime, length, temperature, top_k, top_p, greedy, seed: _, samples: _, stop: _ } =
-            self;
-        let temperature = if *greedy { Some("0") } else { temperature.as_deref() };
-        [
-            ("--prime", "sample.prime", prime.as_deref()),
-            ("--length", "sample.length", length.as_deref()),
-            ("--temperature", "sample.temperature", temperature),
-            ("--top-k", "sample.top_k", top_k.as_deref()),
-            ("--top-p", "sample.top_p", top_p.as_deref()),
-        ]
-        .into_iter()
-        .filter_map(|(flag, key, value)| Some((flag, key, value?)))
-        .collect()
+    /// The flags that stand for a key.
+    pub fn flags(&self) -> Vec<Flag> {
+        let mut flags = self.settings.0.clone();
+        if self.greedy {
+            let (typed, path) = ("--greedy".to_owned(), "sample.temperature".to_owned());
+            flags.push(Flag { typed, path, value: "0".to_owned() });
+        }
+        flags
     }
 }
 
@@ -321,18 +225,18 @@ pub struct InspectArgs {
     /// A model or a text
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// For a text: places that are read side by side [default: as in the default settings]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub batch: Option<String>,
-    /// For a text: characters that the network is unrolled over [default: as in the default settings]
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub seq: Option<String>,
+    /// For a text: batch size N [default: that of the default settings]
+    #[arg(long, value_name = "N", alias = "batch", allow_hyphen_values = true)]
+    pub batch_size: Option<String>,
+    /// For a text: sequence length T [default: that of the default settings]
+    #[arg(long, value_name = "T", alias = "seq", allow_hyphen_values = true)]
+    pub seq_length: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print all settings, with those of the file and the flags laid over the defaults
-    Show(Box<Settings>),
+    Show(Box<SettingsFlags>),
     /// Check a settings file
     Check {
         /// Settings file

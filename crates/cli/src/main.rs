@@ -3,12 +3,12 @@
 mod args;
 mod chart;
 mod commands;
-mod config;
 mod dashboard;
 mod device;
 mod interrupt;
 mod progress;
 mod report;
+mod settings;
 mod threads;
 
 use std::process::ExitCode;

@@ -19,9 +19,9 @@ pub enum Init {
     #[default]
     PyTorch,
     /// Uniform in ±bound; the bound is not negative.
-    Uniform(f64),
+    Uniform(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
     /// Weights normal around zero with this standard deviation, biases zero, as min-char-rnn has it.
-    Normal(f64),
+    Normal(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
 }
 
 impl Init {

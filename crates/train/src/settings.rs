@@ -6,7 +6,7 @@
 
 use charloom_data::DataConfig;
 use charloom_infer::SampleConfig;
-use charloom_model::CharRnnConfig;
+use charloom_model::{Bias, Cell, CharRnnConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,67 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// The sample that is generated at each evaluation.
     pub sample: SampleConfig,
+}
+
+/// A value that doesn't fit another one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` {problem}")]
+pub struct InvalidSetting {
+    /// The key, as in `data.test_fraction`.
+    pub key: &'static str,
+    /// What is wrong with its value.
+    pub problem: String,
+    /// What would help.
+    pub hint: Option<&'static str>,
+}
+
+impl RunConfig {
+    /// Checks what one value says of another. (The range of each value by itself is in the schema.)
+    ///
+    /// # Errors
+    /// If two values don't fit each other.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        let invalid = |key, problem: String, hint| Err(InvalidSetting { key, problem, hint });
+        let DataConfig { valid_fraction, test_fraction, .. } = self.data;
+        if valid_fraction + test_fraction >= 1.0 {
+            let problem = format!(
+                "must be less than 1 - `valid_fraction`, which is {valid_fraction}, not `{test_fraction}`"
+            );
+            return invalid("data.test_fraction", problem, None);
+        }
+        let CharRnnConfig { cell, bias, forget_bias, .. } = self.model;
+        if forget_bias.is_some() && (cell != Cell::Lstm || bias == Bias::Without) {
+            let why = match cell {
+                Cell::Lstm => "`model.bias` is `\"none\"`: there is no bias to set".to_owned(),
+                _ => format!("`model.cell` is `\"{cell}\"`: only an LSTM has a forget gate"),
+            };
+            let hint = "`--forget-bias none` leaves it to `model.init`";
+            let problem = format!("must be `\"none\"` where {why}");
+            return invalid("model.forget_bias", problem, Some(hint));
+        }
+        match self.train.optimizer {
+            OptimizerConfig::Sgd(SgdConfig { momentum, dampening, nesterov: true, .. })
+                if momentum == 0.0 || dampening > 0.0 =>
+            {
+                let problem =
+                    "must be `false` where `momentum` is 0 or `dampening` is not, not `true`";
+                invalid("train.optimizer.nesterov", problem.to_owned(), None)
+            }
+            OptimizerConfig::Adagrad(AdagradConfig {
+                form: AdagradForm::MinCharRnn,
+                lr_decay,
+                weight_decay,
+                ..
+            }) if lr_decay > 0.0 || weight_decay > 0.0 => {
+                let key = match lr_decay > 0.0 {
+                    true => "train.optimizer.lr_decay",
+                    false => "train.optimizer.weight_decay",
+                };
+                invalid(key, "must be 0 where `form` is `\"min-char-rnn\"`".to_owned(), None)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The section `[train]`: optimization and evaluation.

@@ -7,8 +7,8 @@ use charloom_infer::{GenerateConfig, GenerateError, Generator, generate_many};
 
 use super::model::Chosen;
 use crate::args::{GenerateArgs, SampleArgs};
-use crate::config;
 use crate::report::{Failure, Result, say};
+use crate::settings;
 use crate::threads;
 
 /// Writes text to standard output.
@@ -17,7 +17,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let chosen = Chosen::load(model, &device)?;
-    let config = settings(sample, &chosen)?;
+    let config = generate_config(sample, &chosen)?;
     match sample.samples {
         1 => one(&chosen, &config),
         samples => many(&chosen, &config, samples as usize),
@@ -59,12 +59,12 @@ fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize) -> Result<()> 
     done.map(drop).map_err(|error| failure(&error))
 }
 
-fn settings(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
-    let layers = chosen.settings()?.over_flags(args.flags())?;
-    let sample = config::sample(&layers)?;
+fn generate_config(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
+    let layers = chosen.settings()?.over_flags(&args.flags())?;
+    let sample = settings::sample(&layers)?;
     Ok(GenerateConfig {
         sampling: sample.sampling(),
-        prompt: sample.prime,
+        prompt: sample.prompt,
         length: sample.length,
         seed: args.seed.unwrap_or_else(any_seed),
         stop: args.stop.as_deref().map(unescaped),

@@ -11,22 +11,29 @@ use charloom_model::{
 
 use super::model::load;
 use super::text::corpus_failure;
-use crate::args::{InspectArgs, Settings};
-use crate::config::{self, Layers};
+use crate::args::InspectArgs;
 use crate::device::Backend;
-use crate::report::{Result, answer, counted, grouped};
+use crate::report::{Failure, Result, answer, counted, grouped};
+use crate::settings::{self, Flag, Layers};
 
 /// Shows what is in a file.
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let InspectArgs { file, batch, seq } = args;
+    let InspectArgs { file, batch_size, seq_length } = args;
     if is_model(file) {
         let device = Backend::default().open(None)?;
         return model(file, &load(file, &device)?);
     }
-    let settings = Settings { batch: batch.clone(), seq: seq.clone(), ..Settings::default() };
-    let resolved = config::resolve(&Layers::from_settings(&settings)?)?;
+    let flags: Vec<_> = [("batch-size", batch_size), ("seq-length", seq_length)]
+        .into_iter()
+        .filter_map(|(flag, value)| {
+            let path = format!("data.{}", flag.replace('-', "_"));
+            Some(Flag { typed: format!("--{flag}"), path, value: value.clone()? })
+        })
+        .collect();
+    let config = settings::resolve(&Layers::new().over_flags(&flags)?)?;
     let corpus = Corpus::read(file).map_err(|error| corpus_failure(&error))?;
-    text(&corpus, resolved.fractions, resolved.batch)
+    let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
+    text(&corpus, fractions, config.data.batch())
 }
 
 /// A safetensors file begins with the length of its header in eight bytes, of which the last can't but be zero, and
@@ -60,8 +67,8 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
         if let Some(loss) = loss {
             answer!(
                 "{name:<11} {loss:.4} nats per character, {:.4} bits, perplexity {:.3}",
-                charloom_train::bits_per_char(*loss),
-                charloom_train::perplexity(*loss)
+                charloom_infer::bits_per_char(*loss),
+                charloom_infer::perplexity(*loss)
             )?;
         }
     }
@@ -112,7 +119,7 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
             counts.map(|(char, count)| format!("`{}` {}", Shown(char), grouped(count))).collect();
         parts.join(", ")
     };
-    answer!("commonest   {}", listed(&mut stats.commonest(LISTED)))?;
+    answer!("most common {}", listed(&mut stats.commonest(LISTED)))?;
     answer!("rarest      {}", listed(&mut stats.rarest(LISTED)))?;
 
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
@@ -122,12 +129,12 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
         LastTarget::Wrap => "wrap",
     };
     answer!(
-        "batches     {train} to train on and {valid} to validate with, at --batch {batch_size} --seq {seq_length} \
+        "batches     {train} for training, {valid} for validation, with --batch-size {batch_size} --seq-length {seq_length} \
          (last_target \"{last_target}\", {} % for validation)",
         100.0 * fractions.valid()
     )?;
     if fractions.test() > 0.0 {
-        answer!("            {test} to test with")?;
+        answer!("            {test} for testing")?;
     }
     if train == 0 || valid == 0 {
         answer!(

@@ -7,8 +7,8 @@ use charloom_model::{ModelFileError, TrainedModel};
 use charloom_train::{RunError, RunFolder};
 
 use crate::args::ModelArgs;
-use crate::config::{Layer, Layers};
 use crate::report::{Failure, Result, command};
+use crate::settings::{Layer, Layers};
 
 /// The model that was asked for.
 pub struct Chosen {
@@ -30,7 +30,7 @@ impl Chosen {
         let path = run.model();
         if !path.exists() {
             let failure = Failure::request(format!("the run `{}` has no model yet", run.name()));
-            return Err(match run.checkpoint_exists() {
+            return Err(match run.has_checkpoint() {
                 true => failure.hint(format!(
                     "a model is written after each epoch; `{} train --resume --run {}` goes on with the run",
                     command(),
@@ -46,11 +46,11 @@ impl Chosen {
     pub fn settings(&self) -> Result<Layers> {
         let layers = Layers::new();
         if let Some(run) = self.run.as_ref().filter(|run| run.config().exists()) {
-            return Ok(layers.over(Layer::file(&run.config())?));
+            return Ok(layers.over(Layer::saved(&run.config())?));
         }
         let Some(text) = &self.model.summary.run_config else { return Ok(layers) };
         // Another version may have written it. The model is good all the same, and has the default settings then.
-        match Layer::text(&self.path, text.clone()) {
+        match Layer::saved_text(&self.path, text.clone()) {
             Ok(layer) => Ok(layers.over(layer)),
             Err(_) => Ok(layers),
         }
@@ -74,7 +74,7 @@ pub fn find_run(runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
 pub fn run_failure(error: &RunError) -> Failure {
     match error {
         RunError::Exists { name, folder } => {
-            let goes_on = RunFolder::open(folder, name).is_ok_and(|run| run.checkpoint_exists());
+            let goes_on = RunFolder::open(folder, name).is_ok_and(|run| run.has_checkpoint());
             let resume = match goes_on {
                 true => format!("`--resume --run {name}` goes on with it, and "),
                 false => String::new(),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use charloom_data::atomic;
-use charloom_train::{MetricsRow, RunFolder, bits_per_char, perplexity};
+use charloom_infer::{bits_per_char, perplexity};
+use charloom_train::{MetricsRow, RunFolder};
 
 use super::model::{find_run, run_failure};
 use crate::args::{Metric, PlotArgs, RunsDir};

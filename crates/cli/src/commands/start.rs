@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use charloom_data::{Shown, Vocab};
-use charloom_model::{CharRnnConfig, InputEncoding, TrainedModel, VocabDiff};
+use charloom_model::{CharRnnConfig, TrainedModel, VocabDiff};
+use toml::{Table, Value};
 
-use crate::config::Layer;
 use crate::report::{Failure, Result, counted, say};
+use crate::settings::{Layer, inline};
 
 /// The model and where it is from.
 pub struct FirstModel<'a> {
@@ -15,11 +16,10 @@ pub struct FirstModel<'a> {
 }
 
 impl FirstModel<'_> {
-    /// The settings that parameters are tied to. They lie over the defaults alone: what somebody sets is compared, not
-    /// passed over.
+    /// The settings that the parameters depend on. They override the defaults alone: what somebody sets is compared.
     pub fn settings(&self) -> Result<Layer> {
-        let lines = sizes(&self.model.config).map(|(key, value)| format!("{key} = {value}\n"));
-        Layer::text(self.path, format!("[model]\n{}", lines.concat()))
+        let sizes = sizes(&self.model.config).into_iter();
+        Layer::implied(self.path, sizes.map(|(key, value)| (format!("model.{key}"), value)))
     }
 
     /// Refuses a network of another kind or size than the model's.
@@ -30,11 +30,13 @@ impl FirstModel<'_> {
         if other.is_empty() {
             return Ok(());
         }
-        let list = |pairs: &mut dyn Iterator<Item = &(&str, String)>| {
-            let pairs: Vec<_> = pairs.map(|(key, value)| format!("`{key} = {value}`")).collect();
+        let list = |pairs: &mut dyn Iterator<Item = &(String, Value)>| {
+            let pairs: Vec<_> =
+                pairs.map(|(key, value)| format!("`{key} = {}`", inline(value))).collect();
             pairs.join(", ")
         };
-        let flags = other.iter().map(|(own, _)| format!("--set 'model.{}={}'", own.0, own.1));
+        let flags =
+            other.iter().map(|(own, _)| format!("--set 'model.{}={}'", own.0, inline(&own.1)));
         Err(Failure::request(format!(
             "`{}` has {}, but the settings ask for {}",
             self.path.display(),
@@ -72,29 +74,10 @@ impl FirstModel<'_> {
 }
 
 /// The keys of `[model]` that decide which parameters there are, with the config's values.
-fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
-    // The text decides the vocabulary; dropout and initialisation are no matter of the parameters.
-    let &CharRnnConfig {
-        cell,
-        input,
-        hidden_size,
-        layers,
-        dropout: _,
-        bias,
-        init: _,
-        forget_bias: _,
-    } = config;
-    let input = match input {
-        InputEncoding::OneHot => "\"one-hot\"".to_owned(),
-        InputEncoding::Embedding(size) => format!("{{ embedding = {size} }}"),
-    };
-    [
-        ("cell", format!("\"{cell}\"")),
-        ("input", input),
-        ("hidden_size", hidden_size.to_string()),
-        ("layers", layers.to_string()),
-        ("bias", format!("\"{}\"", bias.name())),
-    ]
+fn sizes(config: &CharRnnConfig) -> Vec<(String, Value)> {
+    const FREE: [&str; 3] = ["dropout", "init", "forget_bias"];
+    let table = Table::try_from(config).expect("settings become TOML");
+    table.into_iter().filter(|(key, _)| !FREE.contains(&key.as_str())).collect()
 }
 
 /// Some of the characters.

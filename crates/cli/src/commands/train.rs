@@ -12,13 +12,13 @@ use charloom_train::{
 use super::model::{find_run, load, run_failure};
 use super::start::FirstModel;
 use super::text::{corpus_failure, fitting};
-use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
+use crate::args::{DeviceArgs, RunsDir, TrainArgs};
 use crate::dashboard;
 use crate::device::Backend;
 use crate::interrupt;
 use crate::progress::{Progress, RunBanner};
 use crate::report::{Failure, Result, command, counted, grouped, quoted, say};
-use crate::settings::{self, Layer, Layers};
+use crate::settings::{self, Flag, Layer, Layers, SettingsFlags};
 use crate::threads;
 
 /// Trains a model.
@@ -44,7 +44,7 @@ pub fn run(args: TrainArgs) -> Result<()> {
     };
     let layers = match (&resumed, &first) {
         (Some(run), _) => {
-            Layers::new().over(Layer::saved(&run.config())?).over_flags(settings.flags())?
+            Layers::new().over(Layer::saved(&run.config())?).over_flags(&settings.flags)?
         }
         (None, Some(first)) => Layers::new().over(first.settings()?).over_settings(&settings)?,
         (None, None) => Layers::from_settings(&settings)?,
@@ -104,11 +104,12 @@ const RESUMABLE: [&str; 5] =
     ["data.text", "train.epochs", "train.max_steps", "train.patience", "train.step_log"];
 
 /// The run to resume. What decides which training it is stays as it was.
-fn resumed(settings: &Settings, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let mut changed: Vec<_> = (settings.flags().into_iter())
-        .filter(|(_, key, _)| !RESUMABLE.contains(key) && !key.starts_with("sample."))
-        .map(|(flag, ..)| flag)
-        .collect();
+fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
+    let may_change = |Flag { path, .. }: &&Flag| {
+        RESUMABLE.contains(&path.as_str()) || path.starts_with("sample.")
+    };
+    let changed = settings.flags.iter().filter(|flag| !may_change(flag));
+    let mut changed: Vec<_> = changed.map(|flag| flag.typed.as_str()).collect();
     if settings.config.is_some() {
         changed.push("--config");
     }

@@ -82,10 +82,20 @@ impl World {
 
     /// Trains the smallest of networks on `text.txt`, with further arguments.
     pub fn train(&self, line: &str) -> Ran {
-        self.run(&format!(
-            "train --text text.txt --batch 3 --seq 7 --hidden 8 --layers 1 --epochs 1 --threads 1 \
-             --set sample.length=20 {line}"
-        ))
+        let defaults = [
+            ("--text", "text.txt"),
+            ("--batch-size", "3"),
+            ("--seq-length", "7"),
+            ("--hidden-size", "8"),
+            ("--layers", "1"),
+            ("--epochs", "1"),
+            ("--threads", "1"),
+            ("--length", "20"),
+        ];
+        let given: Vec<_> = line.split_whitespace().collect();
+        let defaults = defaults.iter().filter(|(flag, _)| !given.contains(flag));
+        let defaults: Vec<_> = defaults.map(|(flag, value)| format!("{flag} {value}")).collect();
+        self.run(&format!("train {} {line}", defaults.join(" ")))
     }
 }
 

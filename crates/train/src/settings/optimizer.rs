@@ -45,8 +45,8 @@ pub struct AdamConfig {
     /// Decay rate of the second moment
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta2: f64,
-    /// Added to the root of the second moment
-    #[schemars(range(min = 0.0, max = 1.0))]
+    /// Added to the root of the second moment; 0 in single precision below 1e-38, where updates become NaN
+    #[schemars(range(min = 1e-38, max = 1.0))]
     pub eps: f64,
     /// L2 penalty, added to the gradients
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -73,8 +73,8 @@ pub struct AdamWConfig {
     /// Decay rate of the second moment
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta2: f64,
-    /// Added to the root of the second moment
-    #[schemars(range(min = 0.0, max = 1.0))]
+    /// Added to the root of the second moment; 0 in single precision below 1e-38, where updates become NaN
+    #[schemars(range(min = 1e-38, max = 1.0))]
     pub eps: f64,
     /// Decoupled weight decay, times the learning rate
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -126,7 +126,7 @@ pub struct RmsPropConfig {
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub alpha: f64,
     /// Added to its root
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 1e-38, max = 1.0))]
     pub eps: f64,
     /// Momentum, 0 for none
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
@@ -156,7 +156,7 @@ pub struct AdagradConfig {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub lr_decay: f64,
     /// Added to the root of the sum of squares, or inside it
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 1e-38, max = 1.0))]
     pub eps: f64,
     /// L2 penalty, added to the gradients
     #[schemars(range(min = 0.0, max = 1.0))]

@@ -1,6 +1,6 @@
 //! `charloom sweep`.
 
-mod standing;
+mod status;
 mod table;
 
 use std::collections::HashMap;
@@ -9,23 +9,20 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use charloom_data::Corpus;
-use charloom_train::{
-    EpochReport, Job, Observer, Outcome, RunFolder, Silent, Start, StepReport, TrainConfig,
-    TrainError,
-};
+use charloom_train::{Outcome, RunFolder, TrainError, Trainer};
 
-use self::standing::{Standing, standing};
+use self::status::{RunStatus, run_status};
 use self::table::{Ending, Table};
 use super::model::run_failure;
 use super::plot;
 use super::text::corpus_failure;
-use super::train::{introduction, line, machine_flags, train_config};
+use super::train::{banner, line, machine_flags};
 use crate::args::{DeviceArgs, Metric, RunsDir, SweepArgs};
 use crate::chart::Chart;
-use crate::config::{self, Planned, Sweep};
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::report::{Failure, Result, command, counted, quoted, say};
+use crate::settings::{self, PlannedRun, Sweep};
 use crate::threads;
 
 /// Trains every run of a sweep that isn't done, and compares them all.
@@ -42,12 +39,10 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let texts = texts(file, &sweep)?;
     let mut runs = Vec::new();
     for planned in &sweep.runs {
-        let corpus = &texts[&planned.resolved.text];
-        let toml = config::show(&planned.resolved, &planned.layers);
-        let config = train_config(planned.resolved.clone(), toml);
-        charloom_train::check(corpus, &config).map_err(|error| unfit(file, planned, &error))?;
-        let standing = standing(&folder, planned, &config, corpus)?;
-        runs.push(Prepared { planned, corpus, config, standing });
+        let corpus = &texts[&planned.config.data.text];
+        Trainer::check(&planned.config, corpus).map_err(|error| unfit(file, planned, &error))?;
+        let status = run_status(&folder, planned, corpus)?;
+        runs.push(Prepared { planned, corpus, status });
     }
     let device = machine.backend.open(machine.device)?;
     let interrupter = Interrupter::new();
@@ -55,7 +50,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
 
     let mut table = Table::new(&sweep);
     let count = runs.len();
-    let done = runs.iter().filter(|run| matches!(run.standing, Standing::Ended(_))).count();
+    let done = runs.iter().filter(|run| matches!(run.status, RunStatus::Finished(_))).count();
     say!(
         "sweep  `{}`: {}{}",
         folder.display(),
@@ -64,7 +59,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     );
     for (number, prepared) in (1..).zip(runs) {
         let planned = prepared.planned;
-        if !matches!(prepared.standing, Standing::Ended(_)) {
+        if !matches!(prepared.status, RunStatus::Finished(_)) {
             say!("\nrun {number}/{count}  `{}`", planned.name);
         }
         let (run, ended) = prepared.train(&folder, &device, &interrupter, machine)?;
@@ -72,8 +67,8 @@ pub fn run(args: &SweepArgs) -> Result<()> {
             Ok(Outcome::Interrupted { .. }) => {
                 table.save(&folder)?;
                 say!("stopped in run {number} of {count}; everything is saved");
-                say!("\nto go on:  {}", resume_line(args));
-                return Ok(());
+                say!("\nto resume:  {}", resume_line(args));
+                return Err(Failure::interrupted());
             }
             Ok(Outcome::Finished { .. } | Outcome::StoppedEarly { .. }) => Ending::Done,
             Err(error) => {
@@ -94,31 +89,31 @@ pub fn run(args: &SweepArgs) -> Result<()> {
 /// The texts of all runs, each read once.
 fn texts(file: &Path, sweep: &Sweep) -> Result<HashMap<PathBuf, Corpus>> {
     let mut texts = HashMap::new();
-    for Planned { resolved, layers, .. } in &sweep.runs {
-        if texts.contains_key(&resolved.text) {
+    for PlannedRun { config, layers, .. } in &sweep.runs {
+        let text = &config.data.text;
+        if texts.contains_key(text) {
             continue;
         }
-        let corpus = Corpus::read(&resolved.text).map_err(|error| {
-            let place = config::origins(layers).remove("data.text").unwrap_or_else(|| {
+        let corpus = Corpus::read(text).map_err(|error| {
+            let place = layers.origin("data.text").unwrap_or_else(|| {
                 format!("`{}` does not set it, so it is the default", file.display())
             });
             corpus_failure(&error).at(format!("{place}: `data.text`"))
         })?;
-        texts.insert(resolved.text.clone(), corpus);
+        texts.insert(text.clone(), corpus);
     }
     Ok(texts)
 }
 
 /// A run whose settings and text don't fit each other.
-fn unfit(file: &Path, planned: &Planned, error: &TrainError) -> Failure {
-    let origins = config::origins(&planned.layers);
+fn unfit(file: &Path, planned: &PlannedRun, error: &TrainError) -> Failure {
     let keys: &[&str] = match error {
-        TrainError::Prime(_) => &["sample.prime"],
+        TrainError::Prompt(_) => &["sample.prompt"],
         _ => &["data.batch_size", "data.seq_length", "data.valid_fraction", "data.text"],
     };
     let said: Vec<_> = keys
         .iter()
-        .filter_map(|key| Some(format!("`{key}` is from {}", origins.get(key)?)))
+        .filter_map(|key| Some(format!("`{key}` is from {}", planned.layers.origin(key)?)))
         .collect();
     let place = format!("`{}`: the run `{}`", file.display(), planned.name);
     let failure = Failure::request_error(error).at(place);
@@ -128,12 +123,11 @@ fn unfit(file: &Path, planned: &Planned, error: &TrainError) -> Failure {
     }
 }
 
-/// A run, found good.
+/// A run whose settings and text fit each other.
 struct Prepared<'a> {
-    planned: &'a Planned,
+    planned: &'a PlannedRun,
     corpus: &'a Corpus,
-    config: TrainConfig,
-    standing: Standing,
+    status: RunStatus,
 }
 
 impl Prepared<'_> {
@@ -145,55 +139,31 @@ impl Prepared<'_> {
         interrupter: &Interrupter,
         machine: &DeviceArgs,
     ) -> Result<(RunFolder, Result<Outcome, TrainError>)> {
-        let Self { planned, corpus, config, standing } = self;
-        let (run, start) = match standing {
-            Standing::Ended(run) => {
+        let Self { planned, corpus, status } = self;
+        let config = planned.config.clone();
+        let (run, trainer) = match status {
+            RunStatus::Finished(run) => {
                 let nothing_new = Outcome::Finished { best_valid_loss: None, step: 0 };
                 return Ok((run, Ok(nothing_new)));
             }
-            Standing::Begun(run) => (run, Start::Fresh),
-            Standing::Saved(run) => (run, Start::Resume),
-            Standing::New => {
+            RunStatus::Started(run) => (run, Trainer::new(config, corpus, device)),
+            RunStatus::Resumable(run) => {
+                let resumed = Trainer::resume(config, corpus, device, &run.checkpoints());
+                (run, resumed.map(|(trainer, _skipped)| trainer))
+            }
+            RunStatus::New => {
                 let run = RunFolder::create(sweep, &planned.name);
-                (run.map_err(|error| run_failure(&error))?, Start::Fresh)
+                let run = run.map_err(|error| run_failure(&error))?;
+                (run, Trainer::new(config, corpus, device))
             }
         };
-        let introduction = introduction(&planned.resolved, &run, machine);
-        let ended = charloom_train::train(Job {
-            run: run.clone(),
-            corpus: corpus.clone(),
-            config,
-            device: device.clone(),
-            start,
-            interrupter: interrupter.clone(),
-            renderer: Box::new(Silent),
-            observer: Box::new(Brief(Progress::new(introduction, None))),
+        // Samples would hide the numbers that a sweep is about.
+        let mut progress = Progress::new(banner(&planned.config, &run, machine), None);
+        let config_toml = settings::show(&planned.config, &planned.layers);
+        let ended = trainer.and_then(|trainer| {
+            trainer.with_config_toml(config_toml).run(&run, interrupter, &mut progress)
         });
-        // An error of burn-train's stops all that have this interrupter; only the user's wish is meant to.
-        if ended.is_err() && interrupter.error().is_some() {
-            interrupter.reset();
-            if let Some(wish) = interrupter.get_message() {
-                interrupter.stop(Some(&wish));
-            }
-        }
         Ok((run, ended))
-    }
-}
-
-/// Tells a training without its samples, which would bury the numbers that a sweep is about.
-struct Brief(Progress);
-
-impl Observer for Brief {
-    fn started(&mut self, info: &charloom_train::Started) {
-        self.0.started(info);
-    }
-
-    fn step(&mut self, step: &StepReport) {
-        self.0.step(step);
-    }
-
-    fn epoch(&mut self, epoch: &EpochReport, _sample: &str) {
-        self.0.epoch(epoch, "");
     }
 }
 
@@ -215,7 +185,7 @@ fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     say!("");
     table.print()?;
     if let Some(best) = table.best().and_then(|name| RunFolder::open(folder, name).ok()) {
-        say!("\nto write with the best:  {}", line("generate", &best, folder));
+        say!("\nto generate text with the best:  {}", line("generate", &best, folder));
     }
     match table.failed() {
         0 => Ok(()),
@@ -224,7 +194,7 @@ fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     }
 }
 
-/// What the user types to go on.
+/// What the user types to resume it.
 fn resume_line(args: &SweepArgs) -> String {
     let SweepArgs { file, device, runs: RunsDir { runs_dir } } = args;
     let mut line = format!("{} sweep {}", command(), quoted(&file.to_string_lossy()));

@@ -6,8 +6,8 @@ use charloom_data::atomic;
 use charloom_train::MetricsRow;
 
 use crate::chart::Curve;
-use crate::config::{Planned, Sweep};
 use crate::report::{Failure, Result, answer, grouped};
+use crate::settings::{PlannedRun, Sweep};
 
 /// How a run ended.
 pub enum Ending {
@@ -64,8 +64,8 @@ impl Table {
     }
 
     /// Adds a run that has ended.
-    pub fn add(&mut self, planned: &Planned, ending: Ending, rows: Vec<MetricsRow>) {
-        let Planned { name, values, layers: _, resolved: _ } = planned;
+    pub fn add(&mut self, planned: &PlannedRun, ending: Ending, rows: Vec<MetricsRow>) {
+        let PlannedRun { name, values, layers: _, config: _ } = planned;
         self.lines.push(Line { name: name.clone(), values: values.clone(), ending, rows });
     }
 

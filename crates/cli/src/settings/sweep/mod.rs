@@ -1,4 +1,4 @@
-//! Sweeps: many runs from one file, with settings that they share and settings in which they differ.
+//! Sweeps: many runs from one file, with shared settings and with settings in which they differ.
 //!
 //! [`mod@file`] reads what was typed, [`plan`] makes runs of it.
 
@@ -11,26 +11,28 @@ use toml::Value;
 use toml::de::DeTable;
 
 use self::file::File;
-use super::{Layers, Resolved};
+use charloom_train::RunConfig;
+
+use super::Layers;
 use crate::report::{Failure, Result};
 
-/// A sweep, every run of it with settings in their ranges.
+/// A sweep with its runs, whose settings are checked.
 #[derive(Debug)]
 pub struct Sweep {
     pub name: String,
-    /// The keys in which runs differ, and what they are called for short.
+    /// The keys in which runs differ, and their short names.
     pub keys: Vec<(String, String)>,
-    pub runs: Vec<Planned>,
+    pub runs: Vec<PlannedRun>,
 }
 
 /// A run of a sweep.
 #[derive(Debug)]
-pub struct Planned {
+pub struct PlannedRun {
     pub name: String,
     /// Of each of the sweep's keys, if this run sets it.
     pub values: Vec<Option<String>>,
     pub layers: Layers,
-    pub resolved: Resolved,
+    pub config: RunConfig,
 }
 
 impl Sweep {
@@ -56,8 +58,8 @@ struct Setting {
     line: usize,
 }
 
-/// A key, and the values that it takes one after the other.
-struct Dimension {
+/// A key, and the values that it takes.
+struct GridAxis {
     key: String,
     values: Vec<Value>,
     line: usize,
@@ -65,7 +67,7 @@ struct Dimension {
 
 /// A `[[run]]` table.
 #[derive(Default)]
-struct Listed {
+struct ListedRun {
     name: Option<String>,
     settings: Vec<Setting>,
     line: usize,

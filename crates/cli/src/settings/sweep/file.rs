@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-use super::{Dimension, Listed, Setting, Sweep, is_plain};
+use super::super::layers::plain;
+use super::{GridAxis, ListedRun, Setting, Sweep, is_plain};
 use crate::report::{Failure, Result};
 
 const KEYS: &str = "`name`, `config`, `set`, `grid`, `run`";
@@ -48,13 +48,13 @@ impl File<'_> {
                 "run" => list = self.list(value)?,
                 unknown => {
                     let failure = self.wrong(key.span().start, format!("unknown key `{unknown}`"));
-                    return Err(failure.hint(format!("known here: {KEYS}")));
+                    return Err(failure.hint(format!("valid keys: {KEYS}")));
                 }
             }
         }
         if !is_plain(&name) {
             return Err(Failure::request(format!(
-                "`{}`: `{name}` cannot name a sweep: a name is one folder name, with no `/` and no leading `.`",
+                "`{}`: `{name}` is not a sweep name: it must be one folder name, without `/` or a leading `.`",
                 self.path.display()
             ))
             .hint("`name = \"…\"` at the top of the file gives it another"));
@@ -102,7 +102,7 @@ impl File<'_> {
         for (key, start, value) in found {
             let line = self.line(start);
             if !is_setting(&key) {
-                let failure = self.wrong_at(line, format!("`{key}` is no setting"));
+                let failure = self.wrong_at(line, format!("unknown setting `{key}`"));
                 return Err(failure.hint(
                     "settings are named `section.key`, and `charloom config show` prints them all",
                 ));
@@ -110,7 +110,7 @@ impl File<'_> {
             if settings.iter().any(|setting| setting.key == key) {
                 return Err(self.wrong_at(line, format!("`{key}` is given twice")));
             }
-            let value = self.value(&value)?;
+            let value = plain(&value);
             settings.push(Setting { key, value, line });
         }
         Ok(settings)
@@ -137,13 +137,8 @@ impl File<'_> {
         }
     }
 
-    fn value(&self, value: &Spanned<DeValue<'_>>) -> Result<Value> {
-        Value::deserialize(ValueDeserializer::from(value.clone()))
-            .map_err(|error| self.wrong(value.span().start, error.message()))
-    }
-
     /// The table `[grid]`.
-    fn dimensions(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<Dimension>> {
+    fn dimensions(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<GridAxis>> {
         let settings = self.settings("grid", value)?;
         let mut grid = Vec::new();
         for Setting { key, value, line } in settings {
@@ -155,7 +150,7 @@ impl File<'_> {
             if values.is_empty() {
                 return Err(self.wrong_at(line, format!("`{key}` has no values")));
             }
-            grid.push(Dimension { key, values, line });
+            grid.push(GridAxis { key, values, line });
         }
         if grid.is_empty() {
             return Err(self.wrong(value.span().start, "`[grid]` is empty"));
@@ -164,7 +159,7 @@ impl File<'_> {
     }
 
     /// The `[[run]]` tables.
-    fn list(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<Listed>> {
+    fn list(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ListedRun>> {
         let not_tables =
             || self.wrong(value.span().start, "`run` must be tables, each under `[[run]]`");
         let tables = value.get_ref().as_array().ok_or_else(not_tables)?;
@@ -176,7 +171,7 @@ impl File<'_> {
                 Some(name) => Some(self.name(&name)?),
                 None => None,
             };
-            list.push(Listed { name, settings: self.settings_of(&inner)?, line });
+            list.push(ListedRun { name, settings: self.settings_of(&inner)?, line });
         }
         match list.is_empty() {
             true => Err(self.wrong(value.span().start, "`run` is empty")),

@@ -5,9 +5,9 @@ use std::path::Path;
 use toml::Value;
 
 use super::file::File;
-use super::{Dimension, Listed, Planned, Setting, Sweep, is_plain};
-use crate::config::{Layer, Layers, resolve};
+use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_plain};
 use crate::report::{Failure, Result, grouped};
+use crate::settings::{Layer, Layers, inline, resolve};
 
 /// More would be a typing error, or a year's work.
 const MOST_RUNS: usize = 1000;
@@ -21,24 +21,24 @@ impl File<'_> {
         name: String,
         base: Option<&Path>,
         shared: &[Setting],
-        grid: &[Dimension],
-        mut list: Vec<Listed>,
+        grid: &[GridAxis],
+        mut list: Vec<ListedRun>,
     ) -> Result<Sweep> {
         if list.is_empty() {
-            list.push(Listed::default());
+            list.push(ListedRun::default());
         }
         let points = grid.iter().fold(1usize, |all, axis| all.saturating_mul(axis.values.len()));
         let count = points.saturating_mul(list.len());
         if count > MOST_RUNS {
             return Err(Failure::request(format!(
-                "`{}` has {} runs, and {} are the most",
+                "`{}` has {} runs; the maximum is {}",
                 self.path.display(),
                 grouped(count as u64),
                 grouped(MOST_RUNS as u64)
             )));
         }
         let keys = keys(grid, &list);
-        let mut runs: Vec<(Planned, usize)> = Vec::new();
+        let mut runs: Vec<(PlannedRun, usize)> = Vec::new();
         for listed in &list {
             for point in 0..points {
                 let chosen = at(point, grid);
@@ -73,10 +73,10 @@ impl File<'_> {
         base: Option<&Path>,
         shared: &[Setting],
         own: &[&Setting],
-        listed: &Listed,
+        listed: &ListedRun,
         chosen: &[Setting],
         keys: &[(String, String)],
-    ) -> Result<Planned> {
+    ) -> Result<PlannedRun> {
         let of = |key: &str| own.iter().find(|setting| setting.key == key);
         let named_after = |settings: &[Setting]| {
             let short = |key: &str| keys.iter().find(|known| known.0 == key).map(|known| &known.1);
@@ -95,7 +95,7 @@ impl File<'_> {
             let problem = match name.as_str() {
                 "" => "this run has no settings that it could be named after".to_owned(),
                 name => format!(
-                    "`{name}` cannot name a run: a name is one folder name of {LONGEST_NAME} bytes at most, with no `/` and no leading `.`"
+                    "`{name}` is not a run name: it must be one folder name of at most {LONGEST_NAME} bytes, without `/` or a leading `.`"
                 ),
             };
             return Err(self
@@ -115,14 +115,14 @@ impl File<'_> {
         for Setting { key, value, line } in settings {
             layers = layers.over(Layer::in_sweep(self.path, *line, key, value)?);
         }
-        let resolved = resolve(&layers)?;
+        let config = resolve(&layers)?;
         let values = keys.iter().map(|(key, _)| Some(shown(&of(key)?.value))).collect();
-        Ok(Planned { name, values, layers, resolved })
+        Ok(PlannedRun { name, values, layers, config })
     }
 }
 
 /// The keys in which runs differ, each with its last part or what else tells it apart.
-fn keys(grid: &[Dimension], list: &[Listed]) -> Vec<(String, String)> {
+fn keys(grid: &[GridAxis], list: &[ListedRun]) -> Vec<(String, String)> {
     let mut keys: Vec<&str> = Vec::new();
     let listed = list.iter().flat_map(|run| &run.settings).map(|setting| setting.key.as_str());
     for key in listed.chain(grid.iter().map(|dimension| dimension.key.as_str())) {
@@ -143,12 +143,12 @@ fn keys(grid: &[Dimension], list: &[Listed]) -> Vec<(String, String)> {
 }
 
 /// The settings at one of the grid's points. The last dimension changes fastest.
-fn at(point: usize, grid: &[Dimension]) -> Vec<Setting> {
+fn at(point: usize, grid: &[GridAxis]) -> Vec<Setting> {
     let mut rest = point;
     let mut chosen: Vec<_> = grid
         .iter()
         .rev()
-        .map(|Dimension { key, values, line }| {
+        .map(|GridAxis { key, values, line }| {
             let value = values[rest % values.len()].clone();
             rest /= values.len();
             Setting { key: key.clone(), value, line: *line }
@@ -162,8 +162,7 @@ fn at(point: usize, grid: &[Dimension]) -> Vec<Setting> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Float(number) => format!("{number:?}"),
-        other => other.to_string(),
+        other => inline(other),
     }
 }
 

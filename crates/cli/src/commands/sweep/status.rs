@@ -1,0 +1,78 @@
+//! How far a run of a sweep is already.
+
+use std::path::Path;
+
+use charloom_data::Corpus;
+use charloom_train::{CheckpointError, RunError, RunFolder};
+
+use crate::report::{Failure, Result};
+use crate::settings::{self, Layer, Layers, PlannedRun};
+
+/// How far.
+pub enum RunStatus {
+    /// It has no folder.
+    New,
+    /// It was stopped before its first checkpoint.
+    Started(RunFolder),
+    /// It has a checkpoint.
+    Resumable(RunFolder),
+    /// Nothing is left to do.
+    Finished(RunFolder),
+}
+
+/// How far a run in the sweep's folder is. A run that exists must have been trained on the text, and with the settings,
+/// that the sweep file asks for now; only how long it trains and its samples may differ.
+pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result<RunStatus> {
+    let run = match RunFolder::open(sweep, &planned.name) {
+        Ok(run) => run,
+        Err(RunError::Missing { .. }) => return remove_empty(&sweep.join(&planned.name)),
+        Err(error) => return Err(Failure::request_error(&error)),
+    };
+    let path = run.path().display().to_string();
+    let again = format!(
+        "`name = \"…\"` at the top of the sweep file starts a sweep of another name; without the folder `{path}` this one trains the run again"
+    );
+    if !run.config().is_file() {
+        let problem = format!("the run in `{path}` has no `config.toml`");
+        return Err(Failure::request(problem).hint(again));
+    }
+    let trained = settings::resolve(&Layers::new().over(Layer::saved(&run.config())?))?;
+    if !trained.is_same_training(&planned.config) {
+        let problem = format!(
+            "the run in `{path}` was trained with other settings than the sweep file has now"
+        );
+        return Err(Failure::request(problem).hint(again));
+    }
+    match run.is_finished(&planned.config, corpus.sha256()) {
+        Ok(true) => Ok(RunStatus::Finished(run)),
+        Ok(false) if run.has_checkpoint() => Ok(RunStatus::Resumable(run)),
+        Ok(false) if run.model().exists() || run.metrics().exists() => {
+            let problem = format!("the run in `{path}` has no checkpoint to resume from");
+            Err(Failure::request(problem).hint(again))
+        }
+        Ok(false) => Ok(RunStatus::Started(run)),
+        Err(error @ CheckpointError::OtherText { .. }) => {
+            Err(Failure::request_error(&error).hint(again))
+        }
+        Err(error) => Err(Failure::work_error(&error).hint(again)),
+    }
+}
+
+/// A run that was stopped while its folder was made has nothing but empty folders, and can be made again. Of anything
+/// else nothing is removed.
+fn remove_empty(folder: &Path) -> Result<RunStatus> {
+    if !folder.exists() {
+        return Ok(RunStatus::New);
+    }
+    for inner in ["checkpoints", "samples"] {
+        _ = std::fs::remove_dir(folder.join(inner));
+    }
+    _ = std::fs::remove_file(folder.join(".lock"));
+    match std::fs::remove_dir(folder) {
+        Ok(()) => Ok(RunStatus::New),
+        Err(_) => {
+            let problem = format!("`{}` exists but is not a run folder", folder.display());
+            Err(Failure::request(problem))
+        }
+    }
+}

@@ -1,0 +1,277 @@
+use std::path::Path;
+
+use charloom_data::{LastTarget, Validation};
+use charloom_model::{Bias, Cell, Init};
+use charloom_train::settings::{
+    AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, RmsPropConfig, SgdConfig,
+};
+use charloom_train::{
+    EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, RunConfig,
+};
+
+use super::*;
+
+const DEFAULT: &str = include_str!("../../../../configs/default.toml");
+
+fn layer(text: &str) -> Layer {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, text).unwrap();
+    Layer::file(&path).unwrap()
+}
+
+/// What a file with this text resolves to.
+fn file(text: &str) -> RunConfig {
+    resolve(&Layers::new().over(layer(text))).unwrap()
+}
+
+fn set(set: &[&str]) -> SettingsFlags {
+    let set = set.iter().map(|&set| set.to_owned()).collect();
+    SettingsFlags { set, ..SettingsFlags::default() }
+}
+
+fn flag(typed: &str, path: &str, value: &str) -> Flag {
+    Flag { typed: typed.into(), path: path.into(), value: value.into() }
+}
+
+fn settings(settings: &SettingsFlags) -> RunConfig {
+    resolve(&Layers::from_settings(settings).unwrap()).unwrap()
+}
+
+#[test]
+fn the_default_file_has_the_defaults_and_every_key() {
+    assert_eq!(file(DEFAULT), RunConfig::default());
+    assert_eq!(resolve(&Layers::new()).unwrap(), RunConfig::default());
+    for key in schema::keys() {
+        assert!(DEFAULT.contains(&format!("\n{} = ", key.name)), "{}", key.path);
+    }
+    // It must name all keys of its optimizer too, for people to read.
+    for key in ["name", "lr", "beta1", "beta2", "eps", "weight_decay"] {
+        let line = DEFAULT.lines().find(|line| line.starts_with("optimizer")).unwrap();
+        assert!(line.contains(&format!("{key} =")), "{key}");
+    }
+}
+
+#[test]
+fn every_key_is_documented_in_one_line_and_every_default_is_legal() {
+    let layers = Layers::new();
+    let settings = layers.merged().unwrap();
+    for key in schema::keys() {
+        let summary = key.summary();
+        assert!(
+            !summary.is_empty() && summary.len() < 120 && !summary.contains('\n'),
+            "{}",
+            key.path
+        );
+    }
+    for setting in &settings {
+        schema::check(setting, &settings).unwrap();
+    }
+}
+
+#[test]
+fn short_spellings_of_keys_are_understood() {
+    let config = file("[data]\nbatch = 3\nseq = 5\n[model]\nhidden = 7\n[sample]\nprime = \"a\"");
+    assert_eq!((config.data.batch_size, config.data.seq_length), (3, 5));
+    assert_eq!((config.model.hidden_size, config.sample.prompt.as_str()), (7, "a"));
+}
+
+#[test]
+fn a_run_that_does_not_say_how_it_is_validated_is_validated_by_rows() {
+    let saved = |text: &str| {
+        let layer = Layer::saved_text(Path::new("runs/a/config.toml"), text.into()).unwrap();
+        resolve(&Layers::new().over(layer)).unwrap().data.validation
+    };
+    assert_eq!(saved("[data]\nbatch_size = 3"), Validation::Rows);
+    assert_eq!(saved("[data]\nvalidation = \"all\""), Validation::All);
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    assert_eq!(file(""), resolve(&Layers::new()).unwrap());
+}
+
+#[test]
+fn the_preset_of_the_classic_exercise_is_the_exercise() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/anna.toml");
+    let anna = resolve(&Layers::new().over(Layer::file(&path).unwrap())).unwrap();
+    assert_eq!((anna.data.batch_size, anna.data.seq_length, anna.train.epochs), (128, 100, 20));
+    assert_eq!((anna.model.layers, anna.model.hidden_size, anna.model.dropout), (2, 256, 0.5));
+    let adam = OptimizerConfig::Adam(AdamConfig::default());
+    assert_eq!((anna.train.clip, anna.train.optimizer), (GradClip::Norm(5.0), adam));
+    assert_eq!((anna.data.valid_fraction, anna.data.last_target), (0.1, LastTarget::Wrap));
+    assert_eq!(anna.data.validation, Validation::Rows);
+}
+
+fn preset(name: &str) -> RunConfig {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name);
+    resolve(&Layers::new().over(Layer::file(&path).unwrap())).unwrap()
+}
+
+#[test]
+fn every_preset_is_a_settings_file_with_every_key() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let layers = Layers::new().over(Layer::file(&path).unwrap());
+        let resolved = resolve(&layers).unwrap();
+        let page = show(&resolved, &layers);
+        assert_eq!(file(&page), resolved, "{}", path.display());
+        for key in page.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            assert!(text.contains(&format!("\n{key} = ")), "{}: no `{key}`", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen}");
+}
+
+#[test]
+fn the_preset_of_min_char_rnn_is_the_script() {
+    let script = preset("min-char-rnn.toml");
+    assert_eq!((script.data.batch_size, script.data.seq_length), (1, 25));
+    assert_eq!((script.model.cell, script.model.bias), (Cell::Tanh, Bias::Single));
+    assert_eq!((script.model.hidden_size, script.model.layers), (100, 1));
+    assert_eq!(script.model.init, Init::Normal(0.01));
+    let form = AdagradForm::MinCharRnn;
+    let adagrad = AdagradConfig { lr: 0.1, eps: 1e-8, form, ..AdagradConfig::default() };
+    assert_eq!(script.train.optimizer, OptimizerConfig::Adagrad(adagrad));
+    assert_eq!((script.train.clip, script.train.loss), (GradClip::Value(5.0), LossReduction::Sum));
+    assert_eq!((script.train.eval_every, script.sample.length), (EvalInterval::Steps(100), 200));
+}
+
+#[test]
+fn the_preset_of_char_rnn_is_its_defaults() {
+    let program = preset("char-rnn.toml");
+    assert_eq!(
+        (program.data.batch_size, program.data.seq_length, program.train.epochs),
+        (50, 50, 50)
+    );
+    assert_eq!((program.model.hidden_size, program.model.layers), (128, 2));
+    assert_eq!(program.model.init, Init::Uniform(0.08));
+    assert_eq!((program.model.forget_bias, program.model.dropout), (Some(1.0), 0.0));
+    let rmsprop = RmsPropConfig { lr: 2e-3, alpha: 0.95, ..RmsPropConfig::default() };
+    assert_eq!(program.train.optimizer, OptimizerConfig::RmsProp(rmsprop));
+    assert_eq!(program.train.clip, GradClip::Value(5.0));
+    let schedule = LrSchedule::Exponential { gamma: 0.97, from_epoch: 10 };
+    assert_eq!(program.train.schedule, schedule);
+    assert_eq!((program.train.loss, program.train.state), (LossReduction::Sum, EpochState::Carry));
+}
+
+#[test]
+fn the_classic_exercise_comes_in_two_sizes() {
+    let (small, mut large) = (preset("anna.toml"), preset("anna-512.toml"));
+    assert_eq!(large.model.hidden_size, 512);
+    large.model.hidden_size = 256;
+    assert_eq!(small, large);
+}
+
+#[test]
+fn what_is_shown_is_a_settings_file_of_the_same_settings() {
+    for text in [
+        "",
+        "[data]\ntext = \"a \\\"b\\\" \\\\ \\n.txt\"\ntest_fraction = 0.25\nlast_target = \"wrap\"",
+        "[model]\ncell = \"gru\"\ninput = { embedding = 7 }\nbias = \"none\"\ninit = { normal = 0.08 }",
+        "[model]\ninit = { uniform = 1 }\n[train]\nclip = \"none\"\noptimizer = { lr = 0.3, eps = 1e-38 }",
+        "[model]\nforget_bias = -0.5\n[train]\neval_every = { steps = 7 }\nloss = \"sum\"\nstate = \"carry\"",
+        "[train]\neval_every = { epochs = 3 }\nschedule = { exponential = 0.9 }\noptimizer = { name = \"adamw\" }",
+        "[train]\nschedule = { step = 0.5, every = 4, from_epoch = 9 }\noptimizer = { name = \"rmsprop\", centered = true }",
+        "[train]\nschedule = { linear = 0 }\noptimizer = { name = \"sgd\", momentum = 0.9, nesterov = true }",
+        "[train]\nschedule = { cosine = 0.1, warmup_steps = 5 }\noptimizer = { name = \"adagrad\", lr_decay = 0.1 }",
+        "[train]\nschedule = { plateau = 0.5 }\noptimizer = { name = \"adagrad\", form = \"min-char-rnn\" }",
+        "[train]\nclip = { value = 0.5 }\n[sample]\nprompt = \"\\té\\u0007\"\ntop_p = 0.9",
+    ] {
+        let layers = Layers::new().over(layer(text));
+        let resolved = resolve(&layers).unwrap();
+        assert_eq!(file(&show(&resolved, &layers)), resolved, "{text}");
+    }
+}
+
+#[test]
+fn flags_go_over_set_goes_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "[train]\nepochs = 3\nseed = 3\npatience = 3\n").unwrap();
+    let typed = SettingsFlags {
+        config: Some(path),
+        flags: vec![flag("--seed", "train.seed", "5")],
+        ..set(&["train.seed=4", "train.patience=4"])
+    };
+    let config = settings(&typed).train;
+    assert_eq!((config.epochs, config.patience, config.seed), (3, 4, 5));
+}
+
+#[test]
+fn a_value_is_shown_with_where_it_is_from() {
+    let flags = vec![flag("--lr", "train.optimizer.lr", "0.1")];
+    let typed = SettingsFlags { flags, ..set(&["model.layers=1"]) };
+    let layers = Layers::from_settings(&typed).unwrap();
+    let page = show(&resolve(&layers).unwrap(), &layers);
+    let line = |key: &str| page.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    assert!(line("layers").ends_with("(from `--set model.layers`)"));
+    assert!(line("optimizer").ends_with("(from `--lr`)"));
+    assert!(!line("epochs").contains("from"));
+}
+
+#[test]
+fn an_optimizer_that_is_named_begins_with_its_own_defaults() {
+    let default = RunConfig::default().train.optimizer;
+    let adam = OptimizerConfig::Adam(AdamConfig::default());
+    assert_ne!(default, adam);
+    let named = file("[train]\noptimizer = { name = \"adam\" }").train.optimizer;
+    assert_eq!(named, adam);
+    assert_eq!(file("[train]\noptimizer = \"adam\"").train.optimizer, adam);
+    // Without a name the default one is adjusted.
+    let adjusted = file("[train.optimizer]\nweight_decay = 0.01").train.optimizer;
+    let OptimizerConfig::Adam(AdamConfig { lr, weight_decay, .. }) = adjusted else {
+        panic!("{adjusted:?}")
+    };
+    assert_eq!((lr, weight_decay), (default.lr(), 0.01));
+}
+
+#[test]
+fn each_optimizer_begins_with_pytorchs_defaults() {
+    let named = |name| file(&format!("[train.optimizer]\nname = \"{name}\"")).train.optimizer;
+    assert_eq!(named("adamw"), OptimizerConfig::AdamW(AdamWConfig::default()));
+    assert_eq!(named("sgd"), OptimizerConfig::Sgd(SgdConfig::default()));
+    assert_eq!(named("rmsprop"), OptimizerConfig::RmsProp(RmsPropConfig::default()));
+    assert_eq!(named("adagrad"), OptimizerConfig::Adagrad(AdagradConfig::default()));
+}
+
+#[test]
+fn schedules_begin_when_pytorchs_do_unless_it_is_said() {
+    let schedule = |typed| file(&format!("[train]\nschedule = {typed}")).train.schedule;
+    let (gamma, every) = (0.5, 4);
+    assert_eq!(schedule("{ exponential = 0.5 }"), LrSchedule::Exponential { gamma, from_epoch: 1 });
+    assert_eq!(
+        schedule("{ step = 0.5, every = 4 }"),
+        LrSchedule::Step { gamma, every, from_epoch: None }
+    );
+    assert_eq!(schedule("{ plateau = 0.5 }"), LrSchedule::Plateau { factor: 0.5, patience: 10 });
+    assert_eq!(schedule("{ cosine = 0 }"), LrSchedule::Cosine { end_factor: 0.0, warmup_steps: 0 });
+}
+
+#[test]
+fn set_takes_numbers_words_and_tables() {
+    let config = settings(&set(&[
+        "model.cell=tanh",
+        "model.input = { embedding = 3 }",
+        "train.optimizer.lr=.5",
+        "train.clip=none",
+        "sample.prime=\"5\"",
+        "data.text=a b.txt",
+    ]));
+    assert_eq!(config.model.cell.to_string(), "tanh");
+    assert_eq!(config.train.optimizer.lr(), 0.5);
+    assert_eq!(config.train.clip, GradClip::None);
+    assert_eq!(config.sample.prompt, "5");
+    assert_eq!(config.data.text, Path::new("a b.txt"));
+}
+
+#[test]
+fn a_text_flag_may_look_like_a_number() {
+    let flags = vec![flag("--text", "data.text", "1984")];
+    let typed = SettingsFlags { flags, ..SettingsFlags::default() };
+    assert_eq!(settings(&typed).data.text, Path::new("1984"));
+}
