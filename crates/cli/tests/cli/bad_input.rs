@@ -30,7 +30,7 @@ fn a_missing_well_known_text_can_be_got() {
     insta::assert_snapshot!(world.run("train").fails(2), @r"
     error: there is no file `datasets/burn-source.txt`
 
-    hint: `--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository
+    hint: `--text FILE` trains on your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
     ");
 }
 
@@ -186,7 +186,9 @@ fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
             "{message}"
         );
         assert!(
-            message.contains("\n\nhint: `cargo xtask train --backend rocm` builds it in"),
+            message.contains(
+                "\n\nhint: `cargo install --path crates/cli --features rocm` in charloom's"
+            ),
             "{message}"
         );
         assert_eq!(message.lines().count(), 3);
