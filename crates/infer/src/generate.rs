@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use burn::tensor::TensorReadError;
-use charloom_data::{Shown, UnknownCharacters, Vocab};
+use charloom_data::{EscapedChar, UnknownCharacters, Vocab};
 use charloom_model::TrainedModel;
 use thiserror::Error;
 
@@ -63,7 +63,7 @@ impl GenerateError {
         /// Texts in some scripts have thousands of characters.
         const LISTED: usize = 200;
         let Self::UnknownCharacters { known, .. } = self else { return None };
-        let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", Shown(char)));
+        let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", EscapedChar(char)));
         let listed: Vec<_> = listed.collect();
         let more = match known.len().saturating_sub(LISTED) {
             0 => String::new(),

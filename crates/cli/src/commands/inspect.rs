@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, Shown, TextStats};
+use charloom_data::{
+    BatchConfig, Corpus, EscapedChar, Fractions, LastTarget, PartBatches, TextStats,
+};
 use charloom_model::{Bias, CharRnnConfig, InputEncoding, Summary, TrainedModel};
 
 use super::model::load;
@@ -114,12 +116,13 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     answer!("sha256      {}", corpus.sha256())?;
     answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
     let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
-        let parts: Vec<_> =
-            counts.map(|(char, count)| format!("`{}` {}", Shown(char), grouped(count))).collect();
+        let parts: Vec<_> = counts
+            .map(|(char, count)| format!("`{}` {}", EscapedChar(char), grouped(count)))
+            .collect();
         parts.join(", ")
     };
-    answer!("commonest   {}", listed(&mut stats.commonest(LISTED)))?;
-    answer!("rarest      {}", listed(&mut stats.rarest(LISTED)))?;
+    answer!("commonest   {}", listed(&mut stats.most_frequent(LISTED)))?;
+    answer!("rarest      {}", listed(&mut stats.least_frequent(LISTED)))?;
 
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
     let BatchConfig { batch_size, seq_length, last_target } = config;

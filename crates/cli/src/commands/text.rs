@@ -44,7 +44,7 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
             ))
         }
         CorpusError::Missing(path) => failure.maybe_hint(
-            dataset::at(path).map(|name| format!("`{} dataset get {name}` gets it", command())),
+            dataset::at(path).map(|name| format!("`{} dataset get {name}` downloads it", command())),
         ),
         CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
             "if it is in an older encoding, `iconv -f latin1 -t utf-8 {}` makes it UTF-8",
