@@ -110,7 +110,7 @@ impl Batches {
         self.len
     }
 
-    /// The batch size, the sequence length and the last target.
+    /// How the text was cut.
     pub fn config(&self) -> BatchConfig {
         self.config
     }
