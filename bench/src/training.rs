@@ -4,16 +4,12 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
-use charloom_infer::Sampling;
-use charloom_train::{
-    Clip, EvalEvery, Job, Loss, Observer, Optimizer, RunFolder, SampleConfig, Schedule, Silent,
-    Start, StateAtEpoch, StepReport, TrainConfig, train,
-};
+use charloom_data::Corpus;
+use charloom_train::settings::AdamConfig;
+use charloom_train::{Observer, OptimizerConfig, RunConfig, RunFolder, StepReport, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -31,17 +27,11 @@ const LARGE_TEXT_STEPS: usize = 5;
 /// Measures training steps; the rates of the samples.
 pub fn run(size: Size, device: Device, plan: Plan) -> Result<Vec<f64>> {
     let corpus = Corpus::from_text(&random_text(TEXT)).map_err(Failure::new)?;
-    let watch = Arc::new(Mutex::new(None));
     let interrupter = Interrupter::new();
-    let timer = Timer {
-        watch: watch.clone(),
-        plan,
-        chars: size.batch_size * size.seq_length,
-        interrupter: interrupter.clone(),
-    };
-    start(size, device, corpus, interrupter, Box::new(timer))?;
-    let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(watch.as_ref().map(|watch| watch.rates().to_vec()).unwrap_or_default())
+    let chars = size.batch_size * size.seq_length;
+    let mut timer = Timer { watch: None, plan, chars, interrupter: interrupter.clone() };
+    start(size, &device, &corpus, &interrupter, &mut timer)?;
+    Ok(timer.watch.map(|watch| watch.rates().to_vec()).unwrap_or_default())
 }
 
 /// Takes the first steps on a text of a billion bytes.
@@ -51,56 +41,32 @@ pub fn large_text(size: Size, device: Device) -> Result<()> {
     write_large_text(&path).map_err(Failure::new)?;
     let corpus = Corpus::read(&path).map_err(Failure::new)?;
     let interrupter = Interrupter::new();
-    let few = Few { interrupter: interrupter.clone() };
-    start(size, device, corpus, interrupter, Box::new(few))
+    let mut few = Few { interrupter: interrupter.clone() };
+    start(size, &device, &corpus, &interrupter, &mut few)
 }
 
 fn start(
     size: Size,
-    device: Device,
-    corpus: Corpus,
-    interrupter: Interrupter,
-    observer: Box<dyn Observer>,
+    device: &Device,
+    corpus: &Corpus,
+    interrupter: &Interrupter,
+    observer: &mut dyn Observer,
 ) -> Result<()> {
     let folder = tempfile::tempdir().map_err(Failure::new)?;
-    let config = TrainConfig {
-        model: size.model(),
-        batch: BatchConfig {
-            batch_size: size.batch_size,
-            seq_length: size.seq_length,
-            last_target: LastTarget::Next,
-        },
-        fractions: Fractions::new(0.01, 0.0).map_err(Failure::new)?,
-        epochs: 1,
-        max_steps: 0,
-        seed: 1,
-        optimizer: Optimizer::adam(1e-3),
-        schedule: Schedule::Constant,
-        loss: Loss::Mean,
-        state: StateAtEpoch::Reset,
-        eval_every: EvalEvery::Epochs(1),
-        clip: Clip::Norm(5.0),
-        patience: 0,
-        sample: SampleConfig { prime: String::new(), length: 0, sampling: Sampling::Greedy },
-        text_name: "random".to_string(),
-        toml: String::new(),
-    };
-    let job = Job {
-        run: RunFolder::create(folder.path(), "bench").map_err(Failure::new)?,
-        corpus,
-        config,
-        device,
-        start: Start::Fresh,
-        interrupter,
-        renderer: Box::new(Silent),
-        observer,
-    };
-    train(job).map(drop).map_err(Failure::new)
+    let run = RunFolder::create(folder.path(), "bench").map_err(Failure::new)?;
+    let mut config = RunConfig { model: size.model(), ..RunConfig::default() };
+    config.data.valid_fraction = 0.01;
+    (config.data.batch_size, config.data.seq_length) = (size.batch_size, size.seq_length);
+    config.train.epochs = 1;
+    config.train.optimizer = OptimizerConfig::Adam(AdamConfig::default());
+    config.sample.length = 0;
+    let mut trainer = Trainer::new(config, corpus, device).map_err(Failure::new)?;
+    trainer.run(&run, interrupter, observer).map(drop).map_err(Failure::new)
 }
 
 /// Stops the training when it has been measured.
 struct Timer {
-    watch: Arc<Mutex<Option<Stopwatch>>>,
+    watch: Option<Stopwatch>,
     plan: Plan,
     chars: usize,
     interrupter: Interrupter,
@@ -108,10 +74,9 @@ struct Timer {
 
 impl Observer for Timer {
     fn step(&mut self, _: &StepReport) {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         // The clock starts after the first step.
-        let Some(watch) = watch.as_mut() else {
-            *watch = Some(Stopwatch::start(self.plan));
+        let Some(watch) = &mut self.watch else {
+            self.watch = Some(Stopwatch::start(self.plan));
             return;
         };
         if watch.lap(self.chars) {

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
-use charloom_data::{BatchConfig, Batches, LastTarget, Vocab};
+use charloom_data::Vocab;
 use charloom_infer::{EvaluateError, GenerateConfig, Generator, Sampling, evaluate, generate_many};
-use charloom_model::{Summary, TrainedModel};
+use charloom_model::{TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,37 +18,38 @@ use crate::{Failure, Result};
 const CHARS: usize = 100;
 /// Characters of each of many texts: enough for what is done once to count little.
 const CHARS_OF_MANY: usize = 1000;
+/// An evaluation reports no more characters than this at a time before its parallel rows begin.
+const WARMING_UP: usize = 512;
 
 fn model(size: Size, device: &Device) -> TrainedModel {
     let config = size.model();
-    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(1));
     let vocab = Vocab::from_chars(alphabet());
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(1));
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }
 
-/// Measures forward passes with the loss; the rates of the samples.
+/// Measures evaluation, which reads the text in 64 parallel rows; the rates of the samples.
 pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let TrainedModel { network, vocab, .. } = model(size, device);
-    let config = BatchConfig {
-        batch_size: size.batch_size,
-        seq_length: size.seq_length,
-        last_target: LastTarget::Next,
-    };
     let ids = vocab.encode(&random_text(24_000_000)).map_err(Failure::new)?;
-    let batches = Batches::new(ids, config).map_err(Failure::new)?;
     let mut watch: Option<Stopwatch> = None;
-    let mut each = |_, _| {
+    let mut counted = 0;
+    let mut each = |done, _| {
+        let chars = done - counted;
+        counted = done;
+        // The clock starts when all rows are warmed up.
         let Some(watch) = &mut watch else {
-            watch = Some(Stopwatch::start(plan));
+            if chars > WARMING_UP {
+                watch = Some(Stopwatch::start(plan));
+            }
             return ControlFlow::Continue(());
         };
-        if watch.lap(batches.chars_per_batch()) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        match watch.lap(chars) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     };
-    match evaluate(&network, &batches, device, &mut each) {
+    match evaluate(&network, &ids, &mut each) {
         Ok(_) | Err(EvaluateError::Stopped { .. }) => {
             Ok(watch.map(|watch| watch.rates().to_vec()).unwrap_or_default())
         }
@@ -60,7 +61,7 @@ pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
 pub fn generation(size: Size, streams: usize, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let model = model(size, device);
     let mut config = GenerateConfig {
-        prime: "A".to_string(),
+        prompt: "A".to_string(),
         length: usize::MAX,
         sampling: Sampling::random(1.0, 0, 1.0).map_err(Failure::new)?,
         seed: 1,

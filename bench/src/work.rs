@@ -31,7 +31,7 @@ impl Size {
 
     pub fn model(&self) -> CharRnnConfig {
         let Self { cell, layers, hidden_size, dropout, batch_size: _, seq_length: _ } = *self;
-        CharRnnConfig { cell, layers, hidden_size, dropout, ..CharRnnConfig::new(VOCAB_SIZE) }
+        CharRnnConfig { cell, layers, hidden_size, dropout, ..CharRnnConfig::default() }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use charloom_data::Part;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::Backend;
 
@@ -63,8 +64,8 @@ pub enum Command {
 }
 
 const TRAIN_HELP: &str = "\
-Ctrl-C ends the training after the current step, with everything saved (exit code 0);
-a second one ends it at once (exit code 130).
+Ctrl-C ends the training after the current step, with everything saved; a second one ends it at once.
+The exit code is 130 either way.
 
 examples:
   charloom train --text book.txt
@@ -284,11 +285,35 @@ impl SampleArgs {
 pub struct EvalArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Text to measure on
+    /// Text to evaluate on [default: the one that the model was trained on]
     #[arg(long, value_name = "FILE")]
-    pub text: PathBuf,
+    pub text: Option<PathBuf>,
+    /// Part of the training's text to evaluate on, as the training does [default: valid]
+    #[arg(long, value_name = "PART")]
+    pub split: Option<SplitArg>,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SplitArg {
+    /// The training part
+    Train,
+    /// The validation part
+    Valid,
+    /// The test part
+    Test,
+}
+
+impl From<SplitArg> for Part {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Train => Self::Train,
+            SplitArg::Valid => Self::Valid,
+            SplitArg::Test => Self::Test,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

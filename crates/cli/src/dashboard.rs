@@ -1,143 +1,185 @@
-//! burn-train's view of a training: its terminal dashboard, or nothing where [`crate::progress`] tells all.
+//! burn-train's terminal dashboard.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use burn::train::Interrupter;
-use burn::train::LearnerSummary;
-use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
-use burn::train::metric::MetricDefinition;
-use burn::train::renderer::tui::TuiMetricsRendererWrapper;
-use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
+use burn::train::logger::TrainingProgressLogger;
+use burn::train::metric::{
+    MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry,
 };
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
+use charloom_train::{EvalReport, StepReport, TrainInfo};
+use crossterm::cursor::Show;
+use crossterm::event::DisableMouseCapture;
+use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
 
-/// What [`MetricsRendererTraining::on_train_end`] gives back.
-type Ended = Result<(), Box<dyn std::error::Error>>;
-
-/// Whether there is a terminal to show it on: it draws on standard output and reads keys.
+/// Whether there is a terminal for it: it draws on standard output and reads keys.
 pub fn is_possible() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal() && io::stdin().is_terminal()
 }
 
-/// Burn's dashboard, with two things set right. At the end of a training it resets the interrupter that it was given,
-/// which would make us forget why the training ended: so it has one of its own, whose wish to stop is passed on. And it
-/// puts the terminal in a mode where Ctrl-C is a key like any other: so that is undone.
+/// The dashboard while a training runs; dropped, it gives the terminal back.
 pub struct Dashboard {
-    inner: TuiMetricsRendererWrapper,
-    /// What the dashboard's own quit key sets.
-    quit: Interrupter,
-    interrupter: Interrupter,
+    tui: TuiMetricsRendererWrapper,
+    loss: Metric,
+    perplexity: Metric,
+    speed: Metric,
+    learning_rate: Metric,
+    batches: usize,
+    /// The epoch that is shown.
+    epoch: usize,
+    /// Whether an evaluation is shown.
+    evaluating: bool,
 }
 
 impl Dashboard {
-    pub fn new(interrupter: Interrupter) -> Self {
-        let quit = Interrupter::new();
-        let inner = TuiMetricsRendererWrapper::new(quit.clone(), None);
-        Self { inner, quit, interrupter }
+    /// Opens it. Its quit key stops `interrupter`.
+    pub fn open(interrupter: Interrupter, info: &TrainInfo) -> Self {
+        let mut dashboard = Self {
+            tui: TuiMetricsRendererWrapper::new(interrupter, None),
+            loss: Metric::new("Loss", Some("nats/char"), false),
+            perplexity: Metric::new("Perplexity", None, false),
+            speed: Metric::new("Characters per second", Some("chars/s"), true),
+            learning_rate: Metric::new("Learning rate", None, true),
+            batches: info.batches,
+            epoch: 0,
+            evaluating: false,
+        };
+        let Dashboard { loss, perplexity, speed, learning_rate, .. } = &dashboard;
+        let metrics = [loss, perplexity, speed, learning_rate].map(|metric| metric.definition());
+        let (epochs, epoch, batches) = (info.epochs, info.epoch, info.batches);
+        dashboard.draw(|tui| {
+            metrics.into_iter().for_each(|metric| tui.register_metric(metric));
+            tui.start(epochs, epoch, Some(batches), None);
+        });
+        dashboard
     }
 
-    /// Passes a call on. The dashboard's "kill" key panics in here, when it has put the terminal right.
-    fn pass<T>(&mut self, call: impl FnOnce(&mut TuiMetricsRendererWrapper) -> T) -> T {
-        if self.quit.should_stop() && !self.interrupter.should_stop() {
-            self.interrupter.stop(self.quit.get_message().as_deref());
+    /// Draws on it. Its "kill" key panics in here, after it has restored the terminal.
+    fn draw(&mut self, draw: impl FnOnce(&mut TuiMetricsRendererWrapper)) {
+        catch_unwind(AssertUnwindSafe(|| draw(&mut self.tui)))
+            .unwrap_or_else(|_| std::process::exit(130));
+    }
+
+    pub fn step(&mut self, report: &StepReport) {
+        let StepReport { epoch, batch, loss, learning_rate, chars_per_second, .. } = *report;
+        if self.epoch != epoch || self.evaluating {
+            if self.epoch != epoch {
+                self.loss.restart();
+                self.perplexity.restart();
+            }
+            (self.epoch, self.evaluating) = (epoch, false);
+            let batches = self.batches;
+            self.draw(|tui| {
+                enable_signals();
+                tui.update_epoch(epoch - 1);
+                tui.start_split("train", batches);
+            });
         }
-        catch_unwind(AssertUnwindSafe(|| call(&mut self.inner)))
-            .unwrap_or_else(|_| std::process::exit(130))
+        let states = [
+            self.loss.update(loss),
+            self.perplexity.update(loss.exp()),
+            self.speed.update(chars_per_second),
+            self.learning_rate.update(learning_rate),
+        ];
+        self.draw(|tui| {
+            states.into_iter().for_each(|state| tui.update_train(state));
+            tui.update_split(batch);
+        });
+    }
+
+    pub fn evaluating(&mut self, done: usize, total: usize) {
+        let starts = !self.evaluating;
+        self.evaluating = true;
+        self.draw(|tui| {
+            if starts {
+                tui.end_split();
+                tui.start_split("valid", total);
+            }
+            tui.update_split(done);
+        });
+    }
+
+    pub fn evaluated(&mut self, report: &EvalReport) {
+        let metrics = &report.metrics;
+        let states =
+            [self.loss.show(metrics.valid_loss), self.perplexity.show(metrics.valid_perplexity)];
+        self.draw(|tui| {
+            states.into_iter().for_each(|state| tui.update_valid(state));
+            tui.end_split();
+        });
     }
 }
 
-/// Makes Ctrl-C a signal again.
+/// A curve of the dashboard, and its running mean over the epoch.
+struct Metric {
+    id: MetricId,
+    name: Arc<String>,
+    unit: Option<&'static str>,
+    higher_is_better: bool,
+    sum: f64,
+    count: usize,
+}
+
+impl Metric {
+    fn new(name: &str, unit: Option<&'static str>, higher_is_better: bool) -> Self {
+        let name = Arc::new(name.to_owned());
+        Self { id: MetricId::new(name.clone()), name, unit, higher_is_better, sum: 0.0, count: 0 }
+    }
+
+    fn definition(&self) -> MetricDefinition {
+        let (unit, higher_is_better) = (self.unit.map(str::to_owned), self.higher_is_better);
+        MetricDefinition {
+            metric_id: self.id.clone(),
+            name: self.name.clone(),
+            description: None,
+            attributes: NumericAttributes { unit, higher_is_better }.into(),
+        }
+    }
+
+    fn restart(&mut self) {
+        (self.sum, self.count) = (0.0, 0);
+    }
+
+    /// The value of a batch.
+    fn update(&mut self, value: f64) -> MetricState {
+        (self.sum, self.count) = (self.sum + value, self.count + 1);
+        let mean = self.sum / self.count as f64;
+        self.state(value, format!("epoch {mean:.4} - batch {value:.4}"))
+    }
+
+    /// The value of an evaluation.
+    fn show(&self, value: f64) -> MetricState {
+        self.state(value, format!("{value:.4}"))
+    }
+
+    fn state(&self, value: f64, formatted: String) -> MetricState {
+        let number = NumericEntry::Value(value);
+        let entry = SerializedEntry::new(formatted, number.serialize());
+        MetricState::Numeric(MetricEntry::new(self.id.clone(), entry), Some(number))
+    }
+}
+
+/// The dashboard turns Ctrl-C into a key like any other; this makes it a signal again.
 #[cfg(unix)]
-fn let_signals_through() {
-    let _ = Command::new("stty").arg("isig").stderr(Stdio::null()).status();
+fn enable_signals() {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let terminal = io::stdin();
+    // Where that fails, the quit key stops the training.
+    if let Ok(mut modes) = tcgetattr(&terminal) {
+        modes.local_modes |= LocalModes::ISIG;
+        _ = tcsetattr(&terminal, OptionalActions::Now, &modes);
+    }
 }
 
 #[cfg(not(unix))]
-fn let_signals_through() {}
+fn enable_signals() {}
 
-/// Leaves the dashboard's screen when there is no time to end it in good order.
-pub fn abandon() {
-    // Mouse off, main screen, cursor on.
-    let _ = io::stdout()
-        .write_all(b"\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h");
-    let _ = io::stdout().flush();
-    let _ = Command::new("stty").arg("sane").stderr(Stdio::null()).status();
-}
-
-impl MetricsRenderer for Dashboard {
-    fn manual_close(&mut self) {
-        self.pass(|inner| inner.manual_close());
-    }
-
-    fn register_metric(&mut self, definition: MetricDefinition) {
-        self.pass(|inner| inner.register_metric(definition));
-    }
-}
-
-impl MetricsRendererTraining for Dashboard {
-    fn update_train(&mut self, state: MetricState) {
-        self.pass(|inner| inner.update_train(state));
-    }
-
-    fn update_valid(&mut self, state: MetricState) {
-        self.pass(|inner| inner.update_valid(state));
-    }
-
-    fn on_train_end(&mut self, summary: Option<LearnerSummary>) -> Ended {
-        self.pass(|inner| inner.on_train_end(summary))
-    }
-}
-
-impl TrainingProgressLogger for Dashboard {
-    fn start(
-        &mut self,
-        total_epochs: usize,
-        starting_epoch: usize,
-        total_items: Option<usize>,
-        label: Option<&str>,
-    ) {
-        self.pass(|inner| inner.start(total_epochs, starting_epoch, total_items, label));
-    }
-
-    fn update_epoch(&mut self, epoch: usize) {
-        self.pass(|inner| inner.update_epoch(epoch));
-    }
-
-    fn start_split(&mut self, split: &str, total_items: usize) {
-        let_signals_through();
-        self.pass(|inner| inner.start_split(split, total_items));
-    }
-
-    fn update_split(&mut self, items_processed: usize) {
-        self.pass(|inner| inner.update_split(items_processed));
-    }
-
-    fn end_split(&mut self) {
-        self.pass(TrainingProgressLogger::end_split);
-    }
-
-    fn end(&mut self) {
-        self.pass(TrainingProgressLogger::end);
-    }
-
-    fn log_event_training(&mut self, event: String) {
-        self.pass(|inner| inner.log_event_training(event));
-    }
-}
-
-// Nothing is evaluated with burn-train.
-impl MetricsRendererEvaluation for Dashboard {
-    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
-}
-
-impl EvaluationProgressLogger for Dashboard {
-    fn start_global_progress(&mut self, _total_tests: usize) {}
-    fn start_test(&mut self, _name: &str, _total_items: usize) {}
-    fn update_test_progress(&mut self, _items_processed: usize) {}
-    fn end_test(&mut self) {}
-    fn end_global_progress(&mut self) {}
-    fn log_event_evaluation(&mut self, _event: String) {}
+/// Restores the terminal when there is no time to close the dashboard.
+pub fn restore_terminal() {
+    _ = crossterm::execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+    _ = disable_raw_mode();
 }

@@ -1,14 +1,11 @@
-//! Ctrl-C: once to stop in good order, twice to stop at once.
+//! Ctrl-C: once to stop after the current step, twice to stop at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::train::Interrupter;
 
 use crate::dashboard;
-use crate::report::{Failure, Result, say};
-
-/// As shells have it: 128 and the number of the signal.
-const INTERRUPTED: i32 = 130;
+use crate::report::{Failure, INTERRUPTED, Result, say};
 
 /// Makes Ctrl-C (and a request to terminate) stop the training that holds `interrupter`.
 pub fn listen(interrupter: Interrupter, with_dashboard: bool) -> Result<()> {
@@ -16,9 +13,9 @@ pub fn listen(interrupter: Interrupter, with_dashboard: bool) -> Result<()> {
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
             if with_dashboard {
-                dashboard::abandon();
+                dashboard::restore_terminal();
             }
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
         if !with_dashboard {
             say!("stopping after this step (Ctrl-C again to stop at once)");

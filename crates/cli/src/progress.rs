@@ -1,24 +1,25 @@
-//! A training told in plain lines on standard error.
+//! Progress of a training: lines on standard error, or burn-train's dashboard.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use charloom_train::{EpochReport, Observer, Started, StepReport};
+use burn::train::Interrupter;
+use charloom_train::{CheckpointError, EvalReport, MetricsRow, Observer, StepReport, TrainInfo};
 
+use crate::dashboard::Dashboard;
 use crate::report::{counted, duration, grouped, say};
 
-/// Often enough to see that it lives, seldom enough for a log file.
-const EVERY: Duration = Duration::from_secs(5);
+/// Often enough to see that it is alive, seldom enough for a log file.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 
-/// What the training itself doesn't know to tell.
+/// What is printed before a training starts, besides what the trainer knows.
 #[derive(Clone, Debug)]
-pub struct Introduction {
+pub struct RunBanner {
     pub text: String,
     pub network: String,
     pub machine: String,
@@ -27,103 +28,85 @@ pub struct Introduction {
     pub chars_per_batch: usize,
     /// 0 for no limit.
     pub max_steps: usize,
-    pub epochs: usize,
-    /// Whether the model is evaluated after so many steps, not after epochs.
-    pub by_steps: bool,
+    /// Whether the model is evaluated after a number of steps, not of epochs.
+    pub evaluates_by_steps: bool,
+    /// Whether samples are printed.
+    pub samples: bool,
 }
 
-/// Tells a training as it goes, or holds it back for later.
+/// Reports a training as it runs. While a dashboard is shown, lines are held back until it is closed.
 pub struct Progress {
-    introduction: Introduction,
-    /// Lines that a dashboard hides for now.
-    held: Option<Held>,
+    banner: RunBanner,
+    info: Option<TrainInfo>,
+    /// The interrupter that a dashboard is to be opened with.
+    with_dashboard: Option<Interrupter>,
+    dashboard: Option<Dashboard>,
+    held_lines: Vec<String>,
+    held_sample: Option<String>,
     last_line: Instant,
 }
 
-/// What is to be told when the dashboard is gone: all lines, and of the samples the last.
-#[derive(Clone, Debug, Default)]
-pub struct Held(Arc<Mutex<(Vec<String>, Option<String>)>>);
+impl Progress {
+    /// Lines, or a dashboard whose quit key stops the interrupter.
+    pub fn new(banner: RunBanner, with_dashboard: Option<Interrupter>) -> Self {
+        Self {
+            banner,
+            info: None,
+            with_dashboard,
+            dashboard: None,
+            held_lines: Vec::new(),
+            held_sample: None,
+            last_line: Instant::now(),
+        }
+    }
 
-impl Held {
-    /// Tells it.
-    pub fn release(&self) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sample = held.1.take();
-        for line in held.0.drain(..).chain(sample) {
+    /// Closes the dashboard and prints what it hid: all lines, and the last sample.
+    pub fn close(&mut self) {
+        self.dashboard = None;
+        for line in self.held_lines.drain(..).chain(self.held_sample.take()) {
             say!("{line}");
         }
     }
-}
 
-impl Progress {
-    /// Tells the training as it goes, or once `held` is released.
-    pub fn new(introduction: Introduction, held: Option<Held>) -> Self {
-        Self { introduction, held, last_line: Instant::now() }
-    }
-
-    fn line(&self, line: fmt::Arguments<'_>) {
-        match &self.held {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        match self.dashboard {
             None => say!("{line}"),
-            Some(Held(held)) => {
-                held.lock().unwrap_or_else(PoisonError::into_inner).0.push(line.to_string());
-            }
+            Some(_) => self.held_lines.push(line.to_string()),
         }
     }
 
-    fn sample(&self, sample: &str) {
-        match &self.held {
-            None => say!("{}", framed(sample)),
-            Some(Held(held)) => {
-                held.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(framed(sample));
-            }
+    /// Training time that is left at the current speed.
+    fn time_left(&self, report: &StepReport) -> Option<f64> {
+        let TrainInfo { epochs, batches, .. } = self.info?;
+        let StepReport { epoch, batch, step, chars_per_second, .. } = *report;
+        let mut left = epochs.saturating_sub(epoch) * batches + batches.saturating_sub(batch);
+        if self.banner.max_steps > 0 {
+            left = left.min(self.banner.max_steps.saturating_sub(step));
         }
-    }
-
-    /// Training time that is left, if the speed stays as it is.
-    fn time_left(&self, step: &StepReport) -> Option<f64> {
-        let StepReport {
-            epoch,
-            epochs,
-            batch,
-            batches,
-            step,
-            loss: _,
-            smooth_loss: _,
-            chars_per_second,
-        } = *step;
-        let mut left = (epochs.saturating_sub(epoch)) * batches + batches.saturating_sub(batch);
-        if self.introduction.max_steps > 0 {
-            left = left.min(self.introduction.max_steps.saturating_sub(step));
-        }
-        let chars = (left * self.introduction.chars_per_batch) as f64;
+        let chars = (left * self.banner.chars_per_batch) as f64;
         (chars_per_second > 0.0).then(|| chars / chars_per_second)
     }
 }
 
 impl Observer for Progress {
-    fn started(&mut self, info: &Started) {
-        let Started {
+    fn started(&mut self, info: &TrainInfo) {
+        let TrainInfo {
             parameters,
             vocab_size,
             train_chars,
             valid_chars,
             batches,
-            valid_batches: _,
+            epochs,
             epoch,
             step,
         } = *info;
-        let Introduction {
-            text,
-            network,
-            machine,
-            run,
-            chars_per_batch: _,
-            max_steps,
-            epochs,
-            by_steps: _,
-        } = &self.introduction;
+        self.info = Some(*info);
+        if let Some(interrupter) = self.with_dashboard.take() {
+            self.dashboard = Some(Dashboard::open(interrupter, info));
+        }
+        let RunBanner { text, network, machine, run, max_steps, .. } = self.banner.clone();
         self.line(format_args!(
-            "{BOLD}text{BOLD:#}   {text}: {} characters to learn from, {} to validate with, {vocab_size} distinct",
+            "{BOLD}text{BOLD:#}   {text}: {} training characters, {} validation characters, {vocab_size} distinct",
             grouped(train_chars as u64),
             grouped(valid_chars as u64)
         ));
@@ -133,40 +116,38 @@ impl Observer for Progress {
         ));
         let limit = match max_steps {
             0 => String::new(),
-            steps => format!(", {} at most", counted(*steps, "step")),
+            steps => format!(", at most {}", counted(steps, "step")),
         };
         self.line(format_args!(
             "{BOLD}run{BOLD:#}    {run}: {} of {}{limit}",
-            counted(*epochs, "epoch"),
+            counted(epochs, "epoch"),
             match batches {
                 1 => "1 batch".to_owned(),
                 batches => format!("{} batches", grouped(batches as u64)),
             },
         ));
         if step > 0 {
-            self.line(format_args!(
-                "going on after step {}, in epoch {epoch}",
-                grouped(step as u64)
-            ));
+            let step = grouped(step as u64);
+            self.line(format_args!("resuming after step {step}, in epoch {epoch}"));
         }
         self.last_line = Instant::now();
     }
 
+    fn skipped_checkpoint(&mut self, error: &CheckpointError) {
+        self.line(format_args!("{error}; resuming from the checkpoint before it"));
+    }
+
     fn step(&mut self, report: &StepReport) {
-        if self.held.is_some() || self.last_line.elapsed() < EVERY {
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.step(report);
+            return;
+        }
+        let Some(TrainInfo { epochs, batches, .. }) = self.info else { return };
+        if self.last_line.elapsed() < INTERVAL {
             return;
         }
         self.last_line = Instant::now();
-        let StepReport {
-            epoch,
-            epochs,
-            batch,
-            batches,
-            step,
-            loss,
-            smooth_loss: _,
-            chars_per_second,
-        } = *report;
+        let StepReport { epoch, batch, step, loss, chars_per_second, .. } = *report;
         let left = self.time_left(report).map(|left| format!(", {} left", duration(left)));
         self.line(format_args!(
             "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{}{DIM:#}",
@@ -177,42 +158,53 @@ impl Observer for Progress {
         ));
     }
 
-    fn epoch(&mut self, report: &EpochReport, sample: &str) {
-        let EpochReport {
+    fn evaluating(&mut self, done: usize, total: usize) {
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.evaluating(done, total);
+        }
+    }
+
+    fn evaluated(&mut self, report: &EvalReport, sample: &str) {
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.evaluated(report);
+        }
+        let EvalReport { metrics, smooth_loss, is_best } = *report;
+        let MetricsRow {
             epoch,
-            epochs,
             step,
             train_loss,
-            smooth_loss,
             valid_loss,
             valid_perplexity,
             valid_bits_per_char,
             learning_rate: _,
             chars_per_second,
             seconds,
-            best,
-        } = *report;
-        let best = if best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };
-        let (place, smoothed) = if self.introduction.by_steps {
-            let place = format!("step {}, epoch {epoch}/{epochs}", grouped(step as u64));
-            (place, format!(", smoothed {smooth_loss:.4}"))
+        } = metrics;
+        let epochs = self.info.map_or(epoch, |info| info.epochs);
+        let best = if is_best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };
+        let (position, smoothed) = if self.banner.evaluates_by_steps {
+            let position = format!("step {}, epoch {epoch}/{epochs}", grouped(step as u64));
+            (position, format!(", smoothed {smooth_loss:.4}"))
         } else {
             (format!("epoch {epoch}/{epochs}"), String::new())
         };
         self.line(format_args!(
-            "{BOLD}{place}{BOLD:#} training {train_loss:.4}{smoothed}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
+            "{BOLD}{position}{BOLD:#} training {train_loss:.4}{smoothed}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
              (perplexity {valid_perplexity:.3}, {valid_bits_per_char:.3} bits/char), {} characters/s, {}{best}",
             grouped(chars_per_second as u64),
             duration(seconds)
         ));
-        if !sample.is_empty() {
-            self.sample(sample);
+        if !sample.is_empty() && self.banner.samples {
+            match self.dashboard {
+                None => say!("{}", framed(sample)),
+                Some(_) => self.held_sample = Some(framed(sample)),
+            }
         }
         self.last_line = Instant::now();
     }
 }
 
-/// A sample with a bar in front of each line, so that one sees where it begins and ends.
+/// A sample with a bar in front of each line, to tell it from what the program says.
 fn framed(sample: &str) -> String {
     let mut text = format!("{DIM}  ┌{DIM:#}\n");
     for line in sample.lines() {
@@ -222,7 +214,7 @@ fn framed(sample: &str) -> String {
     text + &format!("{DIM}  └{DIM:#}")
 }
 
-/// What a terminal would obey is shown as what it is not.
+/// Control characters are replaced: a terminal would obey them.
 fn visible(char: char) -> char {
     match char {
         '\t' => char,
@@ -236,43 +228,52 @@ fn visible(char: char) -> char {
 mod tests {
     use super::*;
 
-    fn introduction(max_steps: usize) -> Introduction {
-        let (text, network) = ("a.txt".into(), "lstm".into());
-        let (machine, run) = ("1 core".into(), "runs/a".into());
-        Introduction {
-            text,
-            network,
-            machine,
-            run,
+    fn progress(max_steps: usize) -> Progress {
+        let banner = RunBanner {
+            text: "a.txt".into(),
+            network: "lstm".into(),
+            machine: "1 core".into(),
+            run: "runs/a".into(),
             chars_per_batch: 6,
             max_steps,
+            evaluates_by_steps: false,
+            samples: true,
+        };
+        let info = TrainInfo {
+            parameters: 1,
+            vocab_size: 2,
+            train_chars: 70,
+            valid_chars: 7,
+            batches: 10,
             epochs: 3,
-            by_steps: false,
-        }
+            epoch: 1,
+            step: 0,
+        };
+        Progress { info: Some(info), ..Progress::new(banner, None) }
     }
 
     const STEP: StepReport = StepReport {
         epoch: 2,
-        epochs: 3,
         batch: 4,
-        batches: 10,
         step: 14,
         loss: 1.5,
         smooth_loss: 1.6,
+        learning_rate: 1e-3,
+        gradient_norm: None,
         chars_per_second: 3.0,
     };
 
     #[test]
     fn the_time_left_counts_all_epochs_and_ends_at_the_last_step() {
         // 6 batches of this epoch and 10 of the next, 6 characters each.
-        assert_eq!(Progress::new(introduction(0), None).time_left(&STEP), Some(32.0));
-        assert_eq!(Progress::new(introduction(17), None).time_left(&STEP), Some(6.0));
-        let standing = StepReport { chars_per_second: 0.0, ..STEP };
-        assert_eq!(Progress::new(introduction(0), None).time_left(&standing), None);
+        assert_eq!(progress(0).time_left(&STEP), Some(32.0));
+        assert_eq!(progress(17).time_left(&STEP), Some(6.0));
+        let stalled = StepReport { chars_per_second: 0.0, ..STEP };
+        assert_eq!(progress(0).time_left(&stalled), None);
     }
 
     #[test]
-    fn a_sample_cannot_steer_the_terminal() {
+    fn a_sample_cannot_control_the_terminal() {
         let framed = framed("ab\u{1b}[2J\r\n\tc");
         let plain = anstream::adapter::strip_str(&framed).to_string();
         assert_eq!(plain, "  ┌\n  │ ab\u{fffd}[2J\n  │ \tc\n  └");

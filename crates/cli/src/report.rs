@@ -23,11 +23,16 @@ enum Kind {
     Work,
     /// What was asked for can't be: usage, config, input. Exit code 2.
     Request,
-    /// Whoever read the output has had enough. That is success.
+    /// The reader of the output has closed it. That is success.
     ClosedPipe,
+    /// The work was interrupted, with everything saved: exit code 130. It has been reported.
+    Interrupted,
 }
 
-/// What a command gives back.
+/// The exit code of an interrupted command, as shells have it: 128 and the number of the signal.
+pub const INTERRUPTED: u8 = 130;
+
+/// What a command returns.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
@@ -49,6 +54,11 @@ impl Failure {
     /// [`Failure::request`], with everything that an error knows.
     pub fn request_error(error: &dyn Error) -> Self {
         Self::request(chain(error))
+    }
+
+    /// The work was interrupted, which has been reported.
+    pub fn interrupted() -> Self {
+        Self { kind: Kind::Interrupted, message: String::new(), hint: None }
     }
 
     /// Output that could not be written. A pipe that the reader closed is no failure.
@@ -84,7 +94,7 @@ impl Failure {
 
     /// Prints it to standard error.
     pub fn print(&self) {
-        if self.kind == Kind::ClosedPipe {
+        if matches!(self.kind, Kind::ClosedPipe | Kind::Interrupted) {
             return;
         }
         let (error, hint) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
@@ -100,6 +110,7 @@ impl Failure {
             Kind::ClosedPipe => ExitCode::SUCCESS,
             Kind::Work => ExitCode::from(1),
             Kind::Request => ExitCode::from(2),
+            Kind::Interrupted => ExitCode::from(INTERRUPTED),
         }
     }
 }

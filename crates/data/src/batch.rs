@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -20,7 +21,7 @@ pub struct BatchConfig {
 }
 
 /// The target of the last character of a row, for which the row itself has no next character.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LastTarget {
     /// The true next character of the text: each row's is the first of the row below, and the last row's is the first
@@ -108,6 +109,11 @@ impl Batches {
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one batch")]
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The number of ids that were cut, those included that fill no batch.
+    pub fn chars(&self) -> usize {
+        self.ids.len()
     }
 
     /// How the text was cut.

@@ -28,6 +28,7 @@
 pub mod atomic;
 mod batch;
 mod checksum;
+mod config;
 mod corpus;
 mod dataset;
 mod download;
@@ -40,6 +41,7 @@ mod utf8;
 mod vocab;
 
 pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
+pub use config::{DataConfig, Validation};
 pub use corpus::{Corpus, CorpusError, Origin};
 pub use dataset::{DatasetDescriptor, DescriptorError};
 pub use download::{DownloadError, Mismatch};

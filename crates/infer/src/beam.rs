@@ -1,48 +1,62 @@
-//! [`complete`]: the likeliest continuations of a text, by beam search.
+//! [`beam_search`]: the most likely continuations of a text.
 
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 use charloom_model::TrainedModel;
+use serde::{Deserialize, Serialize};
 
-use crate::generate::{GenerateError, prime_ids};
-use crate::predict::log_softmax;
-use crate::streams::Streams;
+use crate::decoder::BatchDecoder;
+use crate::generate::{GenerateError, prompt_ids};
+use crate::softmax::log_softmax;
 
-/// What is to be completed, and how hard it is looked for.
-#[derive(Clone, Debug, PartialEq)]
+/// Settings of a beam search.
+///
+/// The default is 5 continuations of 20 characters, found with a beam width of 50. Every combination is
+/// legal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BeamConfig {
-    /// The text that the model goes on from. If it is empty, the model starts as if after a newline, or
+    /// The text that the model continues. With an empty prompt the model starts as if after a newline, or
     /// after the character with id 0 if it knows no newline.
-    pub prime: String,
-    /// How many characters a continuation has, unless the stop text comes first.
+    pub prompt: String,
+    /// Number of characters of a continuation, unless the stop sequence ends it before.
     pub length: usize,
-    /// A continuation ends when this text has come. Empty is as none. A character in it that the model
-    /// doesn't know is no error: such a text never comes.
+    /// A continuation ends with this text. An empty one is the same as none. It may contain characters that
+    /// the model doesn't know; then it never occurs.
     pub stop: Option<String>,
-    /// How many continuations are wanted.
+    /// Number of continuations to find.
     pub count: NonZeroUsize,
-    /// Beginnings that are kept from character to character, B. A continuation is missed where one of its
-    /// beginnings was not among the B likeliest; with V^(length − 1) and `count` none is. Fewer than `count` may
-    /// find fewer.
-    pub beam: NonZeroUsize,
+    /// Hypotheses kept after each character, B. A continuation is missed where one of its prefixes was not
+    /// among the B most likely; with max(V^(length − 1), `count`) none is missed. Fewer than `count` may
+    /// find fewer continuations.
+    pub beam_width: NonZeroUsize,
+}
+
+impl Default for BeamConfig {
+    fn default() -> Self {
+        const FIVE: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+        const FIFTY: NonZeroUsize = NonZeroUsize::new(50).unwrap();
+        Self { prompt: String::new(), length: 20, stop: None, count: FIVE, beam_width: FIFTY }
+    }
 }
 
 /// A continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
-    /// Its text, without the stop text.
+    /// Its text, without the stop sequence.
     pub text: String,
-    /// ln p of it given the prime, in nats, the stop text included if it came.
+    /// ln p of it given the prompt, in nats, including the stop sequence if it ended with that.
     pub log_prob: f64,
-    /// The characters that `log_prob` is of: those of the text, and of the stop text if it came.
+    /// The number of characters in `log_prob`: those of the text, and of the stop sequence if it ended with
+    /// that.
     pub chars: usize,
-    /// Whether the stop text came.
+    /// Whether it ended with the stop sequence.
     pub stopped: bool,
 }
 
 impl Completion {
-    /// The probability of the whole, 0 to 1. That of a long one may be too small for an f64, and 0.
+    /// The probability of the whole continuation, 0 to 1; 0 if it is too small for an f64.
     pub fn probability(&self) -> f64 {
         self.log_prob.exp()
     }
@@ -53,156 +67,157 @@ impl Completion {
     }
 }
 
-/// The likeliest continuations, the likeliest first.
+/// The most likely continuations, in order of their probability.
 ///
-/// Continuations of different lengths, which only a stop text makes, are ranked by the probability of the
-/// whole as well: with nothing done about it, short ones win. Nothing is random. Of equally likely ones the
-/// one with the lower ids comes first; continuations that can't be, with probability 0, are none.
+/// Continuations of different lengths, as a stop sequence makes them, are ranked by the probability of the
+/// whole as well; there is no length normalisation, so this favours short ones. Nothing is random. Of
+/// equally likely ones the one with the lower ids comes first; continuations of probability 0 are left out.
 ///
 /// # Errors
-/// If the model doesn't know a character of the prime, its logits are not numbers, or the device fails.
-pub fn complete(
+/// If the model doesn't know a character of the prompt, its logits are not finite, or the device fails.
+pub fn beam_search(
     model: &TrainedModel,
     config: &BeamConfig,
 ) -> Result<Vec<Completion>, GenerateError> {
-    let BeamConfig { prime, length, stop, count, beam } = config;
-    let (count, beam) = (count.get(), beam.get());
-    let prime = prime_ids(&model.vocab, prime)?;
-    // A text with an unknown character never comes, and as None is not looked for.
+    let BeamConfig { prompt, length, stop, count, beam_width } = config;
+    let (count, beam_width) = (count.get(), beam_width.get());
+    let prompt = prompt_ids(&model.vocab, prompt)?;
+    // A stop sequence with an unknown character never occurs, so none is looked for.
     let stop = stop.as_deref().filter(|stop| !stop.is_empty());
     let stop: Option<Vec<u32>> =
         stop.and_then(|stop| stop.chars().map(|char| model.vocab.id(char)).collect());
     let stop = stop.unwrap_or_default();
 
-    let mut tree = Tree::default();
-    let mut ended: Vec<Beginning> = Vec::new();
-    let mut live = vec![Beginning { log_prob: 0.0, last: None, chars: 0 }];
+    let mut back = BackPointers::default();
+    let mut ended: Vec<Hypothesis> = Vec::new();
+    let mut live = vec![Hypothesis { log_prob: 0.0, last: None, chars: 0 }];
     if *length == 0 {
-        return Ok(live.iter().map(|end| tree.completion(model, end, 0)).collect());
+        return Ok(live.iter().map(|found| back.completion(model, found, 0)).collect());
     }
-    let mut streams = Streams::new(&model.network, &prime, beam)?;
-    let (mut parents, mut ids) = (vec![0; beam], vec![0; beam]);
+    // Row i of the decoder is that of hypothesis i in `live`.
+    let mut decoder = BatchDecoder::new(&model.network);
+    decoder.push(&prompt)?;
     for left in (0..*length).rev() {
-        let candidates = candidates(&streams, &live, beam, &stop, &tree)?;
-        let mut next = Vec::with_capacity(beam);
-        for Candidate { log_prob, row, id, stops } in candidates {
-            let from = live[row];
-            let last = Some(tree.add(from.last, id));
-            let end = Beginning { log_prob, last, chars: from.chars + 1 };
+        let candidates = candidates(&decoder, &live, beam_width, &stop, &back)?;
+        let (mut next, mut parents, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+        for Candidate { log_prob, parent, id, stops } in candidates {
+            let from = live[parent];
+            let last = Some(back.push(from.last, id));
+            let hypothesis = Hypothesis { log_prob, last, chars: from.chars + 1 };
             if stops {
-                ended.push(end);
+                ended.push(hypothesis);
                 continue;
             }
-            (parents[next.len()], ids[next.len()]) = (row, id as i32);
-            next.push(end);
+            next.push(hypothesis);
+            parents.push(parent);
+            ids.push(id);
         }
-        // Every further character makes a text less likely, or leaves it as it is.
-        tree.sort(&mut ended);
+        // A further character can only lower a hypothesis's probability.
+        back.sort(&mut ended);
         ended.truncate(count);
         if let Some(last) = ended.get(count - 1) {
-            // The likelier ones come first.
-            next.truncate(next.partition_point(|end| end.log_prob >= last.log_prob));
+            // They are in order of their probability.
+            next.truncate(next.partition_point(|live| live.log_prob >= last.log_prob));
         }
         live = next;
         if live.is_empty() {
             break;
         }
         if left > 0 {
-            // Rows that no beginning needs go on with whatever: theirs is never looked at.
-            streams.reorder(&parents);
-            streams.step(&ids)?;
+            decoder.select(&parents[..live.len()]);
+            decoder.step(&ids[..live.len()])?;
         }
     }
-    let ended = ended.into_iter().map(|end| (end, stop.len()));
-    let mut found: Vec<(Beginning, usize)> =
-        ended.chain(live.into_iter().map(|end| (end, 0))).collect();
-    found.sort_by(|(left, _), (right, _)| tree.order(left, right));
+    let ended = ended.into_iter().map(|found| (found, stop.len()));
+    let mut found: Vec<(Hypothesis, usize)> =
+        ended.chain(live.into_iter().map(|found| (found, 0))).collect();
+    found.sort_by(|(left, _), (right, _)| back.order(left, right));
     found.truncate(count);
-    Ok(found.iter().map(|(end, stop)| tree.completion(model, end, *stop)).collect())
+    Ok(found.iter().map(|(found, stop)| back.completion(model, found, *stop)).collect())
 }
 
-/// The beginning of a continuation, or the whole of one.
+/// A continuation that may still grow, or a whole one.
 #[derive(Clone, Copy, Debug)]
-struct Beginning {
+struct Hypothesis {
     log_prob: f64,
-    /// Its last character in the tree; none if it has none.
+    /// Its last character among the back-pointers; none if it has no character.
     last: Option<usize>,
     chars: usize,
 }
 
-/// One of the beginnings with one more character.
+/// A hypothesis with one more character.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     log_prob: f64,
-    /// Which beginning.
-    row: usize,
+    /// Which hypothesis.
+    parent: usize,
     id: u32,
-    /// Whether the stop text is complete with it.
+    /// Whether the character completes the stop sequence.
     stops: bool,
 }
 
-/// The `beam` likeliest candidates that don't stop and as many that do, the likeliest first. Those that
-/// stop take nobody's place: what they hold is found, and the search goes on as wide as before.
+/// The `beam_width` most likely candidates that go on and as many that stop, in order of their probability.
+/// Those that stop don't count towards the beam width, so the search stays as wide as it was.
 fn candidates(
-    streams: &Streams,
-    live: &[Beginning],
-    beam: usize,
+    decoder: &BatchDecoder,
+    live: &[Hypothesis],
+    beam_width: usize,
     stop: &[u32],
-    tree: &Tree,
+    back: &BackPointers,
 ) -> Result<Vec<Candidate>, GenerateError> {
     let (mut going, mut stopping) = (Vec::new(), Vec::new());
     let mut log_probs = Vec::new();
     // Any fixed order of equals would do.
     let order = |left: &Candidate, right: &Candidate| {
         (right.log_prob.total_cmp(&left.log_prob))
-            .then(left.row.cmp(&right.row))
+            .then(left.parent.cmp(&right.parent))
             .then(left.id.cmp(&right.id))
     };
-    let cut = |list: &mut Vec<Candidate>| {
-        if list.len() > beam {
-            list.select_nth_unstable_by(beam, order);
-            list.truncate(beam);
+    let prune = |list: &mut Vec<Candidate>| {
+        if list.len() > beam_width {
+            list.select_nth_unstable_by(beam_width, order);
+            list.truncate(beam_width);
         }
     };
-    for (row, from) in live.iter().enumerate() {
-        log_softmax(streams.logits(row), &mut log_probs)?;
-        // With the stop text but its last character just written, that one ends it.
-        let closing = stop.split_last().filter(|(_, before)| tree.ends_with(from.last, before));
+    for (parent, from) in live.iter().enumerate() {
+        log_softmax(decoder.logits(parent), &mut log_probs)?;
+        // The id that completes the stop sequence here, if one does.
+        let closing = stop.split_last().filter(|(_, before)| back.ends_with(from.last, before));
         let closing = closing.map(|(&id, _)| id);
         for (id, log_prob) in (0..).zip(&log_probs) {
             let log_prob = from.log_prob + log_prob;
             if log_prob > f64::NEG_INFINITY {
                 let stops = closing == Some(id);
                 let list = if stops { &mut stopping } else { &mut going };
-                list.push(Candidate { log_prob, row, id, stops });
+                list.push(Candidate { log_prob, parent, id, stops });
             }
         }
-        // Not left to the end: B · V of them may be too many.
-        if going.len() > 2 * beam {
-            cut(&mut going);
+        // Not only at the end: all B · V candidates at once may be too many.
+        if going.len() > 2 * beam_width {
+            prune(&mut going);
         }
     }
-    cut(&mut going);
-    cut(&mut stopping);
+    prune(&mut going);
+    prune(&mut stopping);
     going.append(&mut stopping);
     going.sort_unstable_by(order);
     Ok(going)
 }
 
-/// All beginnings that were ever kept: each character once, with the one before it.
+/// All hypotheses that were ever kept, as a tree: each character with the one before it.
 #[derive(Debug, Default)]
-struct Tree {
+struct BackPointers {
     nodes: Vec<(Option<usize>, u32)>,
 }
 
-impl Tree {
-    fn add(&mut self, before: Option<usize>, id: u32) -> usize {
+impl BackPointers {
+    fn push(&mut self, before: Option<usize>, id: u32) -> usize {
         self.nodes.push((before, id));
         self.nodes.len() - 1
     }
 
-    /// The ids up to a character, backwards.
-    fn backwards(&self, last: Option<usize>) -> impl Iterator<Item = u32> + '_ {
+    /// The ids up to a character, from the last to the first.
+    fn trace(&self, last: Option<usize>) -> impl Iterator<Item = u32> + '_ {
         let mut at = last;
         std::iter::from_fn(move || {
             let (before, id) = self.nodes[at?];
@@ -212,32 +227,32 @@ impl Tree {
     }
 
     fn ids(&self, last: Option<usize>) -> Vec<u32> {
-        let mut ids: Vec<u32> = self.backwards(last).collect();
+        let mut ids: Vec<u32> = self.trace(last).collect();
         ids.reverse();
         ids
     }
 
     fn ends_with(&self, last: Option<usize>, ids: &[u32]) -> bool {
-        self.backwards(last).take(ids.len()).eq(ids.iter().rev().copied())
+        self.trace(last).take(ids.len()).eq(ids.iter().rev().copied())
     }
 
-    /// Likelier first; of equals the one with the lower ids.
-    fn order(&self, left: &Beginning, right: &Beginning) -> Ordering {
+    /// The more likely first; of equals the one with the lower ids.
+    fn order(&self, left: &Hypothesis, right: &Hypothesis) -> Ordering {
         let by_ids = || self.ids(left.last).cmp(&self.ids(right.last));
         right.log_prob.total_cmp(&left.log_prob).then_with(by_ids)
     }
 
-    fn sort(&self, beginnings: &mut [Beginning]) {
-        beginnings.sort_by(|left, right| self.order(left, right));
+    fn sort(&self, hypotheses: &mut [Hypothesis]) {
+        hypotheses.sort_by(|left, right| self.order(left, right));
     }
 
-    /// What an end stands for, its last `stop` characters being the stop text.
-    fn completion(&self, model: &TrainedModel, end: &Beginning, stop: usize) -> Completion {
-        let ids = self.ids(end.last);
+    /// The completion that a hypothesis is, whose last `stop` characters are the stop sequence.
+    fn completion(&self, model: &TrainedModel, found: &Hypothesis, stop: usize) -> Completion {
+        let ids = self.ids(found.last);
         Completion {
             text: model.vocab.decode(ids[..ids.len() - stop].iter().copied()),
-            log_prob: end.log_prob,
-            chars: end.chars,
+            log_prob: found.log_prob,
+            chars: found.chars,
             stopped: stop > 0,
         }
     }

@@ -1,24 +1,24 @@
-//! Telling texts apart by which of several models holds them for likeliest.
+//! Classifying texts by the model under which they are most likely.
 
 use crate::score::Score;
 
-/// The model under which a text is likeliest, given its score under each: the one with the fewest nats;
-/// of equals the first. None if there is no model, or the text has no character.
-pub fn likeliest(scores: &[Score]) -> Option<usize> {
+/// The index of the model under which a text is most likely, given its score under each: the one with the
+/// smallest NLL; of equals the first. `None` if there is no model, or the text has no character.
+pub fn best_model(scores: &[Score]) -> Option<usize> {
     let scores = scores.iter().enumerate().filter(|(_, score)| score.chars > 0);
-    scores.min_by(|(_, left), (_, right)| left.nats.total_cmp(&right.nats)).map(|(index, _)| index)
+    scores.min_by(|(_, left), (_, right)| left.nll.total_cmp(&right.nll)).map(|(index, _)| index)
 }
 
-/// How often texts of each of K classes were taken for one of each.
+/// How often texts of each of K classes were assigned to each class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confusion {
+pub struct ConfusionMatrix {
     classes: usize,
-    /// `[K, K]`: row what it is, column what it was taken for.
+    /// `[K, K]`: a row for each actual class, a column for each predicted one.
     counts: Vec<usize>,
 }
 
-impl Confusion {
-    /// Of no text yet.
+impl ConfusionMatrix {
+    /// A matrix of zeros.
     pub fn new(classes: usize) -> Self {
         Self { classes, counts: vec![0; classes * classes] }
     }
@@ -26,33 +26,37 @@ impl Confusion {
     /// Counts a text.
     ///
     /// # Panics
-    /// If either is not a class.
-    pub fn add(&mut self, is: usize, taken_for: usize) {
-        assert!(is < self.classes && taken_for < self.classes, "classes are 0..{}", self.classes);
-        self.counts[is * self.classes + taken_for] += 1;
+    /// Unless both are in `0..K`.
+    pub fn add(&mut self, actual: usize, predicted: usize) {
+        assert!(
+            actual < self.classes && predicted < self.classes,
+            "classes are 0..{}",
+            self.classes
+        );
+        self.counts[actual * self.classes + predicted] += 1;
     }
 
-    /// For each class, how often texts of this one were taken for it.
+    /// How often texts of class `actual` were assigned to each class, `[K]`.
     ///
     /// # Panics
-    /// If it is not a class.
-    pub fn row(&self, is: usize) -> &[usize] {
-        &self.counts[is * self.classes..(is + 1) * self.classes]
+    /// Unless it is in `0..K`.
+    pub fn row(&self, actual: usize) -> &[usize] {
+        &self.counts[actual * self.classes..(actual + 1) * self.classes]
     }
 
-    /// All texts.
+    /// Number of texts.
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
 
-    /// Those that were taken for what they are.
-    pub fn right(&self) -> usize {
+    /// Number of texts that were assigned to their own class.
+    pub fn correct(&self) -> usize {
         (0..self.classes).map(|class| self.row(class)[class]).sum()
     }
 
-    /// The part of the texts that were taken for what they are, 0 to 1; none of no text.
+    /// The fraction of texts that were assigned to their own class, 0 to 1; `None` without a text.
     pub fn accuracy(&self) -> Option<f64> {
-        (self.total() > 0).then(|| self.right() as f64 / self.total() as f64)
+        (self.total() > 0).then(|| self.correct() as f64 / self.total() as f64)
     }
 }
 
@@ -60,27 +64,30 @@ impl Confusion {
 mod tests {
     use super::*;
 
-    fn score(nats: f64, chars: usize) -> Score {
-        Score { nats, chars, unknown: 0 }
+    fn score(nll: f64, chars: usize) -> Score {
+        Score { nll, chars, unknown: 0 }
     }
 
     #[test]
-    fn the_likeliest_model_is_the_one_with_the_fewest_nats_and_of_equals_the_first() {
-        assert_eq!(likeliest(&[score(3.0, 2), score(1.0, 2), score(1.0, 2)]), Some(1));
-        assert_eq!(likeliest(&[score(f64::INFINITY, 2), score(90.0, 2)]), Some(1));
-        assert_eq!(likeliest(&[score(0.0, 0), score(0.0, 0)]), None);
-        assert_eq!(likeliest(&[]), None);
+    fn the_best_model_has_the_smallest_nll_and_of_equals_is_the_first() {
+        assert_eq!(best_model(&[score(3.0, 2), score(1.0, 2), score(1.0, 2)]), Some(1));
+        assert_eq!(best_model(&[score(f64::INFINITY, 2), score(90.0, 2)]), Some(1));
+        assert_eq!(best_model(&[score(0.0, 0), score(0.0, 0)]), None);
+        assert_eq!(best_model(&[]), None);
     }
 
     #[test]
-    fn a_confusion_has_what_texts_are_in_its_rows() {
-        let mut confusion = Confusion::new(3);
+    fn the_rows_of_a_confusion_matrix_are_the_actual_classes() {
+        let mut confusion = ConfusionMatrix::new(3);
         assert_eq!(confusion.accuracy(), None);
-        for (is, taken_for) in [(0, 0), (0, 2), (0, 2), (2, 2), (1, 0)] {
-            confusion.add(is, taken_for);
+        for (actual, predicted) in [(0, 0), (0, 2), (0, 2), (2, 2), (1, 0)] {
+            confusion.add(actual, predicted);
         }
-        assert_eq!([0, 1, 2].map(|is| confusion.row(is)), [[1, 0, 2], [1, 0, 0], [0, 0, 1]]);
-        assert_eq!((confusion.right(), confusion.total()), (2, 5));
+        assert_eq!(
+            [0, 1, 2].map(|actual| confusion.row(actual)),
+            [[1, 0, 2], [1, 0, 0], [0, 0, 1]]
+        );
+        assert_eq!((confusion.correct(), confusion.total()), (2, 5));
         assert_eq!(confusion.accuracy(), Some(0.4));
     }
 }

@@ -1,33 +1,43 @@
-//! How well a model predicts a text.
+//! How well a model predicts a text: the one evaluation that training, `eval`, sweeps and the benchmark use.
 
 use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use charloom_data::{Batches, Ids};
-use charloom_model::{CharRnn, State, TrainedModel};
+use charloom_model::{CharRnn, State};
 use thiserror::Error;
+
+/// Perplexity of a loss in nats per character: exp(loss).
+pub fn perplexity(loss: f64) -> f64 {
+    loss.exp()
+}
+
+/// Bits per character of a loss in nats per character: loss / ln 2.
+pub fn bits_per_char(loss: f64) -> f64 {
+    loss / std::f64::consts::LN_2
+}
 
 /// How well a model predicted a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// How many characters were predicted.
+    /// Number of characters predicted.
     pub chars: usize,
-    /// Mean cross-entropy, in nats per character. Not a number if the network's logits are none.
+    /// Mean cross-entropy in nats per character, a finite number.
     pub loss: f64,
-    /// The part of the characters that were the likeliest of all, 0 to 1.
+    /// Fraction of the characters that were the most likely one, 0 to 1.
     pub accuracy: f64,
 }
 
 impl Evaluation {
     /// exp(loss): as uncertain as a choice among so many equally likely characters.
     pub fn perplexity(&self) -> f64 {
-        self.loss.exp()
+        perplexity(self.loss)
     }
 
-    /// loss / ln 2: what the text would take, compressed with the model.
+    /// loss / ln 2: the size of the text if it were compressed with the model.
     pub fn bits_per_char(&self) -> f64 {
-        self.loss / std::f64::consts::LN_2
+        bits_per_char(self.loss)
     }
 }
 
@@ -45,8 +55,14 @@ pub enum EvaluateError {
     UnknownId {
         /// An id that the network lacks.
         id: i32,
-        /// The number of characters that it has, V.
+        /// The network's vocabulary size V.
         vocab_size: usize,
+    },
+    /// The network's logits are NaN or infinite.
+    #[error("the loss is {loss}: the network's logits are not finite numbers")]
+    NotFinite {
+        /// NaN or infinity.
+        loss: f64,
     },
     /// The callback asked to stop.
     #[error("the evaluation was stopped after {done} of {total}")]
@@ -56,107 +72,179 @@ pub enum EvaluateError {
         /// Of how much.
         total: usize,
     },
-    /// The device failed at its work.
+    /// The device failed.
     #[error("the device could not compute the loss: {0}")]
     Device(#[from] TensorReadError),
 }
 
-/// Predicts every target of the batches. The rows' states start at zero and are carried from batch to
-/// batch, as in training; nothing is dropped out.
+/// Is told how much of how much is done, and may end the work.
+type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
+
+/// How [`evaluate`] cuts a text into parallel rows.
+struct Rows {
+    /// Characters that a row reads before those that it predicts.
+    warm_up: usize,
+    /// Most rows.
+    most: usize,
+    /// Fewest characters of a row: warming up must not take most of the time.
+    shortest: usize,
+}
+
+const ROWS: Rows = Rows { warm_up: 512, most: 64, shortest: 4096 };
+/// Characters of a row that are read at a time.
+const STEPS: usize = 256;
+
+/// Predicts every character of a text but the first. Nothing is dropped out.
 ///
-/// `each_batch` is told how many batches of how many are done, and may end the work.
+/// Long texts are read in up to 64 parallel rows, which is a matter of speed: each row first reads the 512 characters
+/// before its own, which are not counted. The rows depend on the length of the text alone, so the result doesn't change
+/// with the batch size or the sequence length of a training.
+///
+/// `progress` is told how many characters of how many are done, and may end the work.
 ///
 /// # Errors
-/// If `each_batch` ends the work early, an id is not one of the network's, or the device fails.
+/// If the text has fewer than 2 characters, an id is not one of the network's, the loss is not a finite number,
+/// `progress` ends the work early, or the device fails.
 pub fn evaluate(
     network: &CharRnn,
-    batches: &Batches,
-    device: &Device,
-    each_batch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ids: &Ids,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Evaluation, EvaluateError> {
-    let shape = [batches.config().batch_size, batches.config().seq_length];
-    let mut inputs = vec![0; batches.chars_per_batch()];
-    let mut targets = inputs.clone();
-    let mut scores = Scores::new(network, device, shape[0]);
-    for index in 0..batches.len() {
-        batches.fill(index, &mut inputs, &mut targets);
-        scores.add(&inputs, &targets, shape)?;
-        go_on(each_batch, index + 1, batches.len())?;
-    }
-    Ok(scores.mean())
+    evaluate_in(&ROWS, network, ids, progress)
 }
 
-/// Predicts every character of a text but the first, each from all that stand before it.
-///
-/// So that no character loses its history, the text is read as a single row, which takes longer than
-/// [`evaluate`] with many: there each row starts anew.
-///
-/// `each_piece` is told how many characters of how many are done, and may end the work.
-///
-/// # Errors
-/// If the text has fewer than 2 characters, and those of [`evaluate`].
-pub fn evaluate_text(
-    model: &TrainedModel,
+fn evaluate_in(
+    rows: &Rows,
+    network: &CharRnn,
     ids: &Ids,
-    each_piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-) -> Result<Evaluation, EvaluateError> {
-    evaluate_in_pieces(model, ids, 256, each_piece)
-}
-
-fn evaluate_in_pieces(
-    model: &TrainedModel,
-    ids: &Ids,
-    piece: usize,
-    each_piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    progress: &mut Progress<'_>,
 ) -> Result<Evaluation, EvaluateError> {
     let total = match ids.len() {
         chars @ (0 | 1) => return Err(EvaluateError::TooShort { chars }),
         chars => chars - 1,
     };
-    let device = model.network.fc.weight.val().device();
-    let mut scores = Scores::new(&model.network, &device, 1);
-    let mut both = vec![0; piece + 1];
-    for start in (0..total).step_by(piece) {
-        let t = piece.min(total - start);
-        let both = &mut both[..t + 1];
-        ids.copy_to(start, both);
-        scores.add(&both[..t], &both[1..], [1, t])?;
-        go_on(each_piece, start + t, total)?;
+    let mut scores = Scores::new(network);
+    let n = (total / rows.shortest).clamp(1, rows.most);
+    if n == 1 {
+        scores.read(ids, &[0], total, None, (total, progress))?;
+        return scores.mean();
     }
-    Ok(scores.mean())
+    // Row r reads from character r·S on, and predicts S characters after the warm-up. The first row's warm-up is counted:
+    // nothing stands before it.
+    let stride = (total - rows.warm_up).div_ceil(n);
+    let starts: Vec<usize> = (0..n).map(|row| row * stride).collect();
+    let first = scores.read(ids, &starts[..1], rows.warm_up, None, (total, progress))?;
+    let others = scores.warm_up(ids, &starts[1..], rows.warm_up)?;
+    let state = join(first, others);
+
+    // The last row may be shorter than the others.
+    let starts: Vec<usize> = starts.iter().map(|start| start + rows.warm_up).collect();
+    let last = total - starts[n - 1];
+    let state = scores.read(ids, &starts, last, Some(state), (total, progress))?;
+    let rest: Vec<usize> = starts[..n - 1].iter().map(|start| start + last).collect();
+    scores.read(ids, &rest, stride - last, Some(first_rows(state, n - 1)), (total, progress))?;
+    scores.mean()
+}
+
+/// Predicts every target of the batches: the rows' states start at zero and are carried from batch to batch. What the
+/// batches leave out isn't predicted. This is how PyTorch examples measure; the result depends on N and T.
+///
+/// `progress` is told how many batches of how many are done, and may end the work.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_rows(
+    network: &CharRnn,
+    batches: &Batches,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Evaluation, EvaluateError> {
+    let shape = [batches.config().batch_size, batches.config().seq_length];
+    let mut inputs = vec![0; batches.chars_per_batch()];
+    let mut targets = inputs.clone();
+    let mut scores = Scores::new(network);
+    let mut state = None;
+    for index in 0..batches.len() {
+        batches.fill(index, &mut inputs, &mut targets);
+        state = Some(scores.add(&inputs, &targets, shape, state)?);
+        report(progress, index + 1, batches.len())?;
+    }
+    scores.mean()
 }
 
 /// Reports progress. Whoever wants to stop when all is done has the result anyway.
-fn go_on(
-    each: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    done: usize,
-    total: usize,
-) -> Result<(), EvaluateError> {
-    match each(done, total) {
+fn report(progress: &mut Progress<'_>, done: usize, total: usize) -> Result<(), EvaluateError> {
+    match progress(done, total) {
         ControlFlow::Break(()) if done < total => Err(EvaluateError::Stopped { done, total }),
         _ => Ok(()),
     }
+}
+
+/// The rows of two states, one below the other.
+fn join(first: State, others: State) -> State {
+    let layers = first.0.into_iter().zip(others.0);
+    State(layers.map(|(first, others)| Tensor::cat(vec![first, others], 1)).collect()) // [S, N, H]
+}
+
+fn first_rows(state: State, n: usize) -> State {
+    State(state.0.into_iter().map(|layer| layer.narrow(1, 0, n)).collect())
 }
 
 /// Sums over the characters predicted so far.
 struct Scores {
     network: CharRnn,
     device: Device,
-    state: State,
     /// With a large vocabulary, T is cut so that no more logits than these exist at a time.
-    logits_at_once: usize,
+    max_logits: usize,
     chars: usize,
-    nats: f64,
+    nll: f64,
     hits: f64,
 }
 
 impl Scores {
-    fn new(network: &CharRnn, device: &Device, n: usize) -> Self {
+    fn new(network: &CharRnn) -> Self {
         // A network in training records what is done with it; this one must not.
-        let (network, device) = (network.valid(), device.clone().without_autodiff());
-        let state = network.zero_state(n, &device);
-        let logits_at_once = 1 << 24; // 64 MB
-        Self { network, device, state, logits_at_once, chars: 0, nats: 0.0, hits: 0.0 }
+        let network = network.valid();
+        let device = network.fc.weight.val().device();
+        let max_logits = 1 << 24; // 64 MB
+        Self { network, device, max_logits, chars: 0, nll: 0.0, hits: 0.0 }
+    }
+
+    /// Predicts the `length` characters that follow `start + 1` in each row, a piece of the row at a time.
+    fn read(
+        &mut self,
+        ids: &Ids,
+        starts: &[usize],
+        length: usize,
+        mut state: Option<State>,
+        (total, progress): (usize, &mut Progress<'_>),
+    ) -> Result<State, EvaluateError> {
+        for done in (0..length).step_by(STEPS) {
+            let t = STEPS.min(length - done);
+            let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+            let mut row = vec![0; t + 1];
+            for start in starts {
+                ids.copy_to(start + done, &mut row);
+                inputs.extend_from_slice(&row[..t]);
+                targets.extend_from_slice(&row[1..]);
+            }
+            state = Some(self.add(&inputs, &targets, [starts.len(), t], state)?);
+            report(progress, self.chars, total)?;
+        }
+        Ok(state.unwrap_or_else(|| self.network.zero_state(starts.len(), &self.device)))
+    }
+
+    /// The state after the `length` characters from `start` on in each row.
+    fn warm_up(
+        &mut self,
+        ids: &Ids,
+        starts: &[usize],
+        length: usize,
+    ) -> Result<State, EvaluateError> {
+        let before = (self.chars, self.nll, self.hits);
+        let state =
+            self.read(ids, starts, length, None, (0, &mut |_, _| ControlFlow::Continue(())));
+        (self.chars, self.nll, self.hits) = before;
+        state
     }
 
     /// Predicts `targets` from `inputs`, both `[N, T]`, row by row.
@@ -165,9 +253,10 @@ impl Scores {
         inputs: &[i32],
         targets: &[i32],
         [n, t]: [usize; 2],
-    ) -> Result<(), EvaluateError> {
+        state: Option<State>,
+    ) -> Result<State, EvaluateError> {
         let v = self.network.vocab_size();
-        // Not every backend checks, and a kernel that is handed a wrong id reads who knows what.
+        // Not every backend checks ids, and a kernel that is given a wrong one reads out of bounds.
         let known = |id: i32| usize::try_from(id).is_ok_and(|id| id < v);
         if let Some(&id) = inputs.iter().chain(targets).find(|&&id| !known(id)) {
             return Err(EvaluateError::UnknownId { id, vocab_size: v });
@@ -176,33 +265,28 @@ impl Scores {
             Tensor::<2, Int>::from_data(TensorData::new(ids.to_vec(), [n, t]), &self.device)
         };
         let (inputs, targets) = (tensor(inputs), tensor(targets));
-        let steps = (self.logits_at_once / (n * v)).clamp(1, t);
+        let mut state = state.unwrap_or_else(|| self.network.zero_state(n, &self.device));
+        let steps = (self.max_logits / (n * v)).clamp(1, t);
         for start in (0..t).step_by(steps) {
             let part = |ids: &Tensor<2, Int>| ids.clone().narrow(1, start, steps.min(t - start));
-            self.add_part(part(&inputs), part(&targets))?;
+            let sums;
+            (sums, state) = self.network.scores(part(&inputs), part(&targets), state); // [2]
+            // Up to 2²⁴ hits are exact in f32.
+            let sums: Vec<f32> = sums.try_into_vec_as()?;
+            self.nll += f64::from(sums[0]);
+            self.hits += f64::from(sums[1]);
         }
         self.chars += n * t;
-        Ok(())
+        Ok(state)
     }
 
-    fn add_part(
-        &mut self,
-        inputs: Tensor<2, Int>,
-        targets: Tensor<2, Int>,
-    ) -> Result<(), TensorReadError> {
-        let state = State(std::mem::take(&mut self.state.0));
-        let (sums, state) = self.network.scores(inputs, targets, state); // [2]
-        self.state = state;
-        // Up to 2²⁴ hits are exact in f32.
-        let sums: Vec<f32> = sums.try_into_vec_as()?;
-        self.nats += f64::from(sums[0]);
-        self.hits += f64::from(sums[1]);
-        Ok(())
-    }
-
-    fn mean(&self) -> Evaluation {
+    fn mean(&self) -> Result<Evaluation, EvaluateError> {
         let chars = self.chars as f64;
-        Evaluation { chars: self.chars, loss: self.nats / chars, accuracy: self.hits / chars }
+        let loss = self.nll / chars;
+        match loss.is_finite() {
+            true => Ok(Evaluation { chars: self.chars, loss, accuracy: self.hits / chars }),
+            false => Err(EvaluateError::NotFinite { loss }),
+        }
     }
 }
 

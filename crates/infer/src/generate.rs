@@ -1,68 +1,102 @@
-//! Writing text: one as a [`Generator`], or many side by side.
+//! Generating one text: [`Generate`], and [`Generator`] for its characters one by one.
 
 use std::collections::VecDeque;
 
 use burn::tensor::TensorReadError;
 use charloom_data::{EscapedChar, UnknownCharacters, Vocab};
 use charloom_model::TrainedModel;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::sampling::{NotFinite, Sampler, Sampling};
-use crate::stop::StopText;
-use crate::streams::Streams;
+use crate::decoder::BatchDecoder;
+use crate::sampling::{Sampler, Sampling, SamplingError};
+use crate::softmax::NonFiniteLogits;
+use crate::stop::StopSequence;
 
-/// What is to be written.
-#[derive(Clone, Debug, PartialEq)]
+/// Settings of a generated text.
+///
+/// The default is 400 characters without a prompt, sampled at a temperature of 0.8 with seed 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GenerateConfig {
-    /// The text that the model goes on from. It is not written again. If it is empty, the model starts
-    /// as if after a newline, or after the character with id 0 if it knows no newline.
-    pub prime: String,
-    /// How many characters are written, unless the stop text comes first.
+    /// The text that the model continues; it isn't part of the result. With an empty prompt the model
+    /// starts as if after a newline, or after the character with id 0 if it knows no newline.
+    pub prompt: String,
+    /// Number of characters to generate, unless the stop sequence ends the text before.
     pub length: usize,
-    /// How characters are picked.
+    /// How characters are chosen.
     pub sampling: Sampling,
-    /// The same seed, model, settings and backend give the same text.
+    /// Random seed. The same seed, model, settings and backend give the same text.
     pub seed: u64,
-    /// Writing ends when this text has been written; it is not part of the result. Empty is as none.
-    /// A character in it that the model doesn't know is no error: such a text never comes.
+    /// Generation ends when this text has been generated; it isn't part of the result. An empty one is the
+    /// same as none. It may contain characters that the model doesn't know; then it never occurs.
     pub stop: Option<String>,
 }
 
-impl GenerateConfig {
-    /// Whether a model with this vocabulary can start from the prime, before one is put to work.
-    ///
-    /// # Errors
-    /// [`GenerateError::UnknownCharacters`], if it can't.
-    pub fn check(&self, vocab: &Vocab) -> Result<(), GenerateError> {
-        prime_ids(vocab, &self.prime).map(drop)
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        let (prompt, sampling) = (String::new(), Sampling::default());
+        Self { prompt, length: 400, sampling, seed: 0, stop: None }
     }
 }
 
-/// Why a text can't be written.
+impl GenerateConfig {
+    /// Checks the ranges of the settings.
+    ///
+    /// # Errors
+    /// As of [`Sampling::validate`].
+    pub fn validate(&self) -> Result<(), SamplingError> {
+        self.sampling.validate()
+    }
+
+    /// Checks the settings and whether a model with this vocabulary can read the prompt, before any
+    /// computation.
+    ///
+    /// # Errors
+    /// [`GenerateError::Sampling`] or [`GenerateError::UnknownCharacters`].
+    pub fn check(&self, vocab: &Vocab) -> Result<(), GenerateError> {
+        self.prompt_ids(vocab).map(drop)
+    }
+
+    /// The ids of the prompt, of settings that are valid.
+    pub(crate) fn prompt_ids(&self, vocab: &Vocab) -> Result<Vec<u32>, GenerateError> {
+        self.validate()?;
+        prompt_ids(vocab, &self.prompt)
+    }
+}
+
+/// Why a text can't be generated.
 #[derive(Debug, Error)]
 pub enum GenerateError {
-    /// The prime has characters that the model doesn't know.
-    #[error("cannot start from the prime: {unknown}")]
+    /// A setting is out of range.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// The prompt has characters that the model doesn't know.
+    #[error("cannot start from the prompt: {unknown}")]
     UnknownCharacters {
         /// Those characters.
         unknown: UnknownCharacters,
         /// The characters that the model does know.
         known: Vec<char>,
     },
-    /// The network's logits are not numbers, as after a training that diverged.
+    /// The network's logits are not finite, as after training that diverged.
     #[error(transparent)]
-    NotFinite(#[from] NotFinite),
-    /// The device failed at its work.
+    NonFiniteLogits(#[from] NonFiniteLogits),
+    /// The device failed.
     #[error("the device could not compute the next character: {0}")]
     Device(#[from] TensorReadError),
 }
 
 impl GenerateError {
-    /// What would help, if something would.
+    /// A suggestion for the user, where there is one.
     pub fn hint(&self) -> Option<String> {
         /// Texts in some scripts have thousands of characters.
         const LISTED: usize = 200;
-        let Self::UnknownCharacters { known, .. } = self else { return None };
+        let known = match self {
+            Self::UnknownCharacters { known, .. } => known,
+            Self::Sampling(error) => return error.hint().map(str::to_owned),
+            Self::NonFiniteLogits(_) | Self::Device(_) => return None,
+        };
         let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", EscapedChar(char)));
         let listed: Vec<_> = listed.collect();
         let more = match known.len().saturating_sub(LISTED) {
@@ -73,43 +107,90 @@ impl GenerateError {
     }
 }
 
-/// Writes one text: an iterator of its characters, each computed when it is asked for.
+/// Generates text with a model.
 ///
-/// Characters that may be the beginning of the stop text are held back until it is clear that they are
+/// # Examples
+/// ```no_run
+/// use burn::tensor::Device;
+/// use charloom_infer::Generate;
+/// use charloom_model::TrainedModel;
+///
+/// let model = TrainedModel::load("model.safetensors".as_ref(), &Device::flex())?;
+/// println!("{}", model.generate("Once upon a time")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Generate {
+    /// Continues `prompt` with the default settings; the prompt isn't part of the result. The seed is
+    /// fixed, so the same prompt gives the same text.
+    ///
+    /// # Errors
+    /// As of [`generate_with`](Self::generate_with).
+    fn generate(&self, prompt: &str) -> Result<String, GenerateError> {
+        let prompt = prompt.to_owned();
+        self.generate_with(&GenerateConfig { prompt, ..GenerateConfig::default() })
+    }
+
+    /// Generates one text.
+    ///
+    /// # Errors
+    /// If a setting is out of range, the model doesn't know a character of the prompt, its logits are not
+    /// finite, or the device fails.
+    fn generate_with(&self, config: &GenerateConfig) -> Result<String, GenerateError>;
+}
+
+impl Generate for TrainedModel {
+    fn generate_with(&self, config: &GenerateConfig) -> Result<String, GenerateError> {
+        Generator::new(self, config)?.collect()
+    }
+}
+
+/// Generates one text, as [`Generate::generate_with`] does.
+///
+/// # Errors
+/// As of [`Generate::generate_with`].
+pub fn generate(model: &TrainedModel, config: &GenerateConfig) -> Result<String, GenerateError> {
+    model.generate_with(config)
+}
+
+/// An iterator over the characters of one generated text, each computed on demand.
+///
+/// Characters that may be the beginning of the stop sequence are held back until it is clear that they are
 /// not. After an error there are no more characters.
 #[derive(Debug)]
 pub struct Generator<'a> {
     vocab: &'a Vocab,
-    streams: Streams,
+    decoder: BatchDecoder,
     writer: Writer,
-    /// Picked, but not yet read by the network.
-    unread: Option<i32>,
+    /// Chosen, but not yet read by the network.
+    unread: Option<u32>,
     ready: VecDeque<char>,
 }
 
 impl<'a> Generator<'a> {
-    /// Reads the prime.
+    /// Reads the prompt.
     ///
     /// # Errors
-    /// If the model doesn't know a character of the prime, or the device fails.
+    /// If a setting is out of range, the model doesn't know a character of the prompt, or the device fails.
     pub fn new(model: &'a TrainedModel, config: &GenerateConfig) -> Result<Self, GenerateError> {
-        let prime = prime_ids(&model.vocab, &config.prime)?;
+        let prompt = config.prompt_ids(&model.vocab)?;
+        let mut decoder = BatchDecoder::new(&model.network);
+        decoder.push(&prompt)?;
         Ok(Self {
             vocab: &model.vocab,
-            streams: Streams::new(&model.network, &prime, 1)?,
+            decoder,
             writer: Writer::new(config, model.network.vocab_size(), 0),
             unread: None,
             ready: VecDeque::new(),
         })
     }
 
-    /// Writes one more character, which may have to be held back, or may free others.
+    /// Generates one more character, which may have to be held back, or may release others.
     fn advance(&mut self) -> Result<(), GenerateError> {
         if let Some(id) = self.unread.take() {
-            self.streams.step(&[id])?;
+            self.decoder.step(&[id])?;
         }
         let ready = &mut self.ready;
-        let id = self.writer.write(self.streams.logits(0), self.vocab, |c| ready.push_back(c))?;
+        let id = self.writer.write(self.decoder.logits(0), self.vocab, |c| ready.push_back(c))?;
         self.unread = Some(id);
         Ok(())
     }
@@ -119,7 +200,7 @@ impl Iterator for Generator<'_> {
     type Item = Result<char, GenerateError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() && !self.writer.finished() {
+        while self.ready.is_empty() && !self.writer.is_finished() {
             if let Err(error) = self.advance() {
                 self.writer.left = 0;
                 return Some(Err(error));
@@ -131,99 +212,56 @@ impl Iterator for Generator<'_> {
 
 impl std::iter::FusedIterator for Generator<'_> {}
 
-/// Writes one text.
-///
-/// # Errors
-/// Those of [`Generator::new`], or the network's logits are not finite numbers.
-pub fn generate(model: &TrainedModel, config: &GenerateConfig) -> Result<String, GenerateError> {
-    Generator::new(model, config)?.collect()
-}
-
-/// Writes `samples` texts side by side, as one batch; each is drawn with numbers of its own, which
-/// follow from the seed and its number. Text 0 is the one that [`generate`] writes.
-///
-/// `each` is given every text once, with its number, as soon as it is whole; of texts that become whole
-/// together the lowest number comes first. The result is all of them by number.
-///
-/// # Errors
-/// As of [`generate`]. The texts that `each` was given by then are whole.
-pub fn generate_many(
-    model: &TrainedModel,
-    config: &GenerateConfig,
-    samples: usize,
-    each: &mut dyn FnMut(usize, &str),
-) -> Result<Vec<String>, GenerateError> {
-    let prime = prime_ids(&model.vocab, &config.prime)?;
-    let mut texts = vec![String::new(); samples];
-    if samples == 0 || config.length == 0 {
-        texts.iter().enumerate().for_each(|(number, text)| each(number, text));
-        return Ok(texts);
+/// The ids that the network reads before the first character is generated; at least one.
+pub(crate) fn prompt_ids(vocab: &Vocab, prompt: &str) -> Result<Vec<u32>, GenerateError> {
+    if prompt.is_empty() {
+        return Ok(vec![start_id(vocab)]);
     }
-    let mut streams = Streams::new(&model.network, &prime, samples)?;
-    let writer = |number| Writer::new(config, model.network.vocab_size(), number);
-    let mut writers: Vec<Writer> = (0..samples as u64).map(writer).collect();
-    // Texts that are whole go on being read, with whatever they ended on: their rows cost next to nothing.
-    let mut ids = vec![0; samples];
-    loop {
-        let rows = writers.iter_mut().zip(&mut texts).zip(&mut ids).enumerate();
-        for (row, ((writer, text), id)) in rows.filter(|(_, ((writer, _), _))| !writer.finished()) {
-            *id = writer.write(streams.logits(row), &model.vocab, |char| text.push(char))?;
-            if writer.finished() {
-                each(row, text);
-            }
-        }
-        if writers.iter().all(Writer::finished) {
-            return Ok(texts);
-        }
-        streams.step(&ids)?;
-    }
-}
-
-/// The ids that the network reads before the first character is written; at least one.
-pub(crate) fn prime_ids(vocab: &Vocab, prime: &str) -> Result<Vec<i32>, GenerateError> {
-    if prime.is_empty() {
-        return Ok(vec![vocab.id('\n').unwrap_or(0) as i32]);
-    }
-    let ids = vocab.encode(prime).map_err(|unknown| GenerateError::UnknownCharacters {
+    let ids = vocab.encode(prompt).map_err(|unknown| GenerateError::UnknownCharacters {
         unknown,
         known: vocab.chars().to_vec(),
     })?;
-    Ok(ids.iter().map(|id| id as i32).collect())
+    Ok(ids.iter().collect())
 }
 
-/// What one text needs besides the network.
+/// The character that the first one of a text follows: a newline, or id 0 if there is none.
+pub(crate) fn start_id(vocab: &Vocab) -> u32 {
+    vocab.id('\n').unwrap_or(0)
+}
+
+/// What generating a text takes besides the network.
 #[derive(Debug)]
-struct Writer {
+pub(crate) struct Writer {
     sampler: Sampler,
-    stop: StopText,
-    /// Characters still to be picked.
+    stop: StopSequence,
+    /// Characters still to be generated.
     left: usize,
 }
 
 impl Writer {
-    fn new(config: &GenerateConfig, vocab_size: usize, number: u64) -> Self {
-        let GenerateConfig { prime: _, length, sampling, seed, stop } = config;
+    pub(crate) fn new(config: &GenerateConfig, vocab_size: usize, sample: u64) -> Self {
+        let GenerateConfig { prompt: _, length, sampling, seed, stop } = config;
         Self {
-            sampler: Sampler::new(*sampling, vocab_size, *seed).for_sample(number),
-            stop: StopText::new(stop.as_deref().unwrap_or_default()),
+            sampler: Sampler::new(*sampling, vocab_size, *seed).for_sample(sample),
+            stop: StopSequence::new(stop.as_deref().unwrap_or_default()),
             left: *length,
         }
     }
 
-    fn finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.left == 0
     }
 
-    /// Picks a character, and gives out those that are certain to be part of the text. The id that the
-    /// network is to read next.
-    fn write(
+    /// Chooses a character, and passes those to `out` that are certain to be part of the text. Returns the
+    /// id that the network is to read next.
+    pub(crate) fn write(
         &mut self,
         logits: &[f32],
         vocab: &Vocab,
         mut out: impl FnMut(char),
-    ) -> Result<i32, NotFinite> {
-        let id = self.sampler.pick(logits)?;
-        // A vocabulary smaller than the network's would be a mistake of whoever put the two together.
+    ) -> Result<u32, NonFiniteLogits> {
+        let id = self.sampler.sample(logits)?;
+        // Only a vocabulary that isn't the network's can lack the id.
         let char = vocab.char(id).unwrap_or(char::REPLACEMENT_CHARACTER);
         self.left -= 1;
         if self.stop.push(char, &mut out) {
@@ -231,7 +269,7 @@ impl Writer {
         } else if self.left == 0 {
             self.stop.finish(&mut out);
         }
-        Ok(id as i32)
+        Ok(id)
     }
 }
 

@@ -1,78 +1,78 @@
-//! Generation and evaluation with character-level language models.
+//! Using character-level language models: generation, evaluation, scoring.
 //!
-//! [`generate`] writes a text, [`Generator`] writes it character by character, [`generate_many`] writes
-//! several side by side; [`Sampler`] is what picks their characters. [`evaluate`] and [`evaluate_text`]
-//! say how well a model predicts a text, [`predict`] shows it character by character, [`score`] compares
-//! texts (and [`likeliest`] models), and [`complete`] finds the likeliest continuations of one.
+//! - [`Generate`] continues a prompt: `model.generate("prompt")`. [`Generator`] is an iterator over the
+//!   characters, [`generate_many`] generates several samples at once, and in a [`BatchGenerator`] texts with
+//!   different settings join and leave a batch at any time.
+//! - [`Sampler`] chooses a character from logits: greedy or random, with temperature, top-k and top-p.
+//!   [`BatchDecoder`] gives the logits, for other ways of choosing.
+//! - [`beam_search`] finds the most likely continuations of a prompt.
+//! - [`evaluate()`] measures how well a model predicts a text; [`predict_chars`] shows it
+//!   for each character.
+//! - [`score()`] gives the likelihood of each of many texts; with several models, [`best_model`] and
+//!   [`ConfusionMatrix`] make a classifier of it.
 //!
+//! # Examples
 //! ```
-//! use std::num::NonZeroUsize;
-//! use std::ops::ControlFlow;
+//! # use burn::tensor::Device;
+//! # use charloom_data::Vocab;
+//! # use charloom_model::{CharRnnConfig, TrainingSummary};
+//! # use rand::SeedableRng;
+//! use charloom_infer::{BeamConfig, Generate, GenerateConfig, Sampling, beam_search, score};
+//! use charloom_model::TrainedModel;
 //!
-//! use burn::tensor::Device;
-//! use charloom_data::Vocab;
-//! use charloom_infer::{
-//!     BeamConfig, GenerateConfig, Sampling, complete, evaluate_text, generate, score,
-//! };
-//! use charloom_model::{CharRnnConfig, Summary, TrainedModel};
-//! use rand::SeedableRng;
+//! # let folder = tempfile::tempdir()?;
+//! # let path = &folder.path().join("model.safetensors");
+//! # let vocab = Vocab::from_text("the loom weaves the words");
+//! # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
+//! # let network = config.init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+//! # TrainedModel { network, config, vocab, summary: TrainingSummary::default() }.save(path)?;
+//! let model = TrainedModel::load(path, &Device::flex())?;
 //!
-//! // A model that has learned nothing; `TrainedModel::load` reads one that has.
-//! let vocab = Vocab::from_text("the loom weaves the words");
-//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(vocab.len()) };
-//! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-//! let network = config.init(&Device::flex(), &mut rng);
-//! let model = TrainedModel { network, config, vocab, summary: Summary::default() };
+//! let text = model.generate("the w")?;
+//! assert_eq!(text.chars().count(), 400);
 //!
-//! let text = generate(
-//!     &model,
-//!     &GenerateConfig {
-//!         prime: "the w".to_string(),
-//!         length: 20,
-//!         sampling: Sampling::random(0.8, 5, 1.0)?,
-//!         seed: 1,
-//!         stop: None,
-//!     },
-//! )?;
+//! let text = model.generate_with(&GenerateConfig {
+//!     prompt: "the w".to_string(),
+//!     length: 20,
+//!     sampling: Sampling::random(0.8, 5, 1.0)?,
+//!     seed: 1,
+//!     ..GenerateConfig::default()
+//! })?;
 //! assert_eq!(text.chars().count(), 20);
 //!
-//! let ids = model.vocab.encode("the words")?;
-//! let evaluation = evaluate_text(&model, &ids, &mut |_, _| ControlFlow::Continue(()))?;
-//! assert_eq!(evaluation.chars, 8); // all but the first
-//! assert!(evaluation.perplexity() > 5.0); // of 13 characters, nearly all seem possible
+//! let config = BeamConfig { prompt: "the w".to_string(), length: 4, ..BeamConfig::default() };
+//! let most_likely = &beam_search(&model, &config)?[0];
+//! assert_eq!(most_likely.text.chars().count(), 4);
 //!
 //! let scores = score(&model, &["the words", "the wörds"], &mut |_, _| ())?;
 //! assert_eq!((scores[0].chars, scores[1].unknown), (9, 1));
-//!
-//! let config = BeamConfig {
-//!     prime: "the w".to_string(),
-//!     length: 4,
-//!     stop: None,
-//!     count: NonZeroUsize::MIN,
-//!     beam: NonZeroUsize::MIN.saturating_add(7),
-//! };
-//! let likeliest = &complete(&model, &config)?[0];
-//! assert_eq!(likeliest.text.chars().count(), 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(missing_docs)]
 
+mod batch;
 mod beam;
 mod classify;
+mod config;
+mod decoder;
 mod evaluate;
 mod generate;
 mod predict;
 mod sampling;
 mod score;
+mod softmax;
 mod stop;
-mod streams;
 #[cfg(test)]
-mod toy;
+mod test_models;
 
-pub use beam::{BeamConfig, Completion, complete};
-pub use classify::{Confusion, likeliest};
-pub use evaluate::{EvaluateError, Evaluation, evaluate, evaluate_text};
-pub use generate::{GenerateConfig, GenerateError, Generator, generate, generate_many};
-pub use predict::{Guess, PredictError, Prediction, Predictions, predict};
-pub use sampling::{Filter, NotFinite, Sampler, Sampling, SamplingError};
-pub use score::{Score, score, unknown_nats};
+pub use batch::{BatchGenerator, RowId, RowOutput, generate_many};
+pub use beam::{BeamConfig, Completion, beam_search};
+pub use classify::{ConfusionMatrix, best_model};
+pub use config::SampleConfig;
+pub use decoder::BatchDecoder;
+pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
+pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
+pub use predict::{CharPrediction, CharPredictions, CharProbability, PredictError, predict_chars};
+pub use sampling::{Sampler, Sampling, SamplingError, TopKTopP};
+pub use score::{Score, score, unknown_char_nll};
+pub use softmax::NonFiniteLogits;

@@ -1,20 +1,21 @@
-//! [`StopText`]: ends a text before a given string, which may come in character by character.
+//! [`StopSequence`]: ends a text before a given string, which arrives one character at a time.
 
-/// Lets characters through until the stop text has come.
+/// Passes characters on until the stop sequence is complete.
 ///
 /// Characters that may be its beginning are held back until the next ones decide (Knuth, Morris and
-/// Pratt 1977: what is held back is always the longest possible beginning, so `aab` is found in `aaab`).
+/// Pratt 1977: what is held back is always the longest possible prefix, so `aab` is found in `aaab`).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StopText {
+pub(crate) struct StopSequence {
     text: Vec<char>,
-    /// For each beginning of `text`, the length of the longest shorter one that it ends with.
+    /// The failure function: for each prefix of `text`, the length of the longest proper prefix that is
+    /// also its suffix.
     borders: Vec<usize>,
-    /// So many characters of `text` have come and are held back.
+    /// Number of characters of `text` that have arrived and are held back.
     held: usize,
 }
 
-impl StopText {
-    /// An empty text never comes.
+impl StopSequence {
+    /// An empty sequence never ends a text.
     pub(crate) fn new(text: &str) -> Self {
         let text: Vec<char> = text.chars().collect();
         let mut borders = vec![0; text.len()];
@@ -24,8 +25,8 @@ impl StopText {
         Self { text, borders, held: 0 }
     }
 
-    /// Takes the next character and gives out those that are not held back any longer. Whether the stop
-    /// text is now complete; it is not given out.
+    /// Takes the next character and passes on those that need not be held back any longer. Returns whether
+    /// the stop sequence is complete; it isn't passed on itself.
     pub(crate) fn push(&mut self, next: char, out: &mut impl FnMut(char)) -> bool {
         if self.text.is_empty() {
             out(next);
@@ -33,8 +34,8 @@ impl StopText {
         }
         let before = self.held;
         self.held = extended(&self.text, &self.borders, before, next);
-        let came = self.text[..before].iter().copied().chain([next]);
-        came.take(before + 1 - self.held).for_each(out);
+        let arrived = self.text[..before].iter().copied().chain([next]);
+        arrived.take(before + 1 - self.held).for_each(out);
         let complete = self.held == self.text.len();
         if complete {
             self.held = 0;
@@ -42,14 +43,14 @@ impl StopText {
         complete
     }
 
-    /// Gives out what is held back: no more characters come.
+    /// Passes on what is held back: no more characters follow.
     pub(crate) fn finish(&mut self, out: &mut impl FnMut(char)) {
         self.text[..self.held].iter().copied().for_each(out);
         self.held = 0;
     }
 }
 
-/// How much of `text` has come when `next` comes after `held` characters of it.
+/// How much of `text` has arrived when `next` follows `held` characters of it.
 fn extended(text: &[char], borders: &[usize], mut held: usize, next: char) -> usize {
     while held > 0 && text[held] != next {
         held = borders[held - 1];
@@ -61,9 +62,9 @@ fn extended(text: &[char], borders: &[usize], mut held: usize, next: char) -> us
 mod tests {
     use super::*;
 
-    /// What is let through, in pieces as it comes, and whether the stop text came.
+    /// What is passed on after each character and at the end, and whether the stop sequence was found.
     fn pieces(stop: &str, text: &str) -> (Vec<String>, bool) {
-        let mut stop = StopText::new(stop);
+        let mut stop = StopSequence::new(stop);
         let mut pieces = Vec::new();
         for char in text.chars() {
             let mut piece = String::new();
@@ -80,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_held_back_only_while_they_may_begin_the_stop_text() {
+    fn characters_are_held_back_only_while_they_may_begin_the_stop_sequence() {
         let (pieces, found) = pieces("end", "an en end!");
         assert_eq!(pieces, ["a", "n", " ", "", "", "en ", "", "", ""]);
         assert!(found);
     }
 
     #[test]
-    fn what_is_held_back_at_the_end_is_given_out() {
+    fn what_is_held_back_at_the_end_is_passed_on() {
         assert_eq!(
             pieces("end", "the en"),
             (["t", "h", "", "e ", "", "", "en"].map(String::from).to_vec(), false)
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_stop_text_lets_everything_through() {
+    fn an_empty_stop_sequence_passes_everything_on() {
         assert_eq!(pieces("", "ab"), (["a", "b", ""].map(String::from).to_vec(), false));
     }
 

@@ -4,47 +4,93 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use charloom_recurrent::{Bias, Cell, Init, RecurrentConfig};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CharRnn;
 
 /// How a character becomes the input of the first layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum InputEncoding {
-    /// A vector of V numbers, one of them 1. It is never built: a column of the weights is taken.
+    /// A one-hot vector of V numbers. It is never materialised: a column of the input weights is gathered.
+    #[default]
     OneHot,
-    /// A learned vector of D numbers.
-    Embedding(usize),
+    /// A learned vector of D numbers (`torch.nn.Embedding`).
+    Embedding(#[schemars(range(min = 1, max = 65_536))] usize),
 }
 
-/// Configuration of a [`CharRnn`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Configuration of a [`CharRnn`]: the section `[model]` of a settings file.
+///
+/// The vocabulary size V is not part of it: V belongs to the text, and [`init`](Self::init) is given it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct CharRnnConfig {
-    /// Number of different characters V, at least 2.
-    pub vocab_size: usize,
-    /// The recurrence.
+    /// Recurrent cell: "lstm", "gru", "tanh" or "relu"
     pub cell: Cell,
-    /// How characters come in.
+    /// Input encoding: "one-hot" or { embedding = D }
     pub input: InputEncoding,
-    /// Hidden size H.
+    /// Hidden size H of each recurrent layer
+    #[schemars(range(min = 1, max = 65_536))]
     pub hidden_size: usize,
-    /// Number of recurrent layers L, at least 1.
+    /// Number of recurrent layers L
+    #[schemars(range(min = 1, max = 64))]
     pub layers: usize,
-    /// Probability of dropping an output of a recurrent layer while training, in `0.0..1.0`.
+    /// Dropout probability, between layers and before the linear layer
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// Which biases the recurrent layers have; the linear layer always has one.
+    /// Bias vectors of a recurrent layer: "double" (b_ih and b_hh, as PyTorch), "single" or "none"
     pub bias: Bias,
-    /// Where parameters start.
+    /// Initial weights: "pytorch" (uniform in ±1/√H), { uniform = BOUND } or { normal = STD }
     pub init: Init,
-    /// Where the biases of an LSTM's forget gates start instead, if it is given.
+    /// Initial bias of an LSTM's forget gate, or "none" to leave it to `init`
+    #[serde(with = "number_or_none")]
+    #[schemars(with = "NumberOrNone")]
     pub forget_bias: Option<f64>,
 }
 
-impl CharRnnConfig {
-    /// The classic network: an LSTM of 2 layers of 256, dropout 0.5, fed with one-hot vectors.
-    pub fn new(vocab_size: usize) -> Self {
+/// An optional number in a settings file: the number, or "none", since TOML has no null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum NumberOrNone {
+    None(NoneWord),
+    Number(#[schemars(range(min = -100.0, max = 100.0))] f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum NoneWord {
+    None,
+}
+
+mod number_or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{NoneWord, NumberOrNone};
+
+    pub fn serialize<S: Serializer>(
+        number: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        number
+            .map_or(NumberOrNone::None(NoneWord::None), NumberOrNone::Number)
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        Ok(match NumberOrNone::deserialize(deserializer)? {
+            NumberOrNone::None(_) => None,
+            NumberOrNone::Number(number) => Some(number),
+        })
+    }
+}
+
+impl Default for CharRnnConfig {
+    /// The classic network: an LSTM with 2 layers of 256 units, dropout 0.5 and one-hot input.
+    fn default() -> Self {
         Self {
-            vocab_size,
             cell: Cell::Lstm,
             input: InputEncoding::OneHot,
             hidden_size: 256,
@@ -55,25 +101,90 @@ impl CharRnnConfig {
             forget_bias: None,
         }
     }
+}
 
-    /// Draws the parameters: the embedding if there is one, the recurrent layers, the linear layer.
-    pub fn init(&self, device: &Device, rng: &mut impl Rng) -> CharRnn {
-        let Self {
-            vocab_size,
-            cell,
-            input,
-            hidden_size,
-            layers,
-            dropout: _,
-            bias,
-            init,
-            forget_bias,
-        } = *self;
+/// Largest hidden size H and embedding size D.
+const MAX_SIZE: usize = 65_536;
+/// Largest number of layers L.
+const MAX_LAYERS: usize = 64;
+
+/// A configuration that no network can be made of.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// A size is zero or too large.
+    #[error("`{name}` must be from 1 to {max}, not {value}")]
+    Size {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The largest legal value.
+        max: usize,
+    },
+    /// A number is out of range, or isn't one.
+    #[error("`{name}` must be {legal}, not {value}")]
+    Number {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The legal range in words.
+        legal: &'static str,
+    },
+}
+
+impl CharRnnConfig {
+    /// Checks every size and number, so that [`init`](Self::init) can't fail for any vocabulary.
+    ///
+    /// # Errors
+    /// If a size is zero or too large, dropout isn't in `[0, 1)`, or the initialisation isn't finite.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let Self { cell: _, input, hidden_size, layers, dropout, bias: _, init, forget_bias } =
+            *self;
+        let embedding = match input {
+            InputEncoding::OneHot => 1,
+            InputEncoding::Embedding(size) => size,
+        };
+        for (name, value, max) in [
+            ("hidden_size", hidden_size, MAX_SIZE),
+            ("layers", layers, MAX_LAYERS),
+            ("embedding", embedding, MAX_SIZE),
+        ] {
+            if !(1..=max).contains(&value) {
+                return Err(ConfigError::Size { name, value, max });
+            }
+        }
+        let number = |name, value: f64, holds: bool, legal| match holds {
+            true => Ok(()),
+            false => Err(ConfigError::Number { name, value, legal }),
+        };
+        number("dropout", dropout, (0.0..1.0).contains(&dropout), "at least 0 and less than 1")?;
+        let (name, spread) = match init {
+            Init::PyTorch => ("pytorch", 0.0),
+            Init::Uniform(bound) => ("uniform", bound),
+            Init::Normal(std) => ("normal", std),
+        };
+        number(name, spread, (0.0..=1e6).contains(&spread), "from 0 to 1000000")?;
+        let forget_bias = forget_bias.unwrap_or(0.0);
+        let holds = (-100.0..=100.0).contains(&forget_bias);
+        number("forget_bias", forget_bias, holds, "from -100 to 100")
+    }
+
+    /// Draws the parameters of a network for V characters: the embedding if there is one, the recurrent layers, the
+    /// linear layer.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) refuses the configuration.
+    pub fn init(&self, vocab_size: usize, device: &Device, rng: &mut impl Rng) -> CharRnn {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+        let Self { cell, input, hidden_size, layers, dropout: _, bias, init, forget_bias } = *self;
         let (embed, d_input) = match input {
             InputEncoding::OneHot => (None, vocab_size),
             InputEncoding::Embedding(d) => {
-                // As torch.nn.Embedding starts, unless the config says otherwise.
-                let init = if init == Init::PyTorch { Init::Normal { std: 1.0 } } else { init };
+                // torch.nn.Embedding starts with unit variance.
+                let init = if init == Init::PyTorch { Init::Normal(1.0) } else { init };
                 (Some(init.param([vocab_size, d], d, device, rng)), d)
             }
         };
@@ -86,27 +197,27 @@ impl CharRnnConfig {
         let weight: Param<Tensor<2>> =
             init.param([vocab_size, hidden_size], hidden_size, device, rng);
         let bias: Param<Tensor<1>> = init.bias(vocab_size, hidden_size, device, rng);
-        CharRnn { embed, rnn, fc: crate::network::Output { weight, bias } }
+        CharRnn { embed, rnn, fc: crate::network::Linear { weight, bias } }
     }
 }
 
-/// The form in which a configuration stands in a model file.
+/// The configuration as a model file of format 1 stores it. A trained network's initialisation doesn't matter, so it
+/// isn't stored.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Written {
-    vocab_size: usize,
-    cell: String,
+pub(crate) struct StoredConfig {
+    pub vocab_size: usize,
+    cell: Cell,
     embedding: Option<usize>,
     hidden_size: usize,
     layers: usize,
     dropout: f64,
-    bias: String,
+    bias: Bias,
 }
 
-impl From<&CharRnnConfig> for Written {
-    fn from(config: &CharRnnConfig) -> Self {
+impl StoredConfig {
+    pub fn new(config: &CharRnnConfig, vocab_size: usize) -> Self {
         let CharRnnConfig {
-            vocab_size,
             cell,
             input,
             hidden_size,
@@ -116,51 +227,69 @@ impl From<&CharRnnConfig> for Written {
             init: _,
             forget_bias: _,
         } = *config;
-        Self {
-            vocab_size,
-            cell: cell.to_string(),
-            embedding: match input {
-                InputEncoding::OneHot => None,
-                InputEncoding::Embedding(d) => Some(d),
-            },
-            hidden_size,
-            layers,
-            dropout,
-            bias: bias.name().into(),
-        }
+        let embedding = match input {
+            InputEncoding::OneHot => None,
+            InputEncoding::Embedding(d) => Some(d),
+        };
+        Self { vocab_size, cell, embedding, hidden_size, layers, dropout, bias }
+    }
+
+    /// The configuration, once it has been validated.
+    pub fn config(&self) -> Result<CharRnnConfig, ConfigError> {
+        let Self { vocab_size: _, cell, embedding, hidden_size, layers, dropout, bias } = *self;
+        let input = embedding.map_or(InputEncoding::OneHot, InputEncoding::Embedding);
+        let (init, forget_bias) = (Init::PyTorch, None);
+        let config =
+            CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, init, forget_bias };
+        config.validate()?;
+        Ok(config)
     }
 }
 
-impl TryFrom<Written> for CharRnnConfig {
-    type Error = String;
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written { vocab_size, cell, embedding, hidden_size, layers, dropout, bias } = written;
-        let cell = Cell::ALL
-            .into_iter()
-            .find(|known| known.name() == cell)
-            .ok_or_else(|| format!("`{cell}` is not a cell"))?;
-        let bias = Bias::ALL
-            .into_iter()
-            .find(|known| known.name() == bias)
-            .ok_or_else(|| format!("`{bias}` is not a kind of bias"))?;
-        for (name, size) in [
-            ("hidden_size", hidden_size),
-            ("layers", layers),
-            ("vocab_size", vocab_size),
-            ("embedding", embedding.unwrap_or(1)),
-        ] {
-            // Far more than fits any machine, and small enough that no product overflows.
-            if !(1..=1 << 20).contains(&size) {
-                return Err(format!("`{name}` cannot be {size}"));
+    use super::*;
+
+    #[test]
+    fn every_configuration_is_refused_or_makes_a_network() {
+        let base = CharRnnConfig { hidden_size: 3, layers: 1, ..CharRnnConfig::default() };
+        let mut configs = Vec::new();
+        for size in [0, 1, MAX_SIZE + 1, usize::MAX] {
+            configs.push(CharRnnConfig { hidden_size: size, ..base });
+            configs.push(CharRnnConfig { layers: size, ..base });
+            configs.push(CharRnnConfig { input: InputEncoding::Embedding(size), ..base });
+        }
+        for number in [-1.0, 0.0, 1e-300, 0.5, 1.0, 1e6, 1e300, f64::INFINITY, f64::NAN] {
+            configs.push(CharRnnConfig { dropout: number, ..base });
+            configs.push(CharRnnConfig { init: Init::Uniform(number), ..base });
+            configs.push(CharRnnConfig { init: Init::Normal(number), ..base });
+            configs.push(CharRnnConfig { forget_bias: Some(number), ..base });
+        }
+        let mut made = 0;
+        for config in configs {
+            if config.validate().is_ok() {
+                for vocab_size in [0, 1, 2] {
+                    let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(1);
+                    let network = config.init(vocab_size, &Device::flex(), rng);
+                    assert_eq!(network.vocab_size(), vocab_size);
+                }
+                made += 1;
             }
         }
-        if !(0.0..1.0).contains(&dropout) {
-            return Err(format!("`dropout` cannot be {dropout}"));
-        }
-        let input = embedding.map_or(InputEncoding::OneHot, InputEncoding::Embedding);
-        // Of a model that is trained nobody asks where it started.
-        let (init, forget_bias) = (Init::PyTorch, None);
-        Ok(Self { vocab_size, cell, input, hidden_size, layers, dropout, bias, init, forget_bias })
+        assert_eq!(made, 3 + 4 + 5 + 5 + 4);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named_with_its_range() {
+        let message = |config: CharRnnConfig| config.validate().unwrap_err().to_string();
+        let base = CharRnnConfig::default();
+        let layers = CharRnnConfig { layers: 65, ..base };
+        assert_eq!(message(layers), "`layers` must be from 1 to 64, not 65");
+        let dropout = CharRnnConfig { dropout: 1.0, ..base };
+        assert_eq!(message(dropout), "`dropout` must be at least 0 and less than 1, not 1");
+        let init = CharRnnConfig { init: Init::Uniform(-1.0), ..base };
+        assert_eq!(message(init), "`uniform` must be from 0 to 1000000, not -1");
     }
 }

@@ -1,17 +1,19 @@
 //! The model file: `model.safetensors`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::Device;
 use charloom_data::{Vocab, atomic};
-use rand::SeedableRng;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Written;
-use crate::{CharRnn, CharRnnConfig};
+use crate::config::StoredConfig;
+use crate::params::{check_shapes, shapes};
+use crate::safetensors_file::{ReadError, SafetensorsFile};
+use crate::{CharRnn, CharRnnConfig, ConfigError, ParamSpec, TensorProblem};
 
 /// The version of the format that this code writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -22,19 +24,19 @@ const CONFIG: &str = "charloom.config";
 const VOCAB: &str = "charloom.vocab";
 const SUMMARY: &str = "charloom.summary";
 
-/// How a model came about.
+/// How a model was trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Summary {
-    /// Epochs finished.
+pub struct TrainingSummary {
+    /// Number of finished epochs.
     pub epoch: usize,
-    /// Optimizer steps taken.
+    /// Number of optimizer steps.
     pub step: usize,
-    /// Mean loss of the last epoch of training, nats per character.
+    /// Mean training loss of the last epoch, in nats per character.
     pub train_loss: Option<f64>,
-    /// Loss on the validation part, nats per character.
+    /// Validation loss, in nats per character.
     pub valid_loss: Option<f64>,
-    /// The text it was trained on.
+    /// Name of the text that it was trained on.
     pub text: Option<String>,
     /// SHA-256 of that text.
     pub text_sha256: Option<String>,
@@ -47,12 +49,12 @@ pub struct Summary {
 pub struct TrainedModel {
     /// The network.
     pub network: CharRnn,
-    /// Its configuration.
+    /// The network's configuration.
     pub config: CharRnnConfig,
-    /// Its characters.
+    /// The characters in the order of their ids.
     pub vocab: Vocab,
-    /// How it came about.
-    pub summary: Summary,
+    /// How it was trained.
+    pub summary: TrainingSummary,
 }
 
 /// Why a model file can't be written or read.
@@ -61,83 +63,111 @@ pub enum ModelFileError {
     /// There is no such file.
     #[error("there is no model at `{}`", path.display())]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The system said no.
+    /// The file can't be read or written.
     #[error("cannot {action} the model file `{}`: {source}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// Not a safetensors file, or one that was cut short.
-    #[error("`{}` is not a whole safetensors file: {source}", path.display())]
+    /// The file is truncated or not a safetensors file.
+    #[error("`{}` is truncated or not a safetensors file: {source}", path.display())]
     NotSafetensors {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
-    /// A safetensors file of something else.
+    /// The safetensors file doesn't hold a model of charloom's.
     #[error("`{}` is not a charloom model: its metadata has no `{key}`", path.display())]
     NotAModel {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The metadata that is missing.
+        /// The metadata key that is missing.
         key: &'static str,
     },
-    /// Written by a newer charloom, or by none.
+    /// The file has a format version that this code doesn't read.
     #[error(
         "`{}` has format version `{found}`, but this program reads versions 1 to {FORMAT_VERSION}",
         path.display()
     )]
     Version {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: String,
     },
-    /// The metadata doesn't say what it should.
-    #[error("`{}` has broken metadata: `{key}`: {problem}", path.display())]
+    /// The metadata is invalid.
+    #[error("`{}` has invalid metadata: `{key}`: {source}", path.display())]
     Metadata {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Which metadata.
+        /// The metadata key.
         key: &'static str,
-        /// What is wrong with it.
-        problem: String,
+        /// What is wrong with its value.
+        source: MetadataError,
     },
-    /// A tensor is absent, or one is there that doesn't belong, or has another shape or type.
+    /// A tensor is missing or isn't the one that the configuration calls for.
     #[error("`{}`: tensor `{tensor}` {problem}", path.display())]
     Tensor {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
         /// What is wrong with it.
-        problem: String,
+        problem: TensorProblem,
+    },
+}
+
+/// What is wrong with a value in a model file's metadata.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// It isn't the JSON that it should be.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// No network can be made of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The vocabulary has another size than the configuration.
+    #[error("has {found} characters, but the network has {expected}")]
+    VocabSize {
+        /// Number of characters in the vocabulary.
+        found: usize,
+        /// Number of characters in the configuration.
+        expected: usize,
     },
 }
 
 impl TrainedModel {
-    /// Writes the file whole or not at all.
+    /// Writes a model file. The file is replaced as a whole, or left as it is.
+    ///
+    /// # Errors
+    /// If the file can't be written, or the network isn't the one that `config` and `vocab` describe.
     pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
+        // What is written must load.
+        let expected = self.config.parameters(self.vocab.len());
+        let found = self.network.config().parameters(self.network.vocab_size());
+        check_shapes(&expected, &shapes(&found)).map_err(tensor_error(path))?;
+
         let failed =
             |source| ModelFileError::Io { action: "write", path: path.to_path_buf(), source };
-        let bytes = self.to_bytes().map_err(|error| failed(std::io::Error::other(error)))?;
+        let bytes = self.to_bytes().map_err(|error| failed(io::Error::other(error)))?;
         atomic::write(path, &bytes).map_err(failed)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
         let json = |value: serde_json::Result<String>| value.expect("plain data becomes JSON");
+        let config = StoredConfig::new(&self.config, self.vocab.len());
         let metadata = HashMap::from([
             ("format".to_string(), "pt".to_string()),
             (VERSION.to_string(), FORMAT_VERSION.to_string()),
-            (CONFIG.to_string(), json(serde_json::to_string(&Written::from(&self.config)))),
+            (CONFIG.to_string(), json(serde_json::to_string(&config))),
             (VOCAB.to_string(), json(serde_json::to_string(&self.vocab))),
             (SUMMARY.to_string(), json(serde_json::to_string(&self.summary))),
         ]);
@@ -160,50 +190,90 @@ impl TrainedModel {
         safetensors::serialize(views, Some(metadata)).map(with_sorted_header)
     }
 
-    /// Reads a file onto a device.
+    /// Reads a model file onto a device.
+    ///
+    /// Everything that the file says of itself is checked before a tensor is read: the names, shapes and types of its
+    /// tensors against the configuration, and their sizes against the length of the file. The values aren't checked:
+    /// they may be infinite or NaN.
+    ///
+    /// # Errors
+    /// If the file can't be read, or isn't a model file of a format version that this code knows.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => ModelFileError::Missing { path: path.to_path_buf() },
-            _ => ModelFileError::Io { action: "read", path: path.to_path_buf(), source },
-        })?;
-        let broken = |source| ModelFileError::NotSafetensors { path: path.to_path_buf(), source };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let unreadable = |error| match error {
+            ReadError::Io(source) if source.kind() == io::ErrorKind::NotFound => {
+                ModelFileError::Missing { path: path.to_path_buf() }
+            }
+            ReadError::Io(source) => {
+                ModelFileError::Io { action: "read", path: path.to_path_buf(), source }
+            }
+            ReadError::Format(source) => {
+                ModelFileError::NotSafetensors { path: path.to_path_buf(), source }
+            }
+        };
+        let file = SafetensorsFile::open(path).map_err(unreadable)?;
         let get = |key: &'static str| {
-            let missing = || ModelFileError::NotAModel { path: path.to_path_buf(), key };
-            metadata.get(key).ok_or_else(missing)
+            file.metadata(key)
+                .ok_or_else(|| ModelFileError::NotAModel { path: path.to_path_buf(), key })
         };
         let version = get(VERSION)?;
         if version.parse() != Ok(FORMAT_VERSION) {
-            let found = version.clone();
+            let found = version.to_string();
             return Err(ModelFileError::Version { path: path.to_path_buf(), found });
         }
-        let wrong = |key: &'static str, problem: String| ModelFileError::Metadata {
-            path: path.to_path_buf(),
-            key,
-            problem,
+        let invalid = |key: &'static str| {
+            move |source: MetadataError| ModelFileError::Metadata {
+                path: path.to_path_buf(),
+                key,
+                source,
+            }
         };
-        let config: Written =
-            serde_json::from_str(get(CONFIG)?).map_err(|error| wrong(CONFIG, error.to_string()))?;
-        let config = CharRnnConfig::try_from(config).map_err(|problem| wrong(CONFIG, problem))?;
-        let vocab: Vocab =
-            serde_json::from_str(get(VOCAB)?).map_err(|error| wrong(VOCAB, error.to_string()))?;
-        if vocab.len() != config.vocab_size {
-            let problem =
-                format!("has {} characters, the network {}", vocab.len(), config.vocab_size);
-            return Err(wrong(VOCAB, problem));
+        let stored: StoredConfig = from_json(get(CONFIG)?).map_err(invalid(CONFIG))?;
+        let config = stored.config().map_err(|error| invalid(CONFIG)(error.into()))?;
+        let vocab: Vocab = from_json(get(VOCAB)?).map_err(invalid(VOCAB))?;
+        let (found, expected) = (vocab.len(), stored.vocab_size);
+        if found != expected {
+            return Err(invalid(VOCAB)(MetadataError::VocabSize { found, expected }));
         }
-        let summary = serde_json::from_str(get(SUMMARY)?)
-            .map_err(|error| wrong(SUMMARY, error.to_string()))?;
+        let summary = from_json(get(SUMMARY)?).map_err(invalid(SUMMARY))?;
 
-        let tensors = SafeTensors::deserialize(&bytes).map_err(broken)?;
-        let network = read_parameters(path, &tensors, &config, device)?;
+        check_tensors(&file, &config.parameters(vocab.len())).map_err(tensor_error(path))?;
+        let tensors = file.read_f32().map_err(unreadable)?;
+        let mut tensors: HashMap<_, _> = tensors.into_iter().collect();
+        let network = CharRnn::from_tensors(&config, vocab.len(), device, |spec| {
+            let missing = || tensor_error(path)((spec.name.clone(), TensorProblem::Missing));
+            tensors.remove(&spec.name).ok_or_else(missing)
+        })?;
         Ok(Self { network, config, vocab, summary })
     }
 }
 
-/// The same file with its header's keys in order: as they are written they come from a hash map, and the same model
-/// would never be the same bytes.
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, MetadataError> {
+    Ok(serde_json::from_str(text)?)
+}
+
+/// The error for a tensor of the file at `path`.
+fn tensor_error(path: &Path) -> impl Fn((String, TensorProblem)) -> ModelFileError {
+    move |(tensor, problem)| ModelFileError::Tensor { path: path.to_path_buf(), tensor, problem }
+}
+
+/// Compares the header's tensors with the parameters of the network.
+fn check_tensors(
+    file: &SafetensorsFile,
+    expected: &[ParamSpec],
+) -> Result<(), (String, TensorProblem)> {
+    let tensors: Vec<_> = file.tensors().collect();
+    let found = tensors.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice()));
+    check_shapes(expected, &found.collect())?;
+    for (name, info) in &tensors {
+        if info.dtype != Dtype::F32 {
+            return Err((name.clone(), TensorProblem::Dtype(info.dtype.to_string())));
+        }
+    }
+    Ok(())
+}
+
+/// The same file with the header's keys sorted. The library writes them in a hash map's order, so that the same model
+/// would give other bytes each time.
 fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
     type Header = BTreeMap<String, serde_json::Value>;
     let sorted = || -> Option<Vec<u8>> {
@@ -222,58 +292,4 @@ fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
         Some([&length, header.as_slice(), tensors].concat())
     };
     sorted().unwrap_or(file)
-}
-
-/// Takes exactly the tensors that the configuration calls for.
-fn read_parameters(
-    path: &Path,
-    tensors: &SafeTensors<'_>,
-    config: &CharRnnConfig,
-    device: &Device,
-) -> Result<CharRnn, ModelFileError> {
-    let wrong = |tensor: &str, problem: String| ModelFileError::Tensor {
-        path: path.to_path_buf(),
-        tensor: tensor.to_string(),
-        problem,
-    };
-    // Hold the sizes against the file before a network of that size is made.
-    if let Ok(view) = tensors.tensor("fc.weight")
-        && view.shape() != [config.vocab_size, config.hidden_size]
-    {
-        let problem = format!(
-            "has shape {:?}, but the configuration says [{}, {}]",
-            view.shape(),
-            config.vocab_size,
-            config.hidden_size
-        );
-        return Err(wrong("fc.weight", problem));
-    }
-    let last = format!("rnn.weight_hh_l{}", config.layers - 1);
-    for needed in ["fc.weight", last.as_str()] {
-        if tensors.tensor(needed).is_err() {
-            return Err(wrong(needed, "is missing".into()));
-        }
-    }
-
-    let mut taken = Vec::new();
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-    let network = config.init(device, &mut rng).with_parameters(|name, shape| {
-        let view = tensors.tensor(name).map_err(|_| wrong(name, "is missing".into()))?;
-        if view.shape() != shape {
-            let problem = format!("has shape {:?} where {shape:?} is needed", view.shape());
-            return Err(wrong(name, problem));
-        }
-        if view.dtype() != Dtype::F32 {
-            return Err(wrong(name, format!("is of type {:?}, not F32", view.dtype())));
-        }
-        taken.push(name.to_string());
-        let bytes = view.data().chunks_exact(4);
-        let values: Vec<f32> =
-            bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(TensorData::new(values, shape.to_vec()))
-    })?;
-    match tensors.names().into_iter().find(|name| !taken.iter().any(|taken| taken == name)) {
-        Some(extra) => Err(wrong(extra, "does not belong to this model".into())),
-        None => Ok(network),
-    }
 }

@@ -12,12 +12,11 @@ use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
-use rand::SeedableRng;
 
 pub use error::{ImportError, NotPyTorch, Tensors, VocabularyError};
 pub use vocabulary::read_vocab;
 
-use crate::{Cell, Summary, TrainedModel};
+use crate::{Cell, CharRnn, TrainedModel, TrainingSummary};
 use checkpoint::Checkpoint;
 use layout::{Layout, Named};
 use pickle::{Id, Pickle, Tensor, Value};
@@ -65,10 +64,10 @@ impl TrainedModel {
         let config = layout.config;
         let vocab = match vocab {
             Some(vocab) => vocab,
-            None => characters(path, pickle, config.vocab_size)?,
+            None => characters(path, pickle, layout.vocab_size)?,
         };
-        if vocab.len() != config.vocab_size {
-            let (found, needed) = (vocab.len(), config.vocab_size);
+        if vocab.len() != layout.vocab_size {
+            let (found, needed) = (vocab.len(), layout.vocab_size);
             return Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed });
         }
 
@@ -80,18 +79,17 @@ impl TrainedModel {
             }
         };
         let mut numbers = tensors.into_iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-        let network = config.init(device, &mut rng).with_parameters(|parameter, shape| {
-            let tensor = layout.name(parameter);
+        let network = CharRnn::from_tensors(&config, vocab.len(), device, |spec| {
+            let tensor = layout.name(&spec.name);
             match numbers.remove(&tensor) {
-                Some(numbers) => Ok(TensorData::new(numbers, shape.to_vec())),
+                Some(numbers) => Ok(TensorData::new(numbers, spec.shape.clone())),
                 None => {
                     let (path, problem) = (path.to_path_buf(), "is missing");
                     Err(ImportError::Tensor { path, tensor, problem })
                 }
             }
         })?;
-        Ok(Self { network, config, vocab, summary: Summary::default() })
+        Ok(Self { network, config, vocab, summary: TrainingSummary::default() })
     }
 }
 

@@ -9,8 +9,8 @@
 //! use rand::SeedableRng;
 //!
 //! let device = Device::flex();
-//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(5) };
-//! let network = config.init(&device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+//! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
+//! let network = config.init(5, &device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
 //!
 //! let ids = Tensor::<2, Int>::from_ints([[0, 1, 2], [4, 4, 3]], &device); // [N, T]
 //! let (logits, state) = network.forward(ids, network.zero_state(2, &device), None);
@@ -19,15 +19,18 @@
 //! ```
 #![deny(missing_docs)]
 
-mod adapt;
 mod config;
 mod file;
 mod import;
 mod network;
+mod params;
+mod safetensors_file;
+mod vocab_remap;
 
-pub use adapt::{AdaptError, VocabChange};
 pub use charloom_recurrent::{Bias, Cell, Dropout, Init, State, Stepper};
-pub use config::{CharRnnConfig, InputEncoding};
-pub use file::{FORMAT_VERSION, ModelFileError, Summary, TrainedModel};
+pub use config::{CharRnnConfig, ConfigError, InputEncoding};
+pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
 pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};
-pub use network::{CharRnn, Output};
+pub use network::{CharRnn, Linear};
+pub use params::{ParamSpec, TensorProblem};
+pub use vocab_remap::{RemapError, VocabDiff};

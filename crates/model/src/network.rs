@@ -3,30 +3,32 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
-    Dropout, Recurrent, Sequence, State, Stepper, has_cpu_kernels, linear_cross_entropy,
-    linear_scores,
+    Dropout, Recurrent, RecurrentLayer, Sequence, State, Stepper, has_cpu_kernels,
+    linear_cross_entropy, linear_scores,
 };
+
+use crate::{Bias, CharRnnConfig, InputEncoding, ParamSpec};
 
 /// A character-level recurrent language model.
 ///
-/// Characters are ids in `0..V`. Between the layers and before the linear one, dropout falls
-/// where a [`Dropout`] is given: training gives one, everything else none.
+/// Characters are ids in `0..V`. Dropout is applied between the recurrent layers and before the linear layer, if a
+/// [`Dropout`] is given, as in training.
 #[derive(Module, Debug)]
 pub struct CharRnn {
-    /// The learned vectors `[V, D]`, unless characters come in one-hot.
+    /// The learned embedding `[V, D]`, unless input is one-hot.
     pub embed: Option<Param<Tensor<2>>>,
     /// The recurrent layers.
     pub rnn: Recurrent,
-    /// The linear layer that turns hidden states into logits.
-    pub fc: Output,
+    /// The linear layer from hidden states to logits.
+    pub fc: Linear,
 }
 
-/// The linear layer, with PyTorch's layout.
+/// A linear layer in PyTorch's layout: `y = x Wᵀ + b`.
 #[derive(Module, Debug)]
-pub struct Output {
-    /// `[V, H]`
+pub struct Linear {
+    /// The weight W, `[V, H]`.
     pub weight: Param<Tensor<2>>,
-    /// `[V]`
+    /// The bias b, `[V]`.
     pub bias: Param<Tensor<1>>,
 }
 
@@ -36,7 +38,7 @@ impl CharRnn {
         self.fc.weight.dims()[0]
     }
 
-    /// A state of zeros for N rows.
+    /// The state of zeros for N rows.
     pub fn zero_state(&self, n: usize, device: &Device) -> State {
         self.rnn.zero_state(n, device)
     }
@@ -79,8 +81,7 @@ impl CharRnn {
         (linear_cross_entropy(rows(hidden), weight, bias, targets), state)
     }
 
-    /// What evaluation wants of the same: the summed cross-entropy in nats and the number of targets that were the
-    /// likeliest.
+    /// The summed cross-entropy in nats, and the number of targets that were predicted as the most likely character.
     ///
     /// # Shapes
     /// - `inputs`, `targets`: `[N, T]`
@@ -97,8 +98,8 @@ impl CharRnn {
         (linear_scores(rows(hidden), weight, bias, targets), state)
     }
 
-    /// The network packed for reading one character of `rows` streams at a time, where this device
-    /// has kernels for that.
+    /// The network with packed weights, which reads one character of each of `rows` streams at a time; `None` if this
+    /// device has no kernels for that.
     pub fn stepper(&self, rows: usize) -> Option<Stepper> {
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
         has_cpu_kernels(&weight.device()).then(|| {
@@ -107,7 +108,7 @@ impl CharRnn {
         })
     }
 
-    /// The hidden states of the last layer, time-major, and behind them its final state: `[T + S, N, H]`.
+    /// The hidden states of the last layer, time-major, followed by its final state: `[T + S, N, H]`.
     fn hidden(
         &self,
         ids: Tensor<2, Int>,
@@ -127,48 +128,113 @@ impl CharRnn {
         self.rnn.run_packed(input, state, dropout)
     }
 
-    /// Every parameter under its name in PyTorch: `rnn.weight_ih_l0` … `fc.bias`.
-    pub fn parameters(&self) -> Vec<(String, TensorData)> {
-        let mut all = Vec::new();
-        self.clone()
-            .replace::<std::convert::Infallible>(&mut |name, _, data| {
-                all.push((name.to_string(), data()));
-                Ok(None)
-            })
-            .unwrap_or_else(|never| match never {});
-        all
+    /// The configuration that this network was made with, but for what matters to a new or a training one only.
+    pub(crate) fn config(&self) -> CharRnnConfig {
+        let layer = &self.rnn.layers[0];
+        CharRnnConfig {
+            cell: layer.cell(),
+            input: match &self.embed {
+                None => InputEncoding::OneHot,
+                Some(table) => InputEncoding::Embedding(table.dims()[1]),
+            },
+            hidden_size: layer.d_hidden(),
+            layers: self.rnn.layers.len(),
+            dropout: 0.0,
+            bias: match (&layer.bias_ih, &layer.bias_hh) {
+                (None, _) => Bias::Without,
+                (Some(_), None) => Bias::Single,
+                (Some(_), Some(_)) => Bias::Double,
+            },
+            ..CharRnnConfig::default()
+        }
     }
 
-    /// The model with the parameters that `find` gives for a name and a shape.
+    /// The values of all parameters with their names, in the order of [`CharRnnConfig::parameters`].
+    pub fn parameters(&self) -> Vec<(String, TensorData)> {
+        let mut values = Vec::new();
+        values.extend(self.embed.as_ref().map(data));
+        for layer in &self.rnn.layers {
+            values.extend([data(&layer.weight_ih), data(&layer.weight_hh)]);
+            values.extend([&layer.bias_ih, &layer.bias_hh].into_iter().flatten().map(data));
+        }
+        values.extend([data(&self.fc.weight), data(&self.fc.bias)]);
+        let specs = self.config().parameters(self.vocab_size()).into_iter();
+        specs.map(|spec| spec.name).zip(values).collect()
+    }
+
+    /// Builds a network from the values of its parameters. `values` is asked for each in turn, in the order of
+    /// [`CharRnnConfig::parameters`].
+    ///
+    /// # Errors
+    /// What `values` returns.
+    ///
+    /// # Panics
+    /// If `values` gives numbers of another shape than it was asked for.
+    pub fn from_tensors<E>(
+        config: &CharRnnConfig,
+        vocab_size: usize,
+        device: &Device,
+        values: impl FnMut(&ParamSpec) -> Result<TensorData, E>,
+    ) -> Result<Self, E> {
+        let specs = config.parameters(vocab_size).into_iter();
+        let mut params = Params { specs, device, values };
+        let embed = match config.input {
+            InputEncoding::OneHot => None,
+            InputEncoding::Embedding(_) => Some(params.next()?),
+        };
+        let layers = (0..config.layers).map(|_| {
+            let (weight_ih, weight_hh) = (params.next()?, params.next()?);
+            let bias_ih = (config.bias != Bias::Without).then(|| params.next()).transpose()?;
+            let bias_hh = (config.bias == Bias::Double).then(|| params.next()).transpose()?;
+            Ok::<_, E>(RecurrentLayer::from_params(
+                config.cell,
+                weight_ih,
+                weight_hh,
+                bias_ih,
+                bias_hh,
+            ))
+        });
+        let rnn = Recurrent { layers: layers.collect::<Result<_, _>>()? };
+        let fc = Linear { weight: params.next()?, bias: params.next()? };
+        Ok(Self { embed, rnn, fc })
+    }
+
+    /// A network of the same kind on the same device, with the values that `values` gives for a name and a shape.
+    ///
+    /// # Errors
+    /// What `values` returns.
+    ///
+    /// # Panics
+    /// If `values` gives numbers of another shape than it was asked for.
     pub fn with_parameters<E>(
         self,
-        mut find: impl FnMut(&str, &[usize]) -> Result<TensorData, E>,
+        mut values: impl FnMut(&str, &[usize]) -> Result<TensorData, E>,
     ) -> Result<Self, E> {
-        self.replace(&mut |name, shape, _| find(name, shape).map(Some))
+        let device = self.fc.weight.device();
+        Self::from_tensors(&self.config(), self.vocab_size(), &device, |spec| {
+            values(&spec.name, &spec.shape)
+        })
     }
+}
 
-    /// The one list of parameters: shows each to `visit` and takes what that returns in its place.
-    fn replace<E>(mut self, visit: &mut Visit<'_, E>) -> Result<Self, E> {
-        if let Some(embed) = self.embed {
-            self.embed = Some(replaced("embed.weight", embed, visit)?);
-        }
-        let mut layers = Vec::new();
-        for (index, mut layer) in std::mem::take(&mut self.rnn.layers).into_iter().enumerate() {
-            let name = |parameter: &str| format!("rnn.{parameter}_l{index}");
-            layer.weight_ih = replaced(&name("weight_ih"), layer.weight_ih, visit)?;
-            layer.weight_hh = replaced(&name("weight_hh"), layer.weight_hh, visit)?;
-            if let Some(bias) = layer.bias_ih {
-                layer.bias_ih = Some(replaced(&name("bias_ih"), bias, visit)?);
-            }
-            if let Some(bias) = layer.bias_hh {
-                layer.bias_hh = Some(replaced(&name("bias_hh"), bias, visit)?);
-            }
-            layers.push(layer);
-        }
-        self.rnn.layers = layers;
-        self.fc.weight = replaced("fc.weight", self.fc.weight, visit)?;
-        self.fc.bias = replaced("fc.bias", self.fc.bias, visit)?;
-        Ok(self)
+/// The values of a parameter.
+fn data<const D: usize>(param: &Param<Tensor<D>>) -> TensorData {
+    param.val().to_data()
+}
+
+/// Makes the parameters of a network, one after the other.
+struct Params<'a, F> {
+    specs: std::vec::IntoIter<ParamSpec>,
+    device: &'a Device,
+    values: F,
+}
+
+impl<E, F: FnMut(&ParamSpec) -> Result<TensorData, E>> Params<'_, F> {
+    fn next<const D: usize>(&mut self) -> Result<Param<Tensor<D>>, E> {
+        let spec = self.specs.next().expect("the list has every parameter of the network");
+        let data = (self.values)(&spec)?;
+        assert_eq!(data.shape().to_vec(), spec.shape, "the shape of `{}`", spec.name);
+        Ok(Param::from_tensor(Tensor::from_data(data, self.device)))
     }
 }
 
@@ -182,25 +248,4 @@ fn time_major(ids: Tensor<2, Int>) -> Tensor<1, Int> {
 fn rows(hidden: Tensor<3>) -> Tensor<2> {
     let [t, n, h] = hidden.dims();
     hidden.reshape([t * n, h])
-}
-
-/// Given a parameter's name, its shape and a way to its numbers.
-type Visit<'a, E> =
-    dyn FnMut(&str, &[usize], &dyn Fn() -> TensorData) -> Result<Option<TensorData>, E> + 'a;
-
-fn replaced<const D: usize, E>(
-    name: &str,
-    param: Param<Tensor<D>>,
-    visit: &mut Visit<'_, E>,
-) -> Result<Param<Tensor<D>>, E> {
-    let old = param.val();
-    Ok(match visit(name, &old.dims(), &|| old.to_data())? {
-        None => param,
-        Some(data) => {
-            let new = Tensor::from_data(data, &old.device());
-            let new = new.set_require_grad(old.is_require_grad());
-            let (id, _, mapper) = param.consume();
-            Param::from_mapped_value(id, new, mapper)
-        }
-    })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use burn::prelude::*;
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding, TrainedModel, TrainingSummary};
 use goldens::Golden;
 use rand::SeedableRng;
 
@@ -16,7 +16,7 @@ fn model() -> TrainedModel {
         network: goldens::network(&Golden::open("char_lstm"), config, &Device::flex()),
         config,
         vocab: Vocab::from_text("ab\n\"\\é{}😀x "),
-        summary: Summary { epoch: 3, valid_loss: Some(1.25), ..Summary::default() },
+        summary: TrainingSummary { epoch: 3, valid_loss: Some(1.25), ..TrainingSummary::default() },
     }
 }
 
@@ -64,7 +64,7 @@ fn a_model_comes_back_from_its_file_as_it_was() {
     ] {
         let config = CharRnnConfig { bias, dropout: 0.25, ..goldens::config(cell, input) };
         let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(5);
-        let network = config.init(&Device::flex(), rng);
+        let network = config.init(11, &Device::flex(), rng);
         let model = TrainedModel { network, config, ..model() };
         let file = written(&model);
         let loaded = TrainedModel::load(&file.path, &Device::flex()).unwrap();
@@ -120,7 +120,10 @@ fn a_file_cut_anywhere_is_refused() {
 #[test]
 fn files_of_something_else_are_refused() {
     let file = written(&model());
-    assert!(file.error_with(b"hello, world, this is a text").contains("not a whole safetensors"));
+    assert!(
+        file.error_with(b"hello, world, this is a text")
+            .contains("is truncated or not a safetensors")
+    );
     let golden = std::fs::read("tests/goldens/char_lstm.safetensors").unwrap();
     assert!(file.error_with(&golden).contains("not a charloom model"));
     let error = TrainedModel::load(&file.path.with_file_name("none"), &Device::flex());
@@ -143,9 +146,9 @@ fn a_missing_an_extra_and_a_misshapen_tensor_are_named() {
     let error = file.error_after("rnn.bias_ih_l1", "rnn.bias_xx_l1");
     assert!(error.ends_with("tensor `rnn.bias_ih_l1` is missing"), "{error}");
     let error = file.error_after(r#"\"layers\":2"#, r#"\"layers\":1"#);
-    assert!(error.contains("_l1` does not belong to this model"), "{error}");
+    assert!(error.contains("_l1` is not a parameter of this network"), "{error}");
     let error = file.error_after(r#""shape":[24,11]"#, r#""shape":[11,24]"#);
-    let expected = "tensor `rnn.weight_ih_l0` has shape [11, 24] where [24, 11] is needed";
+    let expected = "tensor `rnn.weight_ih_l0` has shape [11, 24], expected [24, 11]";
     assert!(error.ends_with(expected), "{error}");
 }
 
@@ -153,13 +156,25 @@ fn a_missing_an_extra_and_a_misshapen_tensor_are_named() {
 fn broken_metadata_is_refused_without_building_a_network_of_that_size() {
     let file = written(&model());
     let cases = [
-        (r#"\"hidden_size\":6"#, r#"\"hidden_size\":1000000"#, "`fc.weight` has shape [11, 6]"),
-        (r#"\"hidden_size\":6"#, r#"\"hidden_size\":0"#, "`hidden_size` cannot be 0"),
-        (r#"\"cell\":\"lstm\""#, r#"\"cell\":\"what\""#, "`what` is not a cell"),
-        (r#"\"dropout\":0.0"#, r#"\"dropout\":1.0"#, "`dropout` cannot be 1"),
-        (r#"\"layers\":2"#, r#"\"layers\":1000000"#, "`rnn.weight_hh_l999999` is missing"),
+        (
+            r#"\"hidden_size\":6"#,
+            r#"\"hidden_size\":65536"#,
+            "`rnn.weight_ih_l0` has shape [24, 11], expected [262144, 11]",
+        ),
+        (
+            r#"\"hidden_size\":6"#,
+            r#"\"hidden_size\":0"#,
+            "`hidden_size` must be from 1 to 65536, not 0",
+        ),
+        (r#"\"cell\":\"lstm\""#, r#"\"cell\":\"what\""#, "unknown variant `what`"),
+        (
+            r#"\"dropout\":0.0"#,
+            r#"\"dropout\":1.0"#,
+            "`dropout` must be at least 0 and less than 1, not 1",
+        ),
+        (r#"\"layers\":2"#, r#"\"layers\":64"#, "`rnn.weight_ih_l2` is missing"),
         ("charloom.vocab", "charloom.vocap", "has no `charloom.vocab`"),
-        (r#"é"#, "", "has 10 characters, the network 11"),
+        (r#"é"#, "", "has 10 characters, but the network has 11"),
     ];
     for (from, to, expected) in cases {
         let error = file.error_after(from, to);

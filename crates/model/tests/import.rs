@@ -69,7 +69,7 @@ fn a_bare_state_dict_predicts_as_in_pytorch_under_the_vocabulary_that_is_given()
     let options = ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
     let model = predicts_as_pytorch_does("lstm_bare", options);
     assert_eq!((model.config.cell, model.config.layers), (Cell::Lstm, 2));
-    assert_eq!((model.config.hidden_size, model.config.vocab_size), (5, 7));
+    assert_eq!((model.config.hidden_size, model.network.vocab_size()), (5, 7));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn other_networks_are_refused_with_all_their_tensors() {
     for (name, problem) in [
         ("bidirectional", "it reads its text in both directions, which cannot write any"),
         ("projected", "its LSTM has projections (`proj_size`), which charloom's has not"),
-        ("batch_norm", "`norm.weight` has no place in it"),
+        ("batch_norm", "`norm.bias` is not a parameter of this network"),
         ("no_linear", "it has no recurrent layers, which would be `lstm.weight_hh_l0` or"),
     ] {
         let found = refused(name);

@@ -5,7 +5,7 @@ use charloom_model::{Bias, Cell, CharRnn, CharRnnConfig, Init, InputEncoding};
 use rand::SeedableRng;
 
 fn network(config: CharRnnConfig) -> CharRnn {
-    config.init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(3))
+    config.init(7, &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(3))
 }
 
 /// The largest of a parameter's numbers, whatever their sign.
@@ -22,8 +22,8 @@ fn min_char_rnns_start_is_small_weights_and_no_biases() {
         layers: 1,
         hidden_size: 20,
         bias: Bias::Single,
-        init: Init::Normal { std: 0.01 },
-        ..CharRnnConfig::new(7)
+        init: Init::Normal(0.01),
+        ..CharRnnConfig::default()
     });
     for weight in ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "fc.weight"] {
         let largest = largest(&network, weight);
@@ -39,9 +39,9 @@ fn char_rnns_start_is_one_range_for_all_and_open_forget_gates() {
     let network = network(CharRnnConfig {
         hidden_size: 20,
         input: InputEncoding::Embedding(5),
-        init: Init::Uniform { bound: 0.08 },
+        init: Init::Uniform(0.08),
         forget_bias: Some(1.0),
-        ..CharRnnConfig::new(7)
+        ..CharRnnConfig::default()
     });
     for parameter in ["embed.weight", "rnn.weight_ih_l0", "rnn.weight_hh_l1", "fc.weight"] {
         let largest = largest(&network, parameter);

@@ -1,5 +1,8 @@
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The recurrence of a layer, in PyTorch's form and gate order.
 ///
 /// With `x` the input and `h` the hidden state of one step (σ the logistic function, ⊙ the
@@ -14,7 +17,8 @@ use std::fmt;
 ///
 /// The bias of the GRU's candidate gate sits inside the reset product, as in `torch.nn.GRU`
 /// (and unlike the form of Cho et al. 2014), so that weights carry over in both directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Cell {
     /// Long short-term memory (Hochreiter and Schmidhuber 1997, with forget gate).
     Lstm,

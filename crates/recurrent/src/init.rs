@@ -4,26 +4,24 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand::distr::{Distribution, Uniform};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How weights and biases are drawn.
 ///
 /// The numbers come from the caller's generator, on the host: a seed gives the same model on
 /// every backend.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Init {
     /// Uniform in ±1/√fan, with the fan PyTorch takes: H for a recurrent layer, the width of the
     /// input for a linear one (`torch.nn.LSTM`, `torch.nn.Linear`).
+    #[default]
     PyTorch,
-    /// Uniform in ±bound.
-    Uniform {
-        /// Not negative.
-        bound: f64,
-    },
-    /// Weights normal around zero, biases zero, as min-char-rnn has it.
-    Normal {
-        /// Standard deviation, not negative.
-        std: f64,
-    },
+    /// Uniform in ±bound; the bound is not negative.
+    Uniform(f64),
+    /// Weights normal around zero with this standard deviation, biases zero, as min-char-rnn has it.
+    Normal(f64),
 }
 
 impl Init {
@@ -38,8 +36,8 @@ impl Init {
         let len = shape.iter().product();
         let values = match self {
             Self::PyTorch => uniform(1.0 / (fan as f64).sqrt(), len, rng),
-            Self::Uniform { bound } => uniform(bound, len, rng),
-            Self::Normal { std } => normal(std, len, rng),
+            Self::Uniform(bound) => uniform(bound, len, rng),
+            Self::Normal(std) => normal(std, len, rng),
         };
         Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
     }
@@ -53,8 +51,8 @@ impl Init {
         rng: &mut impl Rng,
     ) -> Param<Tensor<1>> {
         match self {
-            Self::PyTorch | Self::Uniform { .. } => self.param([len], fan, device, rng),
-            Self::Normal { .. } => Param::from_tensor(Tensor::zeros([len], device)),
+            Self::PyTorch | Self::Uniform(_) => self.param([len], fan, device, rng),
+            Self::Normal(_) => Param::from_tensor(Tensor::zeros([len], device)),
         }
     }
 }

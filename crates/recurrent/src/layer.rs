@@ -4,12 +4,15 @@ use burn::backend::Dispatch;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::ops::{LayerInput, LayerSpec, LayerWeights, RecurrentOps};
 use crate::{Cell, Dropout, Init};
 
 /// Which biases the layers have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Bias {
     /// One on the input's side and one on the state's, as PyTorch has it.
     #[default]
@@ -17,6 +20,7 @@ pub enum Bias {
     /// On the input's side only.
     Single,
     /// None.
+    #[serde(rename = "none")]
     Without,
 }
 
@@ -124,6 +128,22 @@ pub struct RecurrentLayer {
 }
 
 impl RecurrentLayer {
+    /// A layer with these parameters.
+    ///
+    /// # Shapes
+    /// - `weight_ih`: `[G*H, D]`
+    /// - `weight_hh`: `[G*H, H]`
+    /// - `bias_ih`, `bias_hh`: `[G*H]`
+    pub fn from_params(
+        cell: Cell,
+        weight_ih: Param<Tensor<2>>,
+        weight_hh: Param<Tensor<2>>,
+        bias_ih: Option<Param<Tensor<1>>>,
+        bias_hh: Option<Param<Tensor<1>>>,
+    ) -> Self {
+        Self { weight_ih, weight_hh, bias_ih, bias_hh, cell }
+    }
+
     /// The recurrence.
     pub fn cell(&self) -> Cell {
         self.cell

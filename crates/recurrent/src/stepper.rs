@@ -71,22 +71,20 @@ impl Stepper {
 
     /// Puts every stream into a state of as many rows.
     pub fn set_state(&mut self, state: &State) {
-        // The kernel has all layers of h, then all layers of c.
-        let states = state.0[0].dims()[0];
-        let mut numbers = Vec::new();
-        for index in 0..states {
-            for layer in &state.0 {
-                let part = layer.clone().narrow(0, index, 1);
-                numbers.extend(part.into_data().iter::<f32>());
-            }
-        }
-        self.kernel.set_state(&numbers);
+        self.kernel.set_state(&numbers(state));
     }
 
-    /// Puts every stream into the state that stream `parents[stream]` is in.
+    /// Adds streams behind those that are there, one for each row of the state. The others are unchanged, to the last
+    /// bit.
+    pub fn append(&mut self, state: &State) {
+        self.kernel.append(&numbers(state));
+    }
+
+    /// Puts every stream into the state that stream `parents[stream]` is in. There are as many streams afterwards as
+    /// parents: some may end, and others go on in several ways.
     ///
     /// # Panics
-    /// Unless there is one parent a stream, each of them a stream.
+    /// Unless every parent is a stream.
     pub fn reorder(&mut self, parents: &[usize]) {
         self.kernel.reorder(parents);
     }
@@ -98,6 +96,14 @@ impl Stepper {
     pub fn step(&mut self, ids: &[i32]) -> &[f32] {
         self.kernel.step(ids)
     }
+}
+
+/// A state as the kernel has it: all layers of h, then all layers of c.
+fn numbers(state: &State) -> Vec<f32> {
+    let [states, _, _] = state.0[0].dims();
+    let layers = (0..states)
+        .flat_map(|index| state.0.iter().map(move |layer| layer.clone().narrow(0, index, 1)));
+    layers.flat_map(|layer| layer.into_data().iter::<f32>().collect::<Vec<_>>()).collect()
 }
 
 impl std::fmt::Debug for Stepper {

@@ -16,8 +16,7 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 #[test]
 fn uniform_parameters_fill_their_range_and_none_leaves_it() {
-    let stack =
-        stack(RecurrentConfig::new(Cell::Gru, 7, 20).with_init(Init::Uniform { bound: 0.08 }));
+    let stack = stack(RecurrentConfig::new(Cell::Gru, 7, 20).with_init(Init::Uniform(0.08)));
     for layer in &stack.layers {
         let bias = layer.bias_hh.as_ref().unwrap().val();
         for all in [numbers(layer.weight_hh.val()), numbers(bias)] {
@@ -29,8 +28,7 @@ fn uniform_parameters_fill_their_range_and_none_leaves_it() {
 
 #[test]
 fn normal_weights_have_their_deviation_and_biases_are_zero() {
-    let stack =
-        stack(RecurrentConfig::new(Cell::Tanh, 7, 60).with_init(Init::Normal { std: 0.01 }));
+    let stack = stack(RecurrentConfig::new(Cell::Tanh, 7, 60).with_init(Init::Normal(0.01)));
     let weights = numbers(stack.layers[1].weight_hh.val());
     let deviation = (weights.iter().map(|w| w * w).sum::<f32>() / 3600.0).sqrt();
     assert!((deviation - 0.01).abs() < 5e-4, "{deviation}");

@@ -32,7 +32,7 @@ fn layer_on(device: Device, cell: Cell, n: usize, h: usize) -> Vec<Vec<f32>> {
         let wave = (0..shape.iter().product()).map(|i| (i as f32 * 0.7 + salt).sin());
         Tensor::<3>::from_data(TensorData::new(wave.collect::<Vec<f32>>(), shape), &device)
     };
-    let config = RecurrentConfig::new(cell, 3, h).with_init(Init::Uniform { bound: 0.2 });
+    let config = RecurrentConfig::new(cell, 3, h).with_init(Init::Uniform(0.2));
     let stack = config.init(&device, &mut ChaCha8Rng::seed_from_u64(1));
     let input = numbers([4, n, 3], 1.0).require_grad();
     let state = numbers([cell.states(), n, h], 2.0).require_grad();

@@ -1,29 +1,30 @@
-//! Cutting gradients that are too large.
+//! Gradient clipping.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use crate::Clip;
+use crate::GradClip;
 
-impl Clip {
-    /// Cuts the gradients of a module's parameters.
-    pub fn apply<M: Module>(self, module: &M, grads: &mut GradientsParams) {
+impl GradClip {
+    /// Clips the gradients of a module's parameters. Returns their global norm before that, where it is computed.
+    pub fn apply<M: Module>(self, module: &M, grads: &mut GradientsParams) -> Option<f64> {
         match self {
-            Self::None => {}
+            Self::None => None,
             Self::Norm(max) => {
                 let mut total = SumOfSquares { grads, sum: None };
                 module.visit(&mut total);
-                if let Some(sum) = total.sum {
-                    // As PyTorch: the coefficient is max / (norm + 1e-6), and never above 1.
-                    let factor = (sum.sqrt() + 1e-6).recip().mul_scalar(max).clamp_max(1.0);
-                    let mut scale = |grad: Flat| grad * factor.clone();
-                    module.visit(&mut Each { grads, change: &mut scale });
-                }
+                let norm = total.sum?.sqrt();
+                // As in PyTorch the factor is max / (norm + 1e-6), and at most 1.
+                let factor = (norm.clone() + 1e-6).recip().mul_scalar(max).clamp_max(1.0);
+                let mut scale = |grad: Flat| grad * factor.clone();
+                module.visit(&mut MapGradients { grads, map: &mut scale });
+                Some(norm.try_into_scalar::<f64>().unwrap_or(f64::NAN))
             }
             Self::Value(max) => {
                 let mut clamp = |grad: Flat| grad.clamp(-max, max);
-                module.visit(&mut Each { grads, change: &mut clamp });
+                module.visit(&mut MapGradients { grads, map: &mut clamp });
+                None
             }
         }
     }
@@ -49,18 +50,18 @@ impl ModuleVisitor for SumOfSquares<'_> {
     }
 }
 
-struct Each<'a> {
+struct MapGradients<'a> {
     grads: &'a mut GradientsParams,
-    change: &'a mut dyn FnMut(Flat) -> Flat,
+    map: &'a mut dyn FnMut(Flat) -> Flat,
 }
 
-impl ModuleVisitor for Each<'_> {
+impl ModuleVisitor for MapGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             let dims = grad.dims();
             let elements = dims.iter().product::<usize>();
-            let changed = (self.change)(grad.reshape([elements])).reshape(dims);
-            self.grads.register(param.id, changed);
+            let mapped = (self.map)(grad.reshape([elements])).reshape(dims);
+            self.grads.register(param.id, mapped);
         }
     }
 }

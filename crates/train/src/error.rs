@@ -1,22 +1,23 @@
-//! Why a training can't begin, or ends before its time.
+//! Why a training can't start, or fails.
 
 use std::path::PathBuf;
 
-use charloom_data::{BatchError, UnknownCharacters};
-use charloom_model::{AdaptError, ModelFileError};
+use charloom_data::{BatchError, FractionError, UnknownCharacters};
+use charloom_infer::EvaluateError;
+use charloom_model::{ModelFileError, RemapError};
 
 /// Why a run folder can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A run of that name stands there already.
-    #[error("the run `{name}` exists already in `{}`", folder.display())]
+    /// A run of that name exists.
+    #[error("a run `{name}` already exists in `{}`", folder.display())]
     Exists {
         /// Its name.
         name: String,
         /// The folder of runs.
         folder: PathBuf,
     },
-    /// Somebody is training it.
+    /// Another process trains it.
     #[error("the run `{name}` in `{}` is being trained by another process", folder.display())]
     Busy {
         /// Its name.
@@ -33,14 +34,12 @@ pub enum RunError {
         folder: PathBuf,
     },
     /// Not a name for a folder.
-    #[error(
-        "`{name}` cannot name a run: a name is one folder name, with no `/` and no leading `.`"
-    )]
+    #[error("`{name}` is not a run name: it must be one folder name, without `/` or a leading `.`")]
     Name {
         /// What was given.
         name: String,
     },
-    /// It was never validated.
+    /// It was never evaluated.
     #[error("the run `{name}` has no metrics yet")]
     NoMetrics {
         /// Its name.
@@ -56,14 +55,14 @@ pub enum RunError {
         /// What is wrong there.
         problem: String,
     },
-    /// The system said no.
+    /// The file system failed.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -72,44 +71,41 @@ pub enum RunError {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// There is none.
-    #[error("the run in `{}` has no checkpoint to go on from", run.display())]
+    #[error("there is no checkpoint in `{}`", folder.display())]
     None {
-        /// The run folder.
-        run: PathBuf,
+        /// The folder of checkpoints.
+        folder: PathBuf,
     },
-    /// A part of it can't be written.
-    #[error("cannot write the checkpoint `{}`: {problem}", path.display())]
+    /// A file of it can't be written.
+    #[error("cannot write the checkpoint `{}`: {source}", path.display())]
     Write {
-        /// The file or folder.
+        /// The checkpoint.
         path: PathBuf,
-        /// What happened.
-        problem: String,
+        /// The cause.
+        source: std::io::Error,
     },
-    /// A part of it is missing, cut short or of another model.
-    #[error("cannot read the checkpoint `{}`: {problem}", path.display())]
+    /// A file of it is missing, truncated or of another model.
+    #[error("cannot read the checkpoint `{}`: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        problem: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It was written under other settings.
-    #[error(
-        "`{name}` is `{now}`, but was `{then}` when the checkpoint `{}` was written",
-        path.display()
-    )]
+    /// It was written with settings that make it another training.
+    #[error("`{key}` is {now}, but was {then} when the checkpoint `{}` was written", path.display())]
     OtherSettings {
         /// The checkpoint.
         path: PathBuf,
-        /// The setting.
-        name: String,
+        /// The key.
+        key: String,
         /// Its value in the checkpoint.
         then: String,
         /// Its value now.
         now: String,
     },
     /// It belongs to another text.
-    #[error("the text has changed since the checkpoint `{}` was written", path.display())]
+    #[error("the text is not the one that the checkpoint `{}` was written for", path.display())]
     OtherText {
         /// The checkpoint.
         path: PathBuf,
@@ -131,28 +127,37 @@ pub enum TrainError {
     /// Too little text.
     #[error(transparent)]
     Batches(#[from] BatchError),
-    /// The samples' prime has characters that the text has not.
-    #[error("the sample's prime cannot be used: {0}")]
-    Prime(UnknownCharacters),
-    /// The model to start from is of another kind or size.
+    /// Too little text to evaluate on.
+    #[error("the validation part has {chars} characters, but an evaluation needs at least 2")]
+    NothingToValidate {
+        /// How many it has.
+        chars: usize,
+    },
+    /// Nothing is left to train on.
     #[error(transparent)]
-    Start(#[from] AdaptError),
-    /// The loss is no longer a number.
-    #[error("the loss became {loss} at step {step} (epoch {epoch}, batch {batch})")]
+    Fractions(#[from] FractionError),
+    /// The sample's prompt has characters that the text lacks.
+    #[error("the sample's prompt cannot be used: {0}")]
+    Prompt(UnknownCharacters),
+    /// The model to initialise from has another cell or other sizes.
+    #[error(transparent)]
+    InitFrom(#[from] RemapError),
+    /// Training diverged.
+    #[error("the {what} became NaN or infinite at step {step} (epoch {epoch}, batch {batch})")]
     NotFinite {
+        /// What: the loss, the norm of the gradients, the weights, the validation loss.
+        what: &'static str,
         /// The step, from 1.
         step: usize,
         /// The epoch, from 1.
         epoch: usize,
         /// The batch within the epoch, from 1.
         batch: usize,
-        /// Infinite or not a number.
-        loss: f64,
     },
-    /// The sample could not be written.
-    #[error("cannot write a sample: {0}")]
+    /// The evaluation failed.
+    #[error("cannot evaluate: {0}")]
+    Evaluate(#[from] EvaluateError),
+    /// The sample could not be generated.
+    #[error("cannot generate a sample: {0}")]
     Sample(#[from] charloom_infer::GenerateError),
-    /// burn-train stopped.
-    #[error("training stopped: {0}")]
-    Burn(String),
 }

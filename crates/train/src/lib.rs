@@ -1,43 +1,53 @@
-//! Training of character-level language models: truncated backpropagation through time on
-//! burn-train.
+//! Training of character-level language models by truncated backpropagation through time.
 //!
-//! [`train`] takes a [`Job`]: a [`RunFolder`], a corpus, a [`TrainConfig`], a device. It sets off
-//! burn-train's learner with a loop that can save after any step, and tells an [`Observer`] what
-//! happens. This crate prints nothing.
+//! A [`Trainer`] takes a [`RunConfig`] and a corpus. [`Trainer::step`] is one optimizer step, [`Trainer::evaluate`] the
+//! loss on the validation part, [`Trainer::save`] a checkpoint; [`Trainer::run`] is the loop over all of them, which
+//! leaves everything in a [`RunFolder`] and tells an [`Observer`] what happens. This crate prints nothing.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use charloom_data::Corpus;
+//! use charloom_train::{RunConfig, Trainer};
+//!
+//! let corpus = Corpus::from_text(&"the loom weaves the words, and the words weave the loom. ".repeat(20))?;
+//! let mut config = RunConfig::default();
+//! (config.data.batch_size, config.data.seq_length) = (4, 16);
+//! (config.model.hidden_size, config.model.layers) = (24, 1);
+//!
+//! let mut trainer = Trainer::new(config, &corpus, &Device::flex())?;
+//! let before = trainer.evaluate()?.loss;
+//! for _ in 0..30 {
+//!     trainer.step()?;
+//! }
+//! assert!(trainer.evaluate()?.loss < before);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![deny(missing_docs)]
 
 mod checkpoint;
 mod clip;
-mod config;
 mod error;
-mod evaluation;
-mod exact;
-mod history;
-mod job;
-mod logs;
-mod metrics;
+mod lr_schedule;
+mod metrics_csv;
 mod observer;
 mod optimizer;
+mod progress;
 mod run;
-mod schedule;
-mod silent;
-mod stream;
-mod trainee;
-mod training;
+mod run_folder;
+pub mod settings;
+mod trainer;
 
-pub use config::{Clip, EvalEvery, Loss, SampleConfig, StateAtEpoch, TrainConfig};
 pub use error::{CheckpointError, RunError, TrainError};
-pub use history::MetricsRow;
-pub use job::{Job, Start, check, train};
-pub use metrics::{StepMetric, bits_per_char, perplexity};
-pub use observer::{EpochReport, Observer, Started, StepReport};
-pub use optimizer::Optimizer;
-pub use run::RunFolder;
-pub use schedule::{Moment, Plateau, Schedule};
-pub use silent::Silent;
-pub use stream::{Carry, StreamBatch, StreamLoader};
-pub use trainee::{StepOutput, Trainee};
-pub use training::Outcome;
+pub use lr_schedule::PlateauState;
+pub use metrics_csv::MetricsRow;
+pub use observer::{EvalReport, Observer, StepReport, TrainInfo};
+pub use run::Outcome;
+pub use run_folder::RunFolder;
+pub use settings::{
+    EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, RunConfig,
+    TrainConfig,
+};
+pub use trainer::Trainer;
 
 /// The Rust in the answers to a learner's questions.
 #[cfg(doctest)]

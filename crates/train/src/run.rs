@@ -1,215 +1,285 @@
-//! The run folder: where everything that a training makes is found.
+//! [`Trainer::run`]: the training loop, and what it leaves in the run folder.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use charloom_data::atomic;
+use burn::train::Interrupter;
+use charloom_infer::{Evaluation, GenerateConfig};
+use charloom_model::{TrainedModel, TrainingSummary};
 
-use crate::checkpoint::Saved;
-use crate::{EpochReport, MetricsRow, RunError};
+use crate::checkpoint;
+use crate::metrics_csv::{CsvLog, StepRow};
+use crate::observer::{EvalReport, Observer};
+use crate::trainer::{Trainer, derive_seed};
+use crate::{EvalInterval, MetricsRow, RunFolder, TrainError};
 
-/// `runs/<name>/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunFolder {
-    path: PathBuf,
-    name: String,
+/// A checkpoint is written when the last one is older than this: what a crash can cost.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+/// At the end of an epoch and before an evaluation, which may take long, one is written when the last is older than this.
+const WORTH_SAVING: Duration = Duration::from_secs(10);
+
+/// How a training ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// All epochs, or all steps, are done.
+    Finished {
+        /// Lowest validation loss of the run.
+        best_valid_loss: Option<f64>,
+        /// Optimizer steps of the whole run.
+        step: usize,
+    },
+    /// The validation loss has not improved for `patience` evaluations.
+    StoppedEarly {
+        /// Lowest validation loss of the run.
+        best_valid_loss: Option<f64>,
+        /// The epoch of the last step.
+        epoch: usize,
+        /// Optimizer steps of the whole run.
+        step: usize,
+    },
+    /// Interrupted on request; everything is saved.
+    Interrupted {
+        /// Optimizer steps of the whole run.
+        step: usize,
+    },
 }
 
-impl RunFolder {
-    /// Makes the folder of a new run.
-    pub fn create(runs: &Path, name: &str) -> Result<Self, RunError> {
-        let run = Self::at(runs, name)?;
-        fs::create_dir_all(runs).map_err(failed("create", runs))?;
-        fs::create_dir(&run.path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                RunError::Exists { name: name.to_string(), folder: runs.to_path_buf() }
-            }
-            _ => RunError::Io { action: "create", path: run.path.clone(), source },
-        })?;
-        for folder in ["checkpoints", "samples", "logs"] {
-            let folder = run.path.join(folder);
-            fs::create_dir(&folder).map_err(failed("create", &folder))?;
-        }
-        Ok(run)
-    }
-
-    /// The folder of a run that exists.
-    pub fn open(runs: &Path, name: &str) -> Result<Self, RunError> {
-        let run = Self::at(runs, name)?;
-        if !run.config().is_file() && !run.model().is_file() {
-            let (name, folder) = (name.to_string(), runs.to_path_buf());
-            return Err(RunError::Missing { name, folder });
-        }
-        Ok(run)
-    }
-
-    /// The run that was worked on last, if there is any.
-    pub fn newest(runs: &Path) -> Result<Option<Self>, RunError> {
-        let entries = match fs::read_dir(runs) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("read", runs)(error)),
+impl Trainer {
+    /// Trains to the end, or until `interrupter` asks to stop, and leaves everything in `run`: the settings, the best
+    /// model, checkpoints, metrics and samples.
+    ///
+    /// # Errors
+    /// If training diverges, a file can't be written or another process trains the run. The best model and the last
+    /// checkpoint stay as they are.
+    pub fn run(
+        &mut self,
+        run: &RunFolder,
+        interrupter: &Interrupter,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, TrainError> {
+        let _lock = run.lock()?;
+        run.write_config(&self.config_toml)?;
+        checkpoint::remove_drafts(&run.checkpoints());
+        let progress = &self.progress;
+        let metrics = CsvLog::metrics(&run.metrics(), progress.last_eval_step)?;
+        let steps = match self.config.train.step_log {
+            true => Some(CsvLog::steps(&run.steps(), progress.step)?),
+            false => None,
         };
-        let mut newest: Option<(SystemTime, Self)> = None;
-        for entry in entries.flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let Ok(run) = Self::open(runs, &name) else { continue };
-            let changed = run.changed();
-            if newest.as_ref().is_none_or(|(time, _)| changed > *time) {
-                newest = Some((changed, run));
+        observer.started(&self.info());
+        let now = Instant::now();
+        let seconds_before = progress.seconds;
+        let (unsaved, last_saved, started) = (false, now, now);
+        let mut session = Session {
+            trainer: self,
+            run,
+            interrupter,
+            observer,
+            metrics,
+            steps,
+            unsaved,
+            last_saved,
+            started,
+            seconds_before,
+        };
+        session.train()
+    }
+}
+
+/// One call of [`Trainer::run`].
+struct Session<'a> {
+    trainer: &'a mut Trainer,
+    run: &'a RunFolder,
+    interrupter: &'a Interrupter,
+    observer: &'a mut dyn Observer,
+    metrics: CsvLog,
+    steps: Option<CsvLog>,
+    /// Whether something has happened since the last checkpoint.
+    unsaved: bool,
+    last_saved: Instant,
+    started: Instant,
+    /// Seconds of the run before this session.
+    seconds_before: f64,
+}
+
+impl Session<'_> {
+    fn train(&mut self) -> Result<Outcome, TrainError> {
+        loop {
+            if self.trainer.evaluation_is_due() && !self.evaluate(true)? {
+                return self.interrupted();
+            }
+            if self.trainer.epoch_is_over() {
+                self.trainer.start_next_epoch();
+                self.unsaved = true;
+                self.save_if_worth_it()?;
+            }
+            let (progress, config) = (&self.trainer.progress, &self.trainer.config.train);
+            if progress.steps_are_done(config) {
+                return self.finished();
+            }
+            if progress.stopped_improving(config) {
+                return self.stopped_early();
+            }
+
+            let report = self.trainer.step()?;
+            self.unsaved = true;
+            if let Some(steps) = &mut self.steps {
+                steps.append(&StepRow::from(&report))?;
+            }
+            self.observer.step(&report);
+            if self.interrupter.should_stop() {
+                return self.interrupted();
+            }
+            if self.last_saved.elapsed() >= CHECKPOINT_INTERVAL {
+                self.save()?;
             }
         }
-        Ok(newest.map(|(_, run)| run))
     }
 
-    fn at(runs: &Path, name: &str) -> Result<Self, RunError> {
-        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-        if !plain || name.starts_with('.') {
-            return Err(RunError::Name { name: name.to_string() });
-        }
-        Ok(Self { path: runs.join(name), name: name.to_string() })
-    }
-
-    fn changed(&self) -> SystemTime {
-        let files = [self.config(), self.model(), self.checkpoints()];
-        let times = files.iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok());
-        times.max().unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-
-    /// Keeps other processes from training the run for as long as the file is open; the system lets go of it when this
-    /// process ends, whichever way.
-    pub(crate) fn lock(&self) -> Result<fs::File, RunError> {
-        let path = self.path.join(".lock");
-        let file = fs::File::create(&path).map_err(failed("create", &path))?;
-        match file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => Err(RunError::Busy {
-                name: self.name.clone(),
-                folder: self.path.parent().unwrap_or(Path::new("")).to_path_buf(),
-            }),
-            // Some file systems have no locks.
-            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
-        }
-    }
-
-    /// The name of the run.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// `config.toml`: the resolved configuration, written before training starts.
-    pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
-    }
-
-    /// `model.safetensors`: the model with the lowest validation loss so far.
-    pub fn model(&self) -> PathBuf {
-        self.path.join("model.safetensors")
-    }
-
-    /// `metrics.csv`: a row an evaluation.
-    pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.csv")
-    }
-
-    /// Whether the run can be resumed.
-    pub fn checkpoint_exists(&self) -> bool {
-        matches!(Saved::newest(&self.checkpoints()), Ok(Some(_)))
-    }
-
-    pub(crate) fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
-    }
-
-    pub(crate) fn logs(&self) -> PathBuf {
-        self.path.join("logs")
-    }
-
-    pub(crate) fn write_config(&self, toml: &str) -> Result<(), RunError> {
-        write(&self.config(), toml.as_bytes())
-    }
-
-    /// Writes `samples/<name>.txt`.
-    pub(crate) fn write_sample(&self, name: &str, text: &str) -> Result<(), RunError> {
-        let file = self.path.join("samples").join(format!("{name}.txt"));
-        write(&file, text.as_bytes())
-    }
-
-    /// Adds a row to `metrics.csv`, in place of any rows after step `kept` of the run.
-    pub(crate) fn write_metrics(&self, report: &EpochReport, kept: usize) -> Result<(), RunError> {
-        let mut rows = match self.read_metrics() {
-            Err(RunError::NoMetrics { .. }) => Vec::new(),
-            rows => rows?,
+    /// Evaluates the model, keeps it if it is the best, generates a sample and writes a row of metrics. False if it was
+    /// interrupted; then nothing is recorded.
+    ///
+    /// An evaluation that is not `scheduled` is the one that ends a training between two that the settings ask for.
+    fn evaluate(&mut self, scheduled: bool) -> Result<bool, TrainError> {
+        self.save_if_worth_it()?;
+        let Some(evaluation) = self.validation()? else { return Ok(false) };
+        let report = self.report(&evaluation);
+        let mut model = self.trainer.model();
+        model.summary = TrainingSummary {
+            train_loss: Some(report.metrics.train_loss),
+            valid_loss: Some(evaluation.loss),
+            ..model.summary
         };
-        rows.retain(|row| row.step <= kept);
-        rows.push(report.into());
-        let path = self.metrics();
-        let io = |error: csv::Error| failed("write", &path)(error.into());
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        rows.iter().try_for_each(|row| writer.serialize(row)).map_err(io)?;
-        let bytes =
-            writer.into_inner().map_err(|error| failed("write", &path)(error.into_error()))?;
-        write(&path, &bytes)
+        if report.is_best {
+            model.save(&self.run.model())?;
+        }
+        let sample = self.sample(&model, &report)?;
+        self.metrics.append(&report.metrics)?;
+        self.metrics.sync()?;
+        if let Some(steps) = &mut self.steps {
+            steps.sync()?;
+        }
+        let trainer = &mut *self.trainer;
+        trainer.progress.record_evaluation(evaluation.loss, scheduled, &trainer.config.train);
+        self.unsaved = true;
+        self.observer.evaluated(&report, &sample);
+        Ok(true)
     }
-}
 
-impl From<&EpochReport> for MetricsRow {
-    fn from(report: &EpochReport) -> Self {
-        let EpochReport {
-            epoch,
-            epochs: _,
-            step,
-            train_loss,
-            smooth_loss: _,
-            valid_loss,
-            valid_perplexity,
-            valid_bits_per_char,
-            learning_rate,
-            chars_per_second,
-            seconds,
-            best: _,
-        } = *report;
-        Self {
-            epoch,
-            step,
-            train_loss,
-            valid_loss,
-            valid_perplexity,
-            valid_bits_per_char,
-            learning_rate,
-            chars_per_second: chars_per_second.round(),
-            seconds: (seconds * 1000.0).round() / 1000.0,
+    /// The loss on the validation part, unless it is interrupted.
+    fn validation(&mut self) -> Result<Option<Evaluation>, TrainError> {
+        let (interrupter, observer) = (self.interrupter, &mut *self.observer);
+        let evaluation = self.trainer.evaluate_with(&mut |done, total| {
+            observer.evaluating(done, total);
+            match interrupter.should_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        match evaluation {
+            Err(TrainError::Evaluate(charloom_infer::EvaluateError::Stopped { .. })) => Ok(None),
+            evaluation => evaluation.map(Some),
         }
     }
-}
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    atomic::write(path, bytes).map_err(failed("write", path))
-}
+    fn report(&self, evaluation: &Evaluation) -> EvalReport {
+        let progress = &self.trainer.progress;
+        EvalReport {
+            metrics: MetricsRow {
+                epoch: progress.epoch_of_last_step(),
+                step: progress.step,
+                train_loss: progress.window.loss_sum / progress.window.steps as f64,
+                valid_loss: evaluation.loss,
+                valid_perplexity: evaluation.perplexity(),
+                valid_bits_per_char: evaluation.bits_per_char(),
+                learning_rate: progress.learning_rate,
+                chars_per_second: self.trainer.chars_per_second().round(),
+                seconds: (self.seconds() * 1000.0).round() / 1000.0,
+            },
+            smooth_loss: progress.smooth_loss,
+            is_best: progress.best_valid_loss.is_none_or(|best| evaluation.loss < best),
+        }
+    }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
-    let path = path.to_path_buf();
-    move |source| RunError::Io { action, path, source }
-}
+    /// What the model generates now, in a file too.
+    fn sample(&self, model: &TrainedModel, report: &EvalReport) -> Result<String, TrainError> {
+        let MetricsRow { epoch, step, .. } = report.metrics;
+        let config = &self.trainer.config;
+        let (name, number) = match config.train.eval_every {
+            EvalInterval::Epochs(_) => (format!("epoch-{epoch:03}"), epoch),
+            EvalInterval::Steps(_) => (format!("step-{step:08}"), step),
+        };
+        let mut text = String::new();
+        if config.sample.length > 0 {
+            let config = GenerateConfig {
+                prompt: config.sample.prompt.clone(),
+                length: config.sample.length,
+                sampling: config.sample.sampling(),
+                seed: derive_seed(config.train.seed, number as u64),
+                stop: None,
+            };
+            text = format!("{}{}", config.prompt, charloom_infer::generate(model, &config)?);
+        }
+        self.run.write_sample(&name, &text)?;
+        Ok(text)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// All steps are done; the last evaluation is made if it isn't yet.
+    fn finished(&mut self) -> Result<Outcome, TrainError> {
+        let progress = &self.trainer.progress;
+        if progress.last_eval_step != progress.step && !self.evaluate(false)? {
+            return self.interrupted();
+        }
+        self.save_changes()?;
+        let progress = &self.trainer.progress;
+        Ok(Outcome::Finished { best_valid_loss: progress.best_valid_loss, step: progress.step })
+    }
 
-    #[test]
-    fn a_run_is_trained_by_one_process_at_a_time() {
-        let runs = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(runs.path(), "a").unwrap();
-        let lock = run.lock().unwrap();
-        let error = run.lock().unwrap_err();
-        assert!(matches!(error, RunError::Busy { .. }), "{error}");
-        assert!(error.to_string().contains("the run `a`"), "{error}");
-        drop(lock);
-        run.lock().unwrap();
+    fn stopped_early(&mut self) -> Result<Outcome, TrainError> {
+        self.save_changes()?;
+        let progress = &self.trainer.progress;
+        Ok(Outcome::StoppedEarly {
+            best_valid_loss: progress.best_valid_loss,
+            epoch: progress.epoch_of_last_step(),
+            step: progress.step,
+        })
+    }
+
+    fn interrupted(&mut self) -> Result<Outcome, TrainError> {
+        self.save_changes()?;
+        // A run that was interrupted before its first evaluation leaves a model all the same.
+        if !self.run.model().exists() {
+            self.trainer.model().save(&self.run.model())?;
+        }
+        Ok(Outcome::Interrupted { step: self.trainer.progress.step })
+    }
+
+    /// Saves what would take more than a moment to do again. (The first steps of a run always are: where the disk is full
+    /// by the time of the first evaluation, there is something to resume from.)
+    fn save_if_worth_it(&mut self) -> Result<(), TrainError> {
+        if self.last_saved.elapsed() >= WORTH_SAVING || !self.run.has_checkpoint() {
+            self.save_changes()?;
+        }
+        Ok(())
+    }
+
+    fn save_changes(&mut self) -> Result<(), TrainError> {
+        if self.unsaved { self.save() } else { Ok(()) }
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.trainer.progress.seconds = self.seconds();
+        if let Some(steps) = &mut self.steps {
+            steps.sync()?;
+        }
+        let path = self.trainer.save(&self.run.checkpoints())?;
+        (self.last_saved, self.unsaved) = (Instant::now(), false);
+        self.observer.saved(&path);
+        Ok(())
+    }
+
+    /// Seconds of the whole run.
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 }

@@ -5,12 +5,13 @@ mod goldens;
 mod runs;
 
 use burn::prelude::*;
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
-use charloom_model::{Bias, Cell, CharRnnConfig, Summary, TrainedModel};
-use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Start};
+use charloom_data::Corpus;
+use charloom_model::{Bias, Cell, CharRnnConfig, TrainedModel, TrainingSummary};
+use charloom_train::settings::{AdagradConfig, AdagradForm};
+use charloom_train::{EvalInterval, GradClip, LossReduction, OptimizerConfig};
 use goldens::Golden;
 use rand::SeedableRng;
-use runs::Run;
+use runs::{Run, Start};
 
 /// 2,000 steps from the script's weights at this rate.
 fn trained(golden: &Golden, rate: f64) -> Run {
@@ -23,19 +24,23 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             layers: 1,
             dropout: 0.0,
             bias: Bias::Single,
-            ..CharRnnConfig::new(vocab.len())
+            ..CharRnnConfig::default()
         };
-        config.batch = BatchConfig { batch_size: 1, seq_length: 25, last_target: LastTarget::Next };
-        config.fractions = Fractions::new(0.1, 0.0).unwrap();
-        (config.epochs, config.max_steps) = (19, 2000);
-        config.optimizer = Optimizer::adagrad_inside(rate);
-        (config.clip, config.loss) = (Clip::Value(5.0), Loss::Sum);
-        config.eval_every = EvalEvery::Steps(100);
-        (config.sample.length, config.sample.prime) = (0, String::new());
+        (config.data.batch_size, config.data.seq_length) = (1, 25);
+        (config.train.epochs, config.train.max_steps) = (19, 2000);
+        config.train.optimizer = OptimizerConfig::Adagrad(AdagradConfig {
+            lr: rate,
+            eps: 1e-8,
+            form: AdagradForm::MinCharRnn,
+            ..AdagradConfig::default()
+        });
+        (config.train.clip, config.train.loss) = (GradClip::Value(5.0), LossReduction::Sum);
+        config.train.eval_every = EvalInterval::Steps(100);
+        (config.sample.length, config.sample.prompt) = (0, String::new());
     });
     let network = config
         .model
-        .init(&Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| {
             let theirs = match name {
                 "rnn.weight_ih_l0" => "weight_ih",
@@ -48,7 +53,8 @@ fn trained(golden: &Golden, rate: f64) -> Run {
             Ok(golden.data(theirs))
         })
         .unwrap();
-    let model = TrainedModel { network, config: config.model, vocab, summary: Summary::default() };
+    let model =
+        TrainedModel { network, config: config.model, vocab, summary: TrainingSummary::default() };
     let run = Run::new("min-char-rnn");
     let start = Start::From(Box::new(model));
     run.launch(config, &Device::flex(), start, &text).unwrap();
@@ -57,7 +63,7 @@ fn trained(golden: &Golden, rate: f64) -> Run {
 
 /// The smoothed loss after every 100 steps.
 fn smoothed(run: &Run) -> Vec<f64> {
-    run.told.lock().unwrap().epochs.iter().map(|told| told.smooth_loss).collect()
+    run.told.lock().unwrap().evaluations.iter().map(|told| told.smooth_loss).collect()
 }
 
 #[test]
@@ -74,7 +80,7 @@ fn two_thousand_steps_follow_min_char_rnns_smoothed_loss() {
         );
     }
     let told = run.told.lock().unwrap();
-    assert_eq!(told.steps[106].batch, told.steps[106].batches, "107 steps, then from the start");
+    assert_eq!((told.steps[106].batch, told.steps[107].batch), (107, 1), "107 steps an epoch");
     // It has learnt: what it says is of a network that moves, not of the smoothing alone.
     assert!(told.steps[1999].loss < 0.8, "{}", told.steps[1999].loss);
 }

@@ -5,7 +5,10 @@ mod goldens;
 use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
-use charloom_train::Optimizer;
+use charloom_train::OptimizerConfig;
+use charloom_train::settings::{
+    AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, RmsPropConfig, SgdConfig,
+};
 
 /// A module of one parameter.
 #[derive(Module, Debug)]
@@ -14,7 +17,7 @@ struct One {
 }
 
 /// Takes the golden's hundred steps. Before step `restored_at` (from 1) the optimizer goes through its record.
-fn parameters(optimizer: Optimizer, restored_at: Option<usize>) -> Vec<Vec<f32>> {
+fn parameters(optimizer: OptimizerConfig, restored_at: Option<usize>) -> Vec<Vec<f32>> {
     let golden = goldens::Golden::open("optimizers");
     let plain = Device::flex();
     let initial = Tensor::<2>::from_data(golden.data("initial"), &plain.clone().autodiff());
@@ -36,7 +39,7 @@ fn parameters(optimizer: Optimizer, restored_at: Option<usize>) -> Vec<Vec<f32>>
 }
 
 #[track_caller]
-fn takes_the_steps(name: &str, optimizer: Optimizer) {
+fn takes_the_steps(name: &str, optimizer: OptimizerConfig) {
     let golden = goldens::Golden::open("optimizers");
     let found = parameters(optimizer, None);
     for step in [1, 10, 100] {
@@ -55,32 +58,26 @@ fn takes_the_steps(name: &str, optimizer: Optimizer) {
 #[test]
 fn adam_is_pytorchs() {
     let adam = |lr, weight_decay| {
-        let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
-        Optimizer::Adam { lr, beta1, beta2, eps, weight_decay }
+        OptimizerConfig::Adam(AdamConfig { lr, weight_decay, ..AdamConfig::default() })
     };
-    assert_eq!(Optimizer::adam(1e-3), adam(1e-3, 0.0));
-    takes_the_steps("adam", Optimizer::adam(1e-3));
+    assert_eq!(OptimizerConfig::Adam(AdamConfig::default()), adam(1e-3, 0.0));
+    takes_the_steps("adam", adam(1e-3, 0.0));
     takes_the_steps("adam_weight_decay", adam(1e-3, 0.1));
 }
 
 #[test]
 fn adamw_is_pytorchs() {
-    takes_the_steps("adamw", Optimizer::adamw(1e-3));
-    let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
-    let decaying = Optimizer::AdamW { lr: 1e-2, beta1, beta2, eps, weight_decay: 0.5 };
-    takes_the_steps("adamw_weight_decay", decaying);
+    takes_the_steps("adamw", OptimizerConfig::AdamW(AdamWConfig::default()));
+    let decaying = AdamWConfig { lr: 1e-2, weight_decay: 0.5, ..AdamWConfig::default() };
+    takes_the_steps("adamw_weight_decay", OptimizerConfig::AdamW(decaying));
 }
 
 #[test]
 fn gradient_descent_is_pytorchs() {
-    let sgd = |momentum, dampening, nesterov, weight_decay| Optimizer::Sgd {
-        lr: 0.1,
-        momentum,
-        dampening,
-        nesterov,
-        weight_decay,
+    let sgd = |momentum, dampening, nesterov, weight_decay| {
+        OptimizerConfig::Sgd(SgdConfig { lr: 0.1, momentum, dampening, nesterov, weight_decay })
     };
-    takes_the_steps("sgd", Optimizer::sgd(0.1));
+    takes_the_steps("sgd", sgd(0.0, 0.0, false, 0.0));
     takes_the_steps("sgd_weight_decay", sgd(0.0, 0.0, false, 0.1));
     takes_the_steps("sgd_momentum", sgd(0.9, 0.0, false, 0.0));
     takes_the_steps("sgd_dampening", sgd(0.9, 0.5, false, 0.0));
@@ -90,10 +87,10 @@ fn gradient_descent_is_pytorchs() {
 #[test]
 fn rmsprop_is_pytorchs() {
     let rmsprop = |momentum, centered, weight_decay| {
-        let (lr, alpha, eps) = (1e-2, 0.99, 1e-8);
-        Optimizer::RmsProp { lr, alpha, eps, momentum, centered, weight_decay }
+        let config = RmsPropConfig::default();
+        OptimizerConfig::RmsProp(RmsPropConfig { momentum, centered, weight_decay, ..config })
     };
-    takes_the_steps("rmsprop", Optimizer::rmsprop(1e-2));
+    takes_the_steps("rmsprop", OptimizerConfig::RmsProp(RmsPropConfig::default()));
     takes_the_steps("rmsprop_momentum", rmsprop(0.9, false, 0.0));
     takes_the_steps("rmsprop_centered", rmsprop(0.0, true, 0.0));
     takes_the_steps("rmsprop_weight_decay", rmsprop(0.0, false, 0.1));
@@ -101,21 +98,25 @@ fn rmsprop_is_pytorchs() {
 
 #[test]
 fn rmsprop_is_torch7s_as_char_rnn_uses_it() {
-    let (lr, alpha, eps, momentum) = (2e-3, 0.95, 1e-8, 0.0);
-    let rmsprop =
-        Optimizer::RmsProp { lr, alpha, eps, momentum, centered: false, weight_decay: 0.0 };
-    takes_the_steps("rmsprop_torch7", rmsprop);
-    takes_the_steps("rmsprop_char_rnn", rmsprop);
+    let config = RmsPropConfig { lr: 2e-3, alpha: 0.95, ..RmsPropConfig::default() };
+    takes_the_steps("rmsprop_torch7", OptimizerConfig::RmsProp(config));
+    takes_the_steps("rmsprop_char_rnn", OptimizerConfig::RmsProp(config));
 }
 
 #[test]
 fn adagrad_is_pytorchs_and_min_char_rnns() {
     let adagrad = |lr_decay, weight_decay| {
-        let (lr, eps) = (1e-2, 1e-10);
-        Optimizer::Adagrad { lr, lr_decay, eps, weight_decay }
+        let config = AdagradConfig::default();
+        OptimizerConfig::Adagrad(AdagradConfig { lr_decay, weight_decay, ..config })
     };
-    takes_the_steps("adagrad", Optimizer::adagrad(1e-2));
+    takes_the_steps("adagrad", adagrad(0.0, 0.0));
     takes_the_steps("adagrad_lr_decay", adagrad(0.01, 0.0));
     takes_the_steps("adagrad_weight_decay", adagrad(0.0, 0.1));
-    takes_the_steps("adagrad_inside_root", Optimizer::adagrad_inside(0.1));
+    let inside = AdagradConfig {
+        lr: 0.1,
+        eps: 1e-8,
+        form: AdagradForm::MinCharRnn,
+        ..AdagradConfig::default()
+    };
+    takes_the_steps("adagrad_inside_root", OptimizerConfig::Adagrad(inside));
 }

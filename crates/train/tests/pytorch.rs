@@ -4,11 +4,11 @@ mod goldens;
 
 use burn::prelude::*;
 use charloom_model::Cell;
-use charloom_train::Clip;
+use charloom_train::GradClip;
 
 #[test]
 fn a_hundred_steps_of_an_lstm_give_pytorchs_losses() {
-    goldens::losses_match("lstm_100_steps", Cell::Lstm, Clip::Norm(5.0), 100, &Device::flex());
+    goldens::losses_match("lstm_100_steps", Cell::Lstm, GradClip::Norm(5.0), 100, &Device::flex());
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_hundred_steps_with_gradients_clipped_hard_give_pytorchs_losses() {
     goldens::losses_match(
         "lstm_clip_100_steps",
         Cell::Lstm,
-        Clip::Norm(0.25),
+        GradClip::Norm(0.25),
         100,
         &Device::flex(),
     );
@@ -24,18 +24,18 @@ fn a_hundred_steps_with_gradients_clipped_hard_give_pytorchs_losses() {
 
 #[test]
 fn a_hundred_steps_with_each_gradient_cut_give_pytorchs_losses() {
-    let clip = Clip::Value(0.003);
+    let clip = GradClip::Value(0.003);
     goldens::losses_match("lstm_clip_value_100_steps", Cell::Lstm, clip, 100, &Device::flex());
 }
 
 #[test]
 fn a_hundred_steps_of_a_gru_give_pytorchs_losses() {
-    goldens::losses_match("gru_100_steps", Cell::Gru, Clip::Norm(5.0), 100, &Device::flex());
+    goldens::losses_match("gru_100_steps", Cell::Gru, GradClip::Norm(5.0), 100, &Device::flex());
 }
 
 #[test]
 fn a_hundred_steps_of_a_tanh_network_give_pytorchs_losses() {
-    goldens::losses_match("tanh_100_steps", Cell::Tanh, Clip::Norm(5.0), 100, &Device::flex());
+    goldens::losses_match("tanh_100_steps", Cell::Tanh, GradClip::Norm(5.0), 100, &Device::flex());
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_hundred_steps_with_an_embedding_give_pytorchs_losses() {
     goldens::losses_match(
         "gru_embedding_100_steps",
         Cell::Gru,
-        Clip::Norm(5.0),
+        GradClip::Norm(5.0),
         100,
         &Device::flex(),
     );

@@ -4,15 +4,17 @@ mod runs;
 
 use burn::prelude::*;
 use charloom_model::{Bias, Cell, Init};
+use charloom_train::settings::{AdagradConfig, AdagradForm, AdamWConfig, RmsPropConfig, SgdConfig};
 use charloom_train::{
-    Clip, EvalEvery, Loss, Optimizer, Outcome, Schedule, StateAtEpoch, TrainConfig,
+    EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, Outcome,
+    RunConfig,
 };
 use runs::{Run, config};
 
 /// Stops a run after each of `stops` steps and has it go on; everything must be as in a run that was not stopped.
 /// Gives back the rows of the whole one.
 #[track_caller]
-fn resumes_exactly(change: fn(&mut TrainConfig), stops: &[usize]) -> Vec<Vec<String>> {
+fn resumes_exactly(change: fn(&mut RunConfig), stops: &[usize]) -> Vec<Vec<String>> {
     let whole = Run::new("whole");
     whole.train(config(change), &Device::flex()).unwrap();
     for &steps in stops {
@@ -43,16 +45,17 @@ fn rates(rows: &[Vec<String>]) -> Vec<f64> {
 fn with_rmsprop_a_decaying_rate_summed_losses_and_cut_gradients() {
     let rows = resumes_exactly(
         |config| {
-            (config.epochs, config.loss, config.clip) = (4, Loss::Sum, Clip::Value(0.5));
-            config.schedule = Schedule::Exponential { gamma: 0.5, from_epoch: 2 };
-            config.optimizer = Optimizer::RmsProp {
+            (config.train.epochs, config.train.loss, config.train.clip) =
+                (4, LossReduction::Sum, GradClip::Value(0.5));
+            config.train.schedule = LrSchedule::Exponential { gamma: 0.5, from_epoch: 2 };
+            config.train.optimizer = OptimizerConfig::RmsProp(RmsPropConfig {
                 lr: 4e-3,
                 alpha: 0.95,
                 eps: 1e-8,
                 momentum: 0.5,
                 centered: true,
                 weight_decay: 1e-3,
-            };
+            });
             config.model.forget_bias = Some(1.0);
         },
         &[10, 48, 71],
@@ -65,10 +68,16 @@ fn with_a_state_carried_across_epochs_and_evaluations_between_steps() {
     let rows = resumes_exactly(
         |config| {
             (config.model.cell, config.model.bias) = (Cell::Tanh, Bias::Single);
-            (config.model.layers, config.model.init) = (1, Init::Normal { std: 0.1 });
-            (config.state, config.eval_every) = (StateAtEpoch::Carry, EvalEvery::Steps(7));
-            config.schedule = Schedule::Step { gamma: 0.5, every: 1, from_epoch: 1 };
-            config.optimizer = Optimizer::adagrad_inside(0.1);
+            (config.model.layers, config.model.init) = (1, Init::Normal(0.1));
+            (config.train.state, config.train.eval_every) =
+                (EpochState::Carry, EvalInterval::Steps(7));
+            config.train.schedule = LrSchedule::Step { gamma: 0.5, every: 1, from_epoch: Some(1) };
+            config.train.optimizer = OptimizerConfig::Adagrad(AdagradConfig {
+                lr: 0.1,
+                eps: 1e-8,
+                form: AdagradForm::MinCharRnn,
+                ..AdagradConfig::default()
+            });
         },
         // In an epoch, before an evaluation, at an epoch's end, and at the very end.
         &[3, 7, 24, 42, 48],
@@ -82,15 +91,15 @@ fn with_a_state_carried_across_epochs_and_evaluations_between_steps() {
 fn with_a_rate_that_falls_on_a_plateau() {
     let rows = resumes_exactly(
         |config| {
-            (config.epochs, config.eval_every) = (3, EvalEvery::Steps(5));
-            config.schedule = Schedule::Plateau { factor: 0.5, patience: 0 };
-            config.optimizer = Optimizer::Sgd {
+            (config.train.epochs, config.train.eval_every) = (3, EvalInterval::Steps(5));
+            config.train.schedule = LrSchedule::Plateau { factor: 0.5, patience: 0 };
+            config.train.optimizer = OptimizerConfig::Sgd(SgdConfig {
                 lr: 3.0,
                 momentum: 0.9,
                 dampening: 0.0,
                 nesterov: true,
                 weight_decay: 0.0,
-            };
+            });
         },
         &[5, 17, 24, 60],
     );
@@ -102,10 +111,11 @@ fn with_a_rate_that_falls_on_a_plateau() {
 fn with_a_warmed_up_cosine_and_an_evaluation_every_other_epoch() {
     let rows = resumes_exactly(
         |config| {
-            (config.epochs, config.eval_every) = (3, EvalEvery::Epochs(2));
-            config.schedule = Schedule::Cosine { end_factor: 0.1, warmup_steps: 9 };
-            config.optimizer = Optimizer::adamw(1e-2);
-            config.state = StateAtEpoch::Carry;
+            (config.train.epochs, config.train.eval_every) = (3, EvalInterval::Epochs(2));
+            config.train.schedule = LrSchedule::Cosine { end_factor: 0.1, warmup_steps: 9 };
+            config.train.optimizer =
+                OptimizerConfig::AdamW(AdamWConfig { lr: 1e-2, ..AdamWConfig::default() });
+            config.train.state = EpochState::Carry;
         },
         &[4, 24, 40, 48, 72],
     );
@@ -117,8 +127,9 @@ fn with_a_warmed_up_cosine_and_an_evaluation_every_other_epoch() {
 fn with_a_rate_on_a_line_down() {
     let rows = resumes_exactly(
         |config| {
-            config.schedule = Schedule::Linear { end_factor: 0.0 };
-            config.optimizer = Optimizer::adagrad(1e-1);
+            config.train.schedule = LrSchedule::Linear { end_factor: 0.0 };
+            config.train.optimizer =
+                OptimizerConfig::Adagrad(AdagradConfig { lr: 1e-1, ..AdagradConfig::default() });
         },
         &[1, 30],
     );
@@ -129,22 +140,23 @@ fn with_a_rate_on_a_line_down() {
 #[test]
 fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     let change = |steps: usize| {
-        move |config: &mut TrainConfig| {
-            (config.max_steps, config.eval_every) = (steps, EvalEvery::Steps(10));
-            config.schedule = Schedule::Plateau { factor: 0.5, patience: 0 };
-            config.optimizer = Optimizer::sgd(2.0);
+        move |config: &mut RunConfig| {
+            (config.train.max_steps, config.train.eval_every) = (steps, EvalInterval::Steps(10));
+            config.train.schedule = LrSchedule::Plateau { factor: 0.5, patience: 0 };
+            config.train.optimizer =
+                OptimizerConfig::Sgd(SgdConfig { lr: 2.0, ..SgdConfig::default() });
         }
     };
     let whole = Run::new("whole");
     whole.train(config(change(33)), &Device::flex()).unwrap();
     let run = Run::new("limited");
     for _ in 0..2 {
-        let outcome = match run.folder.checkpoint_exists() {
+        let outcome = match run.folder.has_checkpoint() {
             false => run.train(config(change(17)), &Device::flex()),
             true => run.resume(config(change(17))),
         };
         assert!(matches!(outcome.unwrap(), Outcome::Finished { step: 17, .. }));
-        assert_eq!(run.told.lock().unwrap().epochs.len(), 2, "once at 10, once at 17");
+        assert_eq!(run.told.lock().unwrap().evaluations.len(), 2, "once at 10, once at 17");
     }
     run.resume(config(change(33))).unwrap();
     assert_eq!(run.losses(), whole.losses());
@@ -165,20 +177,46 @@ fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     assert_eq!(run.model().summary.valid_loss, Some(best_of_run));
 }
 
-/// Between two epochs' ends evaluations are made that no checkpoint knows of. A kill forgets them, and they are made again.
+/// Between two checkpoints evaluations are made that neither knows of. A kill forgets them, and they are made again.
 #[test]
 fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
-    let change = |config: &mut TrainConfig| config.eval_every = EvalEvery::Steps(7);
+    let change = |config: &mut RunConfig| config.train.eval_every = EvalInterval::Steps(7);
     let whole = Run::new("whole");
     whole.train(config(change), &Device::flex()).unwrap();
     let mut run = Run::new("killed").stopping_after(38);
     run.train(config(change), &Device::flex()).unwrap();
     assert_eq!(run.rows().len(), 1 + 5, "the last of them after step 35");
-    std::fs::remove_dir_all(run.folder.path().join("checkpoints/step-00000038")).unwrap();
+    // What was written at the interruption is taken away: the first evaluation's checkpoint is what a kill leaves.
+    std::fs::remove_dir_all(run.folder.checkpoints().join("step-00000038")).unwrap();
     run.told.lock().unwrap().steps.clear();
     run.stop_after = None;
     run.resume(config(change)).unwrap();
-    assert_eq!(run.losses(), whole.losses()[24..]);
+    assert_eq!(run.losses(), whole.losses()[7..]);
     assert_eq!(run.rows(), whole.rows());
     assert_eq!(run.model().network.parameters(), whole.model().network.parameters());
+}
+
+/// `fixtures/format1` was written by the first version, stopped after 30 steps.
+#[test]
+fn a_checkpoint_of_format_1_is_resumed() {
+    let whole = Run::new("whole");
+    whole.train(config(|_| {}), &Device::flex()).unwrap();
+    let run = Run::new("old");
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format1");
+    let checkpoint = run.folder.checkpoints().join("step-00000030");
+    std::fs::create_dir(&checkpoint).unwrap();
+    for file in std::fs::read_dir(fixture).unwrap().flatten() {
+        std::fs::copy(file.path(), checkpoint.join(file.file_name())).unwrap();
+    }
+    run.resume(config(|_| {})).unwrap();
+    assert_eq!(run.losses().len(), 18);
+    // The fixture's last bits are those of the machine that wrote it.
+    for (ours, theirs) in run.losses().iter().zip(&whole.losses()[30..]) {
+        assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
+    }
+    let (ours, theirs) = (run.told.lock().unwrap(), whole.told.lock().unwrap());
+    let (ours, theirs) = (ours.evaluations[0], theirs.evaluations[1]);
+    assert_eq!(ours.metrics.epoch, theirs.metrics.epoch);
+    assert!((ours.metrics.train_loss - theirs.metrics.train_loss).abs() < 1e-4);
+    assert!((ours.smooth_loss - theirs.smooth_loss).abs() < 1e-6);
 }

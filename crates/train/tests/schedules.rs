@@ -2,18 +2,18 @@
 
 mod goldens;
 
-use charloom_train::{Moment, Plateau, Schedule};
+use charloom_train::settings::Constant;
+use charloom_train::{LrSchedule, PlateauState};
 
 const LR: f64 = 0.2;
 
 /// The rates of one step in each of 12 epochs, or of each of 48 steps in one.
-fn rates(schedule: Schedule, by_epoch: bool) -> Vec<f64> {
-    let moment = |index: usize| match by_epoch {
-        true => Moment { epoch: index + 1, step: 4 * index + 3, steps: 48 },
-        false => Moment { epoch: 1, step: index, steps: 48 },
+fn rates(schedule: LrSchedule, by_epoch: bool) -> Vec<f64> {
+    let rate = |index: usize| match by_epoch {
+        true => schedule.lr(LR, index + 1, 4 * index + 3, 48, &PlateauState::default()),
+        false => schedule.lr(LR, 1, index, 48, &PlateauState::default()),
     };
-    let count = if by_epoch { 12 } else { 48 };
-    (0..count).map(|index| schedule.rate(LR, moment(index), &Plateau::default())).collect()
+    (0..if by_epoch { 12 } else { 48 }).map(rate).collect()
 }
 
 #[track_caller]
@@ -31,48 +31,46 @@ fn are_the_goldens(name: &str, found: &[f64]) {
 
 #[test]
 fn exponential_and_step_decay_are_pytorchs() {
-    let exponential = Schedule::Exponential { gamma: 0.97, from_epoch: 1 };
+    let exponential = LrSchedule::Exponential { gamma: 0.97, from_epoch: 1 };
     are_the_goldens("exponential", &rates(exponential, true));
-    let step = Schedule::Step { gamma: 0.5, every: 3, from_epoch: 3 };
+    let step = LrSchedule::Step { gamma: 0.5, every: 3, from_epoch: None };
     are_the_goldens("step", &rates(step, true));
 }
 
 #[test]
 fn exponential_decay_from_a_later_epoch_is_char_rnns() {
-    let schedule = Schedule::Exponential { gamma: 0.97, from_epoch: 5 };
+    let schedule = LrSchedule::Exponential { gamma: 0.97, from_epoch: 5 };
     are_the_goldens("char_rnn", &rates(schedule, true));
-    assert_eq!(rates(Schedule::Step { gamma: 0.97, every: 1, from_epoch: 5 }, true), {
+    assert_eq!(rates(LrSchedule::Step { gamma: 0.97, every: 1, from_epoch: Some(5) }, true), {
         rates(schedule, true)
     });
 }
 
 #[test]
 fn linear_and_cosine_are_pytorchs() {
-    are_the_goldens("linear", &rates(Schedule::Linear { end_factor: 0.1 }, false));
-    let cosine = Schedule::Cosine { end_factor: 0.05, warmup_steps: 7 };
+    are_the_goldens("linear", &rates(LrSchedule::Linear { end_factor: 0.1 }, false));
+    let cosine = LrSchedule::Cosine { end_factor: 0.05, warmup_steps: 7 };
     are_the_goldens("cosine", &rates(cosine, false));
 }
 
 #[test]
 fn a_warmup_longer_than_the_training_never_reaches_the_full_rate() {
-    let found = rates(Schedule::Cosine { end_factor: 0.0, warmup_steps: 48 }, false);
+    let found = rates(LrSchedule::Cosine { end_factor: 0.0, warmup_steps: 48 }, false);
     assert!(found.iter().all(|rate| *rate > 0.0 && *rate < LR), "{found:?}");
-    let moment = Moment { epoch: 1, step: 48, steps: 48 };
-    let schedule = Schedule::Cosine { end_factor: 0.0, warmup_steps: 48 };
-    assert_eq!(schedule.rate(LR, moment, &Plateau::default()), LR);
+    let schedule = LrSchedule::Cosine { end_factor: 0.0, warmup_steps: 48 };
+    assert_eq!(schedule.lr(LR, 1, 48, 48, &PlateauState::default()), LR);
 }
 
 #[test]
 fn the_rate_falls_on_a_plateau_as_pytorchs_does() {
-    let schedule = Schedule::Plateau { factor: 0.5, patience: 2 };
-    let mut plateau = Plateau::default();
+    let schedule = LrSchedule::Plateau { factor: 0.5, patience: 2 };
+    let mut plateau = PlateauState::default();
     let losses = goldens::Golden::open("schedules").floats("plateau_losses");
-    let moment = Moment { epoch: 1, step: 0, steps: 1 };
     let found: Vec<f64> = losses
         .iter()
         .map(|loss| {
             plateau.observe(&schedule, LR, f64::from(*loss));
-            schedule.rate(LR, moment, &plateau)
+            schedule.lr(LR, 1, 0, 1, &plateau)
         })
         .collect();
     are_the_goldens("plateau", &found);
@@ -81,9 +79,9 @@ fn the_rate_falls_on_a_plateau_as_pytorchs_does() {
 
 #[test]
 fn other_schedules_take_no_notice_of_losses() {
-    let mut plateau = Plateau::default();
+    let mut plateau = PlateauState::default();
     for _ in 0..5 {
-        plateau.observe(&Schedule::Constant, LR, 1.0);
+        plateau.observe(&LrSchedule::Constant(Constant::Constant), LR, 1.0);
     }
-    assert_eq!(plateau, Plateau::default());
+    assert_eq!(plateau, PlateauState::default());
 }

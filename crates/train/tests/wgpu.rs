@@ -7,7 +7,7 @@ mod runs;
 use burn::prelude::*;
 use burn::tensor::DeviceKind;
 use charloom_model::Cell;
-use charloom_train::Clip;
+use charloom_train::GradClip;
 
 fn device() -> Device {
     Device::wgpu(DeviceKind::DefaultDevice)
@@ -15,13 +15,13 @@ fn device() -> Device {
 
 #[test]
 fn the_first_steps_on_wgpu_give_pytorchs_losses() {
-    goldens::losses_match("lstm_100_steps", Cell::Lstm, Clip::Norm(5.0), 5, &device());
+    goldens::losses_match("lstm_100_steps", Cell::Lstm, GradClip::Norm(5.0), 5, &device());
 }
 
 #[test]
 fn a_run_on_wgpu_has_the_losses_of_the_same_run_on_flex() {
     let (on_flex, on_wgpu) = (runs::Run::new("flex"), runs::Run::new("wgpu"));
-    let config = |steps| runs::config(|config| config.max_steps = steps);
+    let config = |steps| runs::config(|config| config.train.max_steps = steps);
     on_flex.train(config(6), &Device::flex()).unwrap();
     on_wgpu.train(config(6), &device()).unwrap();
     let (flex, wgpu) = (on_flex.losses(), on_wgpu.losses());

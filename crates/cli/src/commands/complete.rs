@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use charloom_data::EscapedChar;
-use charloom_infer::{BeamConfig, complete};
+use charloom_infer::{BeamConfig, beam_search};
 
 use super::generate::{failure, unescaped};
 use super::model::Chosen;
@@ -30,13 +30,13 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     let chosen = Chosen::load(model, &device)?;
     let size = |number: u16| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
     let config = BeamConfig {
-        prime: prime.clone(),
+        prompt: prime.clone(),
         length: usize::from(*length),
         stop: stop.as_deref().map(unescaped),
         count: size(*count),
-        beam: size(beam.unwrap_or(BEAM.max(*count))),
+        beam_width: size(beam.unwrap_or(BEAM.max(*count))),
     };
-    let found = complete(&chosen.model, &config).map_err(|error| failure(&error))?;
+    let found = beam_search(&chosen.model, &config).map_err(|error| failure(&error))?;
 
     let dim = anstyle::Style::new().dimmed();
     say!("{dim}{}{dim:#}", chosen.path.display());

@@ -29,11 +29,11 @@ fn one(chosen: &Chosen, config: &GenerateConfig) -> Result<()> {
     let generator = Generator::new(&chosen.model, config).map_err(|error| failure(&error))?;
     introduce(chosen, config.seed);
     let mut text = Text::new();
-    text.write(&config.prime)?;
+    text.write(&config.prompt)?;
     for char in generator {
         text.write(char.map_err(|error| failure(&error))?.encode_utf8(&mut [0; 4]))?;
     }
-    text.end(io::stdout().is_terminal())
+    text.end(text.is_terminal)
 }
 
 /// Computes all samples side by side, and writes them in order, each as soon as it and those before it are whole.
@@ -50,7 +50,7 @@ fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize) -> Result<()> 
             }
             next += 1;
             if written.is_ok() {
-                written = text.sample(next, &config.prime, &sample);
+                written = text.sample(next, &config.prompt, &sample);
             }
         }
     });
@@ -64,7 +64,7 @@ fn settings(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
     let sample = config::sample(&layers)?;
     Ok(GenerateConfig {
         sampling: sample.sampling(),
-        prime: sample.prime,
+        prompt: sample.prime,
         length: sample.length,
         seed: args.seed.unwrap_or_else(any_seed),
         stop: args.stop.as_deref().map(unescaped),
@@ -113,25 +113,33 @@ fn introduce(chosen: &Chosen, seed: u64) {
 /// What is written to standard output.
 struct Text {
     out: io::StdoutLock<'static>,
+    /// Someone watches: each character is shown as soon as it is generated.
+    is_terminal: bool,
     line_ended: bool,
 }
 
 impl Text {
     fn new() -> Self {
-        Self { out: io::stdout().lock(), line_ended: true }
+        let out = io::stdout().lock();
+        Self { is_terminal: out.is_terminal(), out, line_ended: true }
     }
 
-    /// Writes `part` and lets it be seen.
+    /// Writes `part`; to a terminal at once.
     fn write(&mut self, part: &str) -> Result<()> {
         if let Some(last) = part.chars().last() {
             self.line_ended = last == '\n';
         }
-        self.out.write_all(part.as_bytes()).and_then(|()| self.out.flush()).map_err(Failure::output)
+        self.out.write_all(part.as_bytes()).map_err(Failure::output)?;
+        if self.is_terminal { self.out.flush().map_err(Failure::output) } else { Ok(()) }
     }
 
-    /// Ends the last line if `wanted`. In a file or a pipe the text stays what was written, to the byte.
+    /// Ends the last line if `wanted`, and flushes. In a file or a pipe the text stays what was generated, to
+    /// the byte.
     fn end(&mut self, wanted: bool) -> Result<()> {
-        if wanted && !self.line_ended { self.write("\n") } else { Ok(()) }
+        if wanted && !self.line_ended {
+            self.write("\n")?;
+        }
+        self.out.flush().map_err(Failure::output)
     }
 
     fn sample(&mut self, number: usize, prime: &str, sample: &str) -> Result<()> {
@@ -144,8 +152,10 @@ impl Text {
 
 pub(super) fn failure(error: &GenerateError) -> Failure {
     match error {
-        GenerateError::UnknownCharacters { .. } => Failure::request_error(error),
-        GenerateError::NotFinite(_) | GenerateError::Device(_) => Failure::work_error(error),
+        GenerateError::UnknownCharacters { .. } | GenerateError::Sampling(_) => {
+            Failure::request_error(error)
+        }
+        GenerateError::NonFiniteLogits(_) | GenerateError::Device(_) => Failure::work_error(error),
     }
     .maybe_hint(error.hint())
 }

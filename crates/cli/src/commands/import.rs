@@ -37,7 +37,7 @@ pub fn run(args: ImportArgs) -> Result<()> {
         .map_err(|error| failure(&error))?;
     model.save(&output).map_err(|error| Failure::work_error(&error))?;
 
-    say!("network     {}", network_line(&model.config));
+    say!("network     {}", network_line(&model.config, model.vocab.len()));
     say!("characters  {}: {}", model.vocab.len(), model.vocab);
     if (cell, model.config.cell) == (None, Cell::Tanh) {
         say!("taken for tanh layers; if they are ReLU, import again with `--cell relu --force`");

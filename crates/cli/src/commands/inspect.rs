@@ -7,7 +7,9 @@ use std::path::Path;
 use charloom_data::{
     BatchConfig, Corpus, EscapedChar, Fractions, LastTarget, PartBatches, TextStats,
 };
-use charloom_model::{Bias, CharRnnConfig, InputEncoding, Summary, TrainedModel};
+use charloom_model::{
+    Bias, CharRnnConfig, InputEncoding, ParamSpec, TrainedModel, TrainingSummary,
+};
 
 use super::model::load;
 use super::text::corpus_failure;
@@ -41,15 +43,16 @@ fn is_model(path: &Path) -> bool {
 }
 
 fn model(path: &Path, model: &TrainedModel) -> Result<()> {
-    let TrainedModel { network, config, vocab, summary } = model;
-    let parameters = network.parameters();
-    let count: usize = parameters.iter().map(|(_, data)| data.num_elements()).sum();
+    let TrainedModel { network: _, config, vocab, summary } = model;
+    let parameters = config.parameters(vocab.len());
+    let count: usize = parameters.iter().map(ParamSpec::num_elements).sum();
     answer!("{}: a charloom model", path.display())?;
-    answer!("network     {}", network_line(config))?;
+    answer!("network     {}", network_line(config, vocab.len()))?;
     answer!("parameters  {}", grouped(count as u64))?;
     answer!("characters  {}: {vocab}", vocab.len())?;
 
-    let Summary { epoch, step, train_loss, valid_loss, text, text_sha256, run_config } = summary;
+    let TrainingSummary { epoch, step, train_loss, valid_loss, text, text_sha256, run_config } =
+        summary;
     if let Some(text) = text {
         let sum = text_sha256.as_deref().unwrap_or("unknown");
         answer!("text        {text} (sha256 {sum})")?;
@@ -65,8 +68,8 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
         }
     }
     answer!("\ntensors")?;
-    for (name, data) in &parameters {
-        answer!("  {name:<20} {:?}", data.shape().to_vec())?;
+    for ParamSpec { name, shape, .. } in &parameters {
+        answer!("  {name:<20} {shape:?}")?;
     }
     match run_config {
         Some(settings) => answer!("\nsettings of its run\n\n{}", settings.trim_end()),
@@ -75,19 +78,10 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
 }
 
 /// What a network is made of, in a line.
-pub fn network_line(config: &CharRnnConfig) -> String {
+pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     // A file doesn't tell where the parameters started.
-    let CharRnnConfig {
-        vocab_size,
-        cell,
-        input,
-        hidden_size,
-        layers,
-        dropout,
-        bias,
-        init: _,
-        forget_bias: _,
-    } = config;
+    let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, init: _, forget_bias: _ } =
+        config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
         InputEncoding::Embedding(size) => format!("embeddings of {size}"),

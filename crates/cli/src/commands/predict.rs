@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use charloom_data::{Corpus, EscapedChar, Vocab};
-use charloom_infer::{PredictError, Prediction, Predictions, predict};
+use charloom_infer::{CharPrediction, CharPredictions, PredictError, predict_chars};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::shade::{Shade, stand_in};
@@ -36,7 +36,8 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         length => corpus.ids().slice(0..length),
     };
     let guesses = top.unwrap_or(TOP);
-    let predictions = predict(&chosen.model, &ids, guesses).map_err(|error| failure(&error))?;
+    let predictions =
+        predict_chars(&chosen.model, &ids, guesses).map_err(|error| failure(&error))?;
     // The text begins with a character that nothing comes before.
     let first = ids.get(0).and_then(|id| vocab.char(id)).unwrap_or(char::REPLACEMENT_CHARACTER);
     let bar = match html {
@@ -76,14 +77,17 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 struct Predicted<'a> {
     vocab: &'a Vocab,
     first: char,
-    predictions: Predictions,
+    predictions: CharPredictions,
     sums: Sums,
     bar: ProgressBar,
 }
 
 impl Predicted<'_> {
     /// Hands each predicted character to `each`; all of them are in the sums then.
-    fn for_each(mut self, mut each: impl FnMut(char, &Prediction) -> Result<()>) -> Result<Sums> {
+    fn for_each(
+        mut self,
+        mut each: impl FnMut(char, &CharPrediction) -> Result<()>,
+    ) -> Result<Sums> {
         for prediction in self.predictions.by_ref() {
             let prediction = prediction.map_err(|error| failure(&error))?;
             self.sums.add(&prediction);
@@ -108,10 +112,10 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, prediction: &Prediction) {
+    fn add(&mut self, prediction: &CharPrediction) {
         self.chars += 1;
         self.nats -= prediction.log_prob;
-        self.hits += usize::from(prediction.hit);
+        self.hits += usize::from(prediction.correct);
     }
 
     fn line(&self) -> String {
@@ -158,7 +162,7 @@ fn rows(predicted: Predicted<'_>, colours: bool) -> Result<Sums> {
     let sums = predicted.for_each(|char, prediction| {
         let probability = prediction.log_prob.exp();
         let style = if colours { Shade::of(probability).style() } else { Default::default() };
-        let guesses: String = (prediction.guesses.iter())
+        let guesses: String = (prediction.top.iter())
             .map(|guess| {
                 format!(
                     "\t`{}` {}",

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use charloom_data::{CorpusError, EscapedChar, Origin};
-use charloom_infer::{Score, likeliest, score, unknown_nats};
+use charloom_infer::{Score, best_model, score, unknown_char_nll};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::models::{Named, load_all};
@@ -87,11 +87,11 @@ fn rows(models: &[Named], named: &[String], scores: &[Vec<Score>]) -> io::Result
     for (place, text) in named.iter().enumerate() {
         let under: Vec<Score> = scores.iter().map(|scores| scores[place]).collect();
         if models.len() > 1 {
-            let name = likeliest(&under).map_or("-", |best| models[best].name.as_str());
+            let name = best_model(&under).map_or("-", |best| models[best].name.as_str());
             write!(out, "{name}\t")?;
         }
         for score in &under {
-            match score.nats_per_char() {
+            match score.nll_per_char() {
                 Some(nats) => write!(out, "{nats:.4}\t")?,
                 None => write!(out, "-\t")?,
             }
@@ -105,7 +105,7 @@ fn rows(models: &[Named], named: &[String], scores: &[Vec<Score>]) -> io::Result
 fn summary(models: &[Named], scores: &[Vec<Score>]) {
     for (Named { name, .. }, scores) in models.iter().zip(scores) {
         let all: Score = scores.iter().copied().sum();
-        let mean = match all.nats_per_char() {
+        let mean = match all.nll_per_char() {
             Some(nats) => format!(", {nats:.4} nats per character"),
             None => String::new(),
         };
@@ -114,7 +114,7 @@ fn summary(models: &[Named], scores: &[Vec<Score>]) {
             unknown => format!(
                 ", {} of them unknown to it, at {:.2} nats each",
                 grouped(unknown as u64),
-                unknown_nats()
+                unknown_char_nll()
             ),
         };
         say!("{name}: {}{mean}{unknown}", counted(all.chars, "character"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use charloom_data::{EscapedChar, Vocab};
-use charloom_model::{CharRnnConfig, InputEncoding, TrainedModel, VocabChange};
+use charloom_model::{CharRnnConfig, InputEncoding, TrainedModel, VocabDiff};
 
 use crate::config::Layer;
 use crate::report::{Failure, Result, counted, say};
@@ -49,7 +49,7 @@ impl FirstModel<'_> {
 
     /// Says which of the text's characters the model knows.
     pub fn tell(&self, vocab: &Vocab) {
-        let VocabChange { kept, new, dropped } = VocabChange::between(&self.model.vocab, vocab);
+        let VocabDiff { kept, new, dropped } = VocabDiff::between(&self.model.vocab, vocab);
         say!("starting from `{}`", self.path.display());
         match new.len() {
             0 => say!("it knows all {} of the text", counted(kept.len(), "character")),
@@ -75,7 +75,6 @@ impl FirstModel<'_> {
 fn sizes(config: &CharRnnConfig) -> [(&'static str, String); 5] {
     // The text decides the vocabulary; dropout and initialisation are no matter of the parameters.
     let &CharRnnConfig {
-        vocab_size: _,
         cell,
         input,
         hidden_size,

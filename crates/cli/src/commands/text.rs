@@ -2,32 +2,39 @@
 
 use std::path::Path;
 
-use charloom_data::{BatchConfig, CorpusError, Fractions, Part, Split};
+use charloom_data::{BatchConfig, CorpusError, DataConfig, Part, Split, Validation};
 
 use super::dataset;
 use crate::report::{Failure, command, quoted};
 
-/// Which fewer rows, or fewer steps, would do for training and validation alike.
-pub fn fitting(chars: usize, fractions: Fractions, batch: BatchConfig) -> Option<String> {
-    let split = Split::new(chars, fractions);
-    let shorter = split.range(Part::Train).len().min(split.range(Part::Valid).len());
-    // The largest below what was asked for that makes a batch of both parts.
+/// Which smaller batch size or sequence length fits the text.
+pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
+    let split = Split::new(chars, data.fractions().ok()?);
+    let mut parts = vec![split.range(Part::Train)];
+    if data.validation == Validation::Rows {
+        parts.push(split.range(Part::Valid));
+    }
+    let shortest = parts.into_iter().map(|part| part.len()).min()?;
+    let batch = data.batch();
+    // The largest below what was asked for that makes a batch.
     let largest = |asked: usize, with: &dyn Fn(usize) -> BatchConfig| {
-        (1..asked).rev().find(|&size| with(size).batches_of(shorter) > 0)
+        (1..asked).rev().find(|&size| with(size).batches_of(shortest) > 0)
     };
     let rows = largest(batch.batch_size, &|batch_size| BatchConfig { batch_size, ..batch });
     let steps = largest(batch.seq_length, &|seq_length| BatchConfig { seq_length, ..batch });
     match (rows, steps) {
-        (Some(rows), Some(steps)) => Some(format!("`--batch {rows}` or `--seq {steps}` would fit")),
-        (Some(rows), None) => Some(format!("`--batch {rows}` would fit")),
-        (None, Some(steps)) => Some(format!("`--seq {steps}` would fit")),
+        (Some(rows), Some(steps)) => {
+            Some(format!("`--batch-size {rows}` or `--seq-length {steps}` would fit"))
+        }
+        (Some(rows), None) => Some(format!("`--batch-size {rows}` would fit")),
+        (None, Some(steps)) => Some(format!("`--seq-length {steps}` would fit")),
         (None, None) => {
             // Neither alone: a few steps, and as many rows as there are characters for.
             let one = BatchConfig { batch_size: 1, seq_length: 1, ..batch };
-            let inputs = one.batches_of(shorter);
+            let inputs = one.batches_of(shortest);
             let steps = batch.seq_length.min(inputs).min(8);
             let rows = inputs.checked_div(steps)?.min(batch.batch_size);
-            Some(format!("`--batch {rows} --seq {steps}` would fit"))
+            Some(format!("`--batch-size {rows} --seq-length {steps}` would fit"))
         }
     }
 }
@@ -60,21 +67,31 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use charloom_data::LastTarget;
 
     fn hint(chars: usize, batch_size: usize, seq_length: usize) -> Option<String> {
-        let batch = BatchConfig { batch_size, seq_length, last_target: LastTarget::Next };
-        fitting(chars, Fractions::new(0.1, 0.0).unwrap(), batch)
+        let validation = Validation::Rows;
+        fitting(chars, &DataConfig { batch_size, seq_length, validation, ..DataConfig::default() })
     }
 
     #[test]
     fn what_fits_fits_training_and_validation() {
         // 100 characters: 90 and 10, and a batch needs one more than N x T.
-        assert_eq!(hint(100, 4, 5).as_deref(), Some("`--batch 1` or `--seq 2` would fit"));
-        assert_eq!(hint(100, 4, 20).as_deref(), Some("`--seq 2` would fit"));
-        assert_eq!(hint(100, 20, 4).as_deref(), Some("`--batch 2` would fit"));
-        assert_eq!(hint(100, 50, 50).as_deref(), Some("`--batch 1 --seq 8` would fit"));
-        assert_eq!(hint(30, 50, 50).as_deref(), Some("`--batch 1 --seq 2` would fit"));
+        for (chars, batch_size, seq_length, fits) in [
+            (100, 4, 5, "`--batch-size 1` or `--seq-length 2` would fit"),
+            (100, 4, 20, "`--seq-length 2` would fit"),
+            (100, 20, 4, "`--batch-size 2` would fit"),
+            (100, 50, 50, "`--batch-size 1 --seq-length 8` would fit"),
+            (30, 50, 50, "`--batch-size 1 --seq-length 2` would fit"),
+        ] {
+            assert_eq!(hint(chars, batch_size, seq_length).as_deref(), Some(fits));
+        }
         assert_eq!(hint(10, 50, 50), None);
+    }
+
+    #[test]
+    fn where_all_characters_are_validated_only_training_needs_a_batch() {
+        let data = DataConfig { batch_size: 40, seq_length: 8, ..DataConfig::default() };
+        let fits = "`--batch-size 11` or `--seq-length 2` would fit";
+        assert_eq!(fitting(100, &data).as_deref(), Some(fits));
     }
 }

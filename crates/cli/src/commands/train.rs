@@ -1,26 +1,24 @@
 //! `charloom train`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use burn::tensor::Device;
 use burn::train::Interrupter;
-use burn::train::renderer::MetricsRenderer;
-use charloom_data::{BatchConfig, BatchError, Corpus, Fractions};
+use charloom_data::{BatchError, Corpus};
 use charloom_train::{
-    CheckpointError, EvalEvery, Job, Outcome, RunError, RunFolder, SampleConfig, Silent, Start,
-    TrainConfig, TrainError,
+    CheckpointError, EvalInterval, Observer, Outcome, RunConfig, RunError, RunFolder, TrainConfig,
+    TrainError, Trainer,
 };
 
 use super::model::{find_run, load, run_failure};
 use super::start::FirstModel;
 use super::text::{corpus_failure, fitting};
 use crate::args::{DeviceArgs, RunsDir, Settings, TrainArgs};
-use crate::config::{self, Layer, Layers, Resolved};
-use crate::dashboard::{self, Dashboard};
+use crate::dashboard;
 use crate::device::Backend;
 use crate::interrupt;
-use crate::progress::{Held, Introduction, Progress};
+use crate::progress::{Progress, RunBanner};
 use crate::report::{Failure, Result, command, counted, grouped, quoted, say};
+use crate::settings::{self, Layer, Layers};
 use crate::threads;
 
 /// Trains a model.
@@ -51,27 +49,66 @@ pub fn run(args: TrainArgs) -> Result<()> {
         (None, Some(first)) => Layers::new().over(first.settings()?).over_settings(&settings)?,
         (None, None) => Layers::from_settings(&settings)?,
     };
-    let resolved = config::resolve(&layers)?;
-    let corpus = Corpus::read(&resolved.text).map_err(|error| corpus_failure(&error))?;
-    let (start, run) = match (resumed, first) {
-        (Some(run), _) => (Start::Resume, run),
-        (None, Some(first)) => {
-            first.check(&resolved.model)?;
-            let run = new_run(&runs_dir, run.as_deref(), &resolved.text)?;
-            first.tell(corpus.vocab());
-            (Start::From(Box::new(first.model)), run)
-        }
-        (None, None) => (Start::Fresh, new_run(&runs_dir, run.as_deref(), &resolved.text)?),
+    let config = settings::resolve(&layers)?;
+    let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
+    if let Some(first) = &first {
+        first.check(&config.model)?;
+    }
+
+    let mut skipped = Vec::new();
+    let trainer = match (&resumed, &first) {
+        (Some(run), _) => Trainer::resume(config.clone(), &corpus, &device, &run.checkpoints())
+            .map(|(trainer, errors)| {
+                skipped = errors;
+                trainer
+            }),
+        (None, Some(first)) => Trainer::from_model(config.clone(), &corpus, &device, &first.model),
+        (None, None) => Trainer::new(config.clone(), &corpus, &device),
     };
-    let toml = config::show(&resolved, &layers);
-    Training { resolved, toml, device, corpus, start, run, runs_dir, machine, plain }.go()
+    let trainer =
+        trainer.map_err(|error| train_failure(&error, resumed.as_ref(), &corpus, &config))?;
+    let mut trainer = trainer.with_config_toml(settings::show(&config, &layers));
+    let nothing_is_left = trainer.is_finished();
+
+    let run = match resumed {
+        Some(run) => run,
+        None => new_run(&runs_dir, run.as_deref(), &config.data.text)?,
+    };
+    if let Some(first) = &first {
+        first.tell(corpus.vocab());
+    }
+    let with_dashboard = !plain && dashboard::is_possible();
+    let interrupter = Interrupter::new();
+    interrupt::listen(interrupter.clone(), with_dashboard)?;
+    let banner = RunBanner { samples: true, ..banner(&config, &run, &machine) };
+    let mut progress = Progress::new(banner, with_dashboard.then(|| interrupter.clone()));
+    skipped.iter().for_each(|error| progress.skipped_checkpoint(error));
+    let done = trainer.run(&run, &interrupter, &mut progress);
+    progress.close();
+
+    let outcome = done.map_err(|error| train_failure(&error, Some(&run), &corpus, &config))?;
+    let resume = resume_line(&run, &runs_dir, &machine);
+    tell(&outcome, &run, &runs_dir, &resume);
+    if nothing_is_left {
+        let TrainConfig { epochs, max_steps, .. } = config.train;
+        tell_how_to_continue(&outcome, &run, &resume, epochs, max_steps);
+    }
+    match outcome {
+        Outcome::Interrupted { .. } => Err(Failure::interrupted()),
+        _ => Ok(()),
+    }
 }
 
-/// The run to go on with. What decides what is trained stays as it was.
+/// The keys that a resumed run may change, besides those of its samples.
+const RESUMABLE: [&str; 5] =
+    ["data.text", "train.epochs", "train.max_steps", "train.patience", "train.step_log"];
+
+/// The run to resume. What decides which training it is stays as it was.
 fn resumed(settings: &Settings, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let changes_nothing = ["--epochs", "--max-steps"];
-    let mut changed: Vec<_> = settings.flags().into_iter().map(|(flag, ..)| flag).collect();
-    changed.retain(|flag| !changes_nothing.contains(flag));
+    let mut changed: Vec<_> = (settings.flags().into_iter())
+        .filter(|(_, key, _)| !RESUMABLE.contains(key) && !key.starts_with("sample."))
+        .map(|(flag, ..)| flag)
+        .collect();
     if settings.config.is_some() {
         changed.push("--config");
     }
@@ -80,19 +117,19 @@ fn resumed(settings: &Settings, runs_dir: &Path, name: Option<&str>) -> Result<R
     }
     if let Some(flag) = changed.first() {
         return Err(Failure::request(format!("`{flag}` can't be given with `--resume`")).hint(
-            "a run goes on with the settings that it began with; only `--epochs` and `--max-steps` may be others",
+            "a run is resumed with the settings it started with; only its length (`--epochs`, `--max-steps`, `--patience`), its samples and the path of its text may change",
         ));
     }
     let run = find_run(runs_dir, name)?;
-    if !run.checkpoint_exists() {
+    if !run.has_checkpoint() {
         return Err(Failure::request(format!(
-            "the run `{}` has no checkpoint to go on from",
+            "the run `{}` has no checkpoint to resume from",
             run.name()
         ))
         .hint(format!(
-            "`{} train --config {}` begins it anew, under another name",
+            "`{} train --config {}` starts it again, under another name",
             command(),
-            run.config().display()
+            quoted(&run.config().to_string_lossy())
         )));
     }
     Ok(run)
@@ -122,122 +159,15 @@ fn new_run(runs_dir: &Path, name: Option<&str>, text: &Path) -> Result<RunFolder
     unreachable!("some number is free")
 }
 
-/// All that a training needs.
-struct Training {
-    resolved: Resolved,
-    toml: String,
-    device: Device,
-    corpus: Corpus,
-    start: Start,
-    run: RunFolder,
-    runs_dir: PathBuf,
-    machine: DeviceArgs,
-    plain: bool,
-}
-
-impl Training {
-    fn go(self) -> Result<()> {
-        let Self { resolved, toml, device, corpus, start, run, runs_dir, machine, plain } = self;
-        let with_dashboard = !plain && dashboard::is_possible();
-        let interrupter = Interrupter::new();
-        interrupt::listen(interrupter.clone(), with_dashboard)?;
-
-        let introduction = introduction(&resolved, &run, &machine);
-        let (renderer, held): (Box<dyn MetricsRenderer>, _) = match with_dashboard {
-            true => (Box::new(Dashboard::new(interrupter.clone())), Some(Held::default())),
-            false => (Box::new(Silent), None),
-        };
-        let fresh = !matches!(start, Start::Resume);
-        let (chars, fractions, batch) = (corpus.chars(), resolved.fractions, resolved.batch);
-        let config = train_config(resolved, toml);
-        let (epochs, max_steps) = (config.epochs, config.max_steps);
-        let had_ended = !fresh && matches!(run.has_ended(&config, corpus.sha256()), Ok(true));
-        let done = charloom_train::train(Job {
-            run: run.clone(),
-            corpus,
-            config,
-            device,
-            start,
-            interrupter,
-            renderer,
-            observer: Box::new(Progress::new(introduction, held.clone())),
-        });
-        // The dashboard is gone with the job: what it hid can be told.
-        if let Some(held) = held {
-            held.release();
-        }
-        match done {
-            Ok(outcome) => {
-                let resume = resume_line(&run, &runs_dir, &machine);
-                tell(&outcome, &run, &runs_dir, &resume);
-                if had_ended {
-                    tell_how_to_go_on(&outcome, &run, &resume, epochs, max_steps);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                if fresh && !run.config().exists() {
-                    // It was refused before it began: the name is free again.
-                    let _ = std::fs::remove_dir_all(run.path());
-                }
-                Err(train_failure(&error, &run, chars, fractions, batch))
-            }
-        }
-    }
-}
-
-/// What [`charloom_train`] takes: settings, and `toml` to be kept beside them.
-pub fn train_config(resolved: Resolved, toml: String) -> TrainConfig {
-    let Resolved {
-        text,
-        fractions,
-        batch,
-        model,
-        epochs,
-        max_steps,
-        patience,
-        seed,
-        eval_every,
-        optimizer,
-        clip,
-        schedule,
-        loss,
-        state,
-        sample,
-    } = resolved;
-    TrainConfig {
-        model,
-        batch,
-        fractions,
-        epochs,
-        max_steps,
-        seed,
-        optimizer,
-        schedule,
-        clip,
-        loss,
-        state,
-        eval_every,
-        patience,
-        sample: SampleConfig {
-            sampling: sample.sampling(),
-            prime: sample.prime,
-            length: sample.length,
-        },
-        text_name: text.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        toml,
-    }
-}
-
-/// What is told before a training begins.
-pub fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) -> Introduction {
+/// What is printed before a training starts.
+pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunBanner {
     let threads = match machine.backend {
         Backend::Flex | Backend::NdArray => format!(", {}", counted(threads::count(), "thread")),
         _ => String::new(),
     };
-    let model = &resolved.model;
-    Introduction {
-        text: format!("`{}`", resolved.text.display()),
+    let model = &config.model;
+    RunBanner {
+        text: format!("`{}`", config.data.text.display()),
         network: format!(
             "{}, {} of {}",
             model.cell,
@@ -246,10 +176,10 @@ pub fn introduction(resolved: &Resolved, run: &RunFolder, machine: &DeviceArgs) 
         ),
         machine: format!("on {}{threads}", machine.backend),
         run: format!("`{}`", run.path().display()),
-        chars_per_batch: resolved.batch.batch_size * resolved.batch.seq_length,
-        max_steps: resolved.max_steps,
-        epochs: resolved.epochs,
-        by_steps: matches!(resolved.eval_every, EvalEvery::Steps(_)),
+        chars_per_batch: config.data.batch_size * config.data.seq_length,
+        max_steps: config.train.max_steps,
+        evaluates_by_steps: matches!(config.train.eval_every, EvalInterval::Steps(_)),
+        samples: false,
     }
 }
 
@@ -262,7 +192,7 @@ pub fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
     line
 }
 
-/// What the user types to go on.
+/// What the user types to resume it.
 fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
     line("train --resume", run, runs_dir) + &machine_flags(machine)
 }
@@ -288,24 +218,24 @@ fn tell(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
         }
         Outcome::StoppedEarly { best_valid_loss, epoch, step } => (
             format!(
-                "stopped early after epoch {epoch}, step {}: the validation loss falls no more",
+                "stopped early after epoch {epoch}, step {}: the validation loss has stopped improving",
                 grouped(step as u64)
             ),
             best_valid_loss,
         ),
         Outcome::Interrupted { step } => {
             say!("stopped after step {}; everything is saved", grouped(step as u64));
-            say!("\nto go on:  {resume}");
+            say!("\nto resume:  {resume}");
             return;
         }
     };
     let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
     say!("{what}{best}: `{}`", run.model().display());
-    say!("\nto write with it:  {}", line("generate", run, runs_dir));
+    say!("\nto generate text:  {}", line("generate", run, runs_dir));
 }
 
-/// A resumed run had nothing left to do: says what would give it something.
-fn tell_how_to_go_on(
+/// A resumed run had nothing left to do: says how to train it further.
+fn tell_how_to_continue(
     outcome: &Outcome,
     run: &RunFolder,
     resume: &str,
@@ -324,52 +254,44 @@ fn tell_how_to_go_on(
         }
         Outcome::Interrupted { .. } => return,
     };
-    say!("to train on:       {more}");
+    say!("to train further:  {more}");
 }
 
 /// A training that failed, with what would help.
 fn train_failure(
     error: &TrainError,
-    run: &RunFolder,
-    chars: usize,
-    fractions: Fractions,
-    batch: BatchConfig,
+    run: Option<&RunFolder>,
+    corpus: &Corpus,
+    config: &RunConfig,
 ) -> Failure {
     match error {
         TrainError::Run(error) => run_failure(error),
         TrainError::Batches(BatchError::TooShort(_)) => {
-            Failure::request_error(error).maybe_hint(fitting(chars, fractions, batch))
+            Failure::request_error(error).maybe_hint(fitting(corpus.chars(), &config.data))
         }
-        TrainError::Prime(_) => Failure::request_error(error).hint(
-            "`--set sample.prime=TEXT` takes another one, and `--set sample.prime=\"\"` none",
-        ),
+        TrainError::Prompt(_) => Failure::request_error(error)
+            .hint("`--prompt TEXT` sets another one, and `--prompt ''` none"),
         TrainError::Batches(BatchError::Zero(_))
-        | TrainError::Start(_)
+        | TrainError::NothingToValidate { .. }
+        | TrainError::Fractions(_)
+        | TrainError::InitFrom(_)
         | TrainError::Checkpoint(
             CheckpointError::None { .. }
             | CheckpointError::OtherText { .. }
             | CheckpointError::OtherSettings { .. },
         ) => Failure::request_error(error),
         TrainError::NotFinite { .. } => {
-            let model = run.model();
-            let kept = if model.exists() {
-                format!("the best model so far is kept in `{}`; ", model.display())
-            } else {
-                String::new()
-            };
+            let model = run.map(RunFolder::model).filter(|model| model.exists());
+            let kept = model
+                .map(|model| format!("the best model so far is kept in `{}`; ", model.display()));
             Failure::work_error(error).hint(format!(
-                "{kept}a smaller learning rate (`--lr`) or `--set train.clip={{norm=1}}` may help"
-            ))
-        }
-        TrainError::Checkpoint(CheckpointError::Read { path, .. }) => {
-            let folder = path.parent().unwrap_or(path).display();
-            Failure::work_error(error).hint(format!(
-                "without the folder `{folder}`, `--resume` takes the checkpoint before it, if there is one"
+                "{}a smaller learning rate (`--lr`) or `--clip '{{norm=1}}'` may help",
+                kept.unwrap_or_default()
             ))
         }
         TrainError::Checkpoint(_)
         | TrainError::Model(_)
-        | TrainError::Sample(_)
-        | TrainError::Burn(_) => Failure::work_error(error),
+        | TrainError::Evaluate(_)
+        | TrainError::Sample(_) => Failure::work_error(error),
     }
 }

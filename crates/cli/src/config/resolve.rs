@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use charloom_data::{BatchConfig, Fractions, LastTarget};
-use charloom_infer::{Filter, Sampling};
+use charloom_infer::{Sampling, TopKTopP};
 use charloom_model::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
 use charloom_train::{Clip, EvalEvery, Loss, Optimizer, Schedule, StateAtEpoch};
 
@@ -51,7 +51,7 @@ impl Sample {
         if self.temperature == 0.0 {
             return Sampling::Greedy;
         }
-        let filter = Filter {
+        let filter = TopKTopP {
             top_k: self.top_k.try_into().ok(),
             top_p: (self.top_p < 1.0).then_some(self.top_p),
         };
@@ -206,7 +206,6 @@ fn data(section: raw::Data<'_>) -> Result<(PathBuf, Fractions, BatchConfig)> {
 fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
     let raw::Model { cell, input, hidden_size, layers, dropout, bias, init, forget_bias } = section;
     let model = CharRnnConfig {
-        vocab_size: 0,
         cell: cell.one_of(&Cell::ALL.map(|cell| (cell.name(), cell)))?,
         input: input.word_or_table(
             &[("one-hot", InputEncoding::OneHot)],
@@ -230,7 +229,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
                     beside: &[],
                     read: |table| {
                         let bound = table.real("uniform", Reals::LIMIT)?;
-                        Some(Init::Uniform { bound })
+                        Some(Init::Uniform(bound))
                     },
                 },
                 Form {
@@ -239,7 +238,7 @@ fn model(section: raw::Model<'_>) -> Result<CharRnnConfig> {
                     beside: &[],
                     read: |table| {
                         let std = table.real("normal", Reals::LIMIT)?;
-                        Some(Init::Normal { std })
+                        Some(Init::Normal(std))
                     },
                 },
             ],

@@ -30,17 +30,8 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
         state,
         sample,
     } = resolved;
-    let CharRnnConfig {
-        vocab_size: _,
-        cell,
-        input,
-        hidden_size,
-        layers: depth,
-        dropout,
-        bias,
-        init,
-        forget_bias,
-    } = model;
+    let CharRnnConfig { cell, input, hidden_size, layers: depth, dropout, bias, init, forget_bias } =
+        model;
     let Sample { prime, length, temperature, top_k, top_p } = sample;
 
     let mut page = Page { text: String::new(), origins: origins(layers) };
@@ -93,8 +84,8 @@ pub fn show(resolved: &Resolved, layers: &Layers) -> String {
     );
     let init = match init {
         Init::PyTorch => quoted("pytorch"),
-        Init::Uniform { bound } => format!("{{ uniform = {} }}", real(*bound)),
-        Init::Normal { std } => format!("{{ normal = {} }}", real(*std)),
+        Init::Uniform(bound) => format!("{{ uniform = {} }}", real(*bound)),
+        Init::Normal(std) => format!("{{ normal = {} }}", real(*std)),
     };
     page.key("model.init", init, "\"pytorch\", { uniform = A } or { normal = S }");
     page.key(

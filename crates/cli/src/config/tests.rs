@@ -78,7 +78,7 @@ fn the_preset_of_min_char_rnn_is_the_script() {
     assert_eq!((script.batch.batch_size, script.batch.seq_length), (1, 25));
     assert_eq!((script.model.cell, script.model.bias), (Cell::Tanh, Bias::Single));
     assert_eq!((script.model.hidden_size, script.model.layers), (100, 1));
-    assert_eq!(script.model.init, Init::Normal { std: 0.01 });
+    assert_eq!(script.model.init, Init::Normal(0.01));
     assert_eq!(script.optimizer, Optimizer::adagrad_inside(0.1));
     assert_eq!((script.clip, script.loss), (Clip::Value(5.0), Loss::Sum));
     assert_eq!((script.eval_every, script.sample.length), (EvalEvery::Steps(100), 200));
@@ -89,7 +89,7 @@ fn the_preset_of_char_rnn_is_its_defaults() {
     let program = preset("char-rnn.toml");
     assert_eq!((program.batch.batch_size, program.batch.seq_length, program.epochs), (50, 50, 50));
     assert_eq!((program.model.hidden_size, program.model.layers), (128, 2));
-    assert_eq!(program.model.init, Init::Uniform { bound: 0.08 });
+    assert_eq!(program.model.init, Init::Uniform(0.08));
     assert_eq!((program.model.forget_bias, program.model.dropout), (Some(1.0), 0.0));
     let (lr, alpha, eps) = (2e-3, 0.95, 1e-8);
     let (momentum, weight_decay) = (0.0, 0.0);

@@ -30,7 +30,8 @@ fn a_truncated_model_is_told_from_a_whole_one() {
     let tensors = refused(|bytes| bytes[..bytes.len() - 5].to_vec());
     for message in [header, tensors] {
         assert!(
-            message.starts_with("error: `model.safetensors` is not a whole safetensors file: "),
+            message
+                .starts_with("error: `model.safetensors` is truncated or not a safetensors file: "),
             "{message}"
         );
         assert!(
@@ -59,9 +60,9 @@ fn what_is_not_a_model_is_refused() {
         @"error: `model.safetensors` is not a charloom model: its metadata has no `charloom.vocab`"
     );
     let message = refused(|_| b"It was a dark and stormy night.".to_vec());
-    assert!(message.contains("is not a whole safetensors file"), "{message}");
+    assert!(message.contains("is truncated or not a safetensors file"), "{message}");
     let message = refused(|_| Vec::new());
-    assert!(message.contains("is not a whole safetensors file"), "{message}");
+    assert!(message.contains("is truncated or not a safetensors file"), "{message}");
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn a_model_that_is_not_there_is_named() {
 fn a_prime_of_unknown_characters_names_them() {
     let world = World::with_run();
     insta::assert_snapshot!(world.run_args(&["generate", "--prime", "the Loom?"]).fails(2), @r"
-    error: cannot start from the prime: characters not in the vocabulary: `L`, `?`
+    error: cannot start from the prompt: characters not in the vocabulary: `L`, `?`
 
     hint: the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
     ");

@@ -91,7 +91,7 @@ fn numbers_out_of_range_name_their_flag() {
 #[test]
 fn a_prime_of_unknown_characters_names_them() {
     insta::assert_snapshot!(World::with_run().run("complete --prime LoOm").fails(2), @r"
-    error: cannot start from the prime: characters not in the vocabulary: `L`, `O`
+    error: cannot start from the prompt: characters not in the vocabulary: `L`, `O`
 
     hint: the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
     ");

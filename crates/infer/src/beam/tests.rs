@@ -1,24 +1,25 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::*;
-use crate::{GenerateConfig, Sampling, generate, toy};
+use crate::{GenerateConfig, Sampling, generate, test_models};
 
-fn config(prime: &str, length: usize, count: usize, beam: usize) -> BeamConfig {
+fn config(prompt: &str, length: usize, count: usize, beam_width: usize) -> BeamConfig {
     let at_least_one = |number| NonZeroUsize::new(number).unwrap();
     BeamConfig {
-        prime: prime.to_string(),
+        prompt: prompt.to_string(),
         length,
         stop: None,
         count: at_least_one(count),
-        beam: at_least_one(beam),
+        beam_width: at_least_one(beam_width),
     }
 }
 
 /// All continuations with their ln p, from logits of whole texts: nothing is carried from one to another.
 fn all(model: &TrainedModel, config: &BeamConfig) -> Vec<Completion> {
-    let prime = prime_ids(&model.vocab, &config.prime).unwrap();
+    let prompt = prompt_ids(&model.vocab, &config.prompt).unwrap();
+    let prompt: Vec<i32> = prompt.into_iter().map(|id| id as i32).collect();
     let mut found = Vec::new();
-    extend(model, config, &prime, &mut String::new(), 0.0, &mut found);
+    extend(model, config, &prompt, &mut String::new(), 0.0, &mut found);
     found.sort_by(|left, right| right.log_prob.total_cmp(&left.log_prob));
     found
 }
@@ -63,23 +64,23 @@ fn same(found: &[Completion], expected: &[Completion]) {
 }
 
 #[test]
-fn a_beam_that_is_wide_enough_finds_exactly_the_likeliest_of_all() {
-    for (chars, prime) in [("abc", "b"), ("\nabc", ""), ("abcde", "cab")] {
-        let model = toy::opinionated(chars, &Device::flex());
+fn a_beam_that_is_wide_enough_finds_exactly_the_most_likely_of_all() {
+    for (chars, prompt) in [("abc", "b"), ("\nabc", ""), ("abcde", "cab")] {
+        let model = test_models::random(chars, &Device::flex());
         let v = model.vocab.len();
         for count in [1, 7, v.pow(4)] {
-            let config = config(prime, 4, count, v.pow(3).max(count));
+            let config = config(prompt, 4, count, v.pow(3).max(count));
             let all = all(&model, &config);
             assert_eq!(all.len(), v.pow(4));
-            same(&complete(&model, &config).unwrap(), &all[..count]);
+            same(&beam_search(&model, &config).unwrap(), &all[..count]);
         }
     }
 }
 
 #[test]
-fn a_beam_that_is_wide_enough_finds_exactly_the_likeliest_with_a_stop_text_too() {
+fn a_beam_that_is_wide_enough_finds_exactly_the_most_likely_with_a_stop_sequence_too() {
     for (chars, stop) in [("abc", "b"), ("abcd", "ca"), ("abcd", "aa"), ("abc", "bab")] {
-        let model = toy::opinionated(chars, &Device::flex());
+        let model = test_models::random(chars, &Device::flex());
         let v = model.vocab.len();
         for count in [1, 6, 40] {
             let stop = Some(stop.to_string());
@@ -87,23 +88,23 @@ fn a_beam_that_is_wide_enough_finds_exactly_the_likeliest_with_a_stop_text_too()
             let all = all(&model, &config);
             assert!(all.iter().any(|one| one.stopped) && all.iter().any(|one| !one.stopped));
             let count = count.min(all.len());
-            same(&complete(&model, &config).unwrap(), &all[..count]);
+            same(&beam_search(&model, &config).unwrap(), &all[..count]);
         }
     }
 }
 
 #[test]
 fn a_narrow_beam_finds_some_of_all_with_their_right_probabilities() {
-    let model = toy::opinionated("abcde", &Device::flex());
+    let model = test_models::random("abcde", &Device::flex());
     let wanted = config("e", 4, 3, 3);
     let all = all(&model, &wanted);
-    for beam in [1, 2, 3, 5] {
-        let found = complete(
+    for beam_width in [1, 2, 3, 5] {
+        let found = beam_search(
             &model,
-            &BeamConfig { beam: NonZeroUsize::new(beam).unwrap(), ..wanted.clone() },
+            &BeamConfig { beam_width: NonZeroUsize::new(beam_width).unwrap(), ..wanted.clone() },
         )
         .unwrap();
-        assert_eq!(found.len(), beam.min(3));
+        assert_eq!(found.len(), beam_width.min(3));
         assert!(found.is_sorted_by(|left, right| left.log_prob >= right.log_prob));
         let texts: Vec<&str> = found.iter().map(|one| one.text.as_str()).collect();
         let expected: Vec<Completion> =
@@ -113,28 +114,29 @@ fn a_narrow_beam_finds_some_of_all_with_their_right_probabilities() {
 }
 
 #[test]
-fn a_beam_of_one_is_greedy() {
-    let model = toy::opinionated("\n abcdefg", &Device::flex());
+fn a_beam_width_of_1_is_greedy_decoding() {
+    let model = test_models::random("\n abcdefg", &Device::flex());
     let greedy = GenerateConfig {
-        prime: "bad".to_string(),
+        prompt: "bad".to_string(),
         length: 40,
         sampling: Sampling::Greedy,
-        seed: 0,
-        stop: None,
+        ..GenerateConfig::default()
     };
-    let found = complete(&model, &config("bad", 40, 1, 1)).unwrap();
+    let found = beam_search(&model, &config("bad", 40, 1, 1)).unwrap();
     assert_eq!(found[0].text, generate(&model, &greedy).unwrap());
     assert_eq!((found[0].chars, found[0].stopped), (40, false));
 }
 
 #[test]
 fn a_whole_and_its_characters_have_their_probabilities() {
-    let certain = complete(&toy::cycle("abc"), &config("b", 5, 1, 4)).unwrap();
+    let certain = beam_search(&test_models::cycle("abc"), &config("b", 5, 1, 4)).unwrap();
     assert_eq!(certain[0].text, "cabca");
     assert!(certain[0].probability() > 0.999 && certain[0].probability_per_char() > 0.999);
     let chance =
-        toy::with_parameters(toy::opinionated("abcd", &Device::flex()), |_, len| vec![0.0; len]);
-    let found = complete(&chance, &config("b", 3, 4, 4)).unwrap();
+        test_models::with_parameters(test_models::random("abcd", &Device::flex()), |_, len| {
+            vec![0.0; len]
+        });
+    let found = beam_search(&chance, &config("b", 3, 4, 4)).unwrap();
     // All are equally likely: the lower ids come first.
     let texts: Vec<&str> = found.iter().map(|one| one.text.as_str()).collect();
     assert_eq!(texts, ["aaa", "aab", "aac", "aad"]);
@@ -145,36 +147,51 @@ fn a_whole_and_its_characters_have_their_probabilities() {
 }
 
 #[test]
-fn the_stop_text_is_part_of_the_probability_but_not_of_the_text() {
+fn the_stop_sequence_is_part_of_the_probability_but_not_of_the_text() {
     let stopped = BeamConfig { stop: Some("a".to_string()), ..config("a", 9, 1, 3) };
-    let found = complete(&toy::cycle("abc"), &stopped).unwrap();
+    let found = beam_search(&test_models::cycle("abc"), &stopped).unwrap();
     assert_eq!((found[0].text.as_str(), found[0].chars, found[0].stopped), ("bc", 3, true));
 
     // One that never comes, and none.
     for stop in ["ax", ""] {
         let never = BeamConfig { stop: Some(stop.to_string()), ..config("a", 4, 1, 3) };
-        let found = complete(&toy::cycle("abc"), &never).unwrap();
+        let found = beam_search(&test_models::cycle("abc"), &never).unwrap();
         assert_eq!((found[0].text.as_str(), found[0].stopped), ("bcab", false));
     }
 }
 
 #[test]
 fn a_continuation_of_no_characters_is_certain() {
-    let found = complete(&toy::cycle("abc"), &config("a", 0, 3, 3)).unwrap();
+    let found = beam_search(&test_models::cycle("abc"), &config("a", 0, 3, 3)).unwrap();
     let nothing = Completion { text: String::new(), log_prob: 0.0, chars: 0, stopped: false };
     assert_eq!(found, [nothing]);
     assert_eq!((found[0].probability(), found[0].probability_per_char()), (1.0, 1.0));
 }
 
 #[test]
-fn a_prime_that_the_model_does_not_know_is_an_error() {
-    let error = complete(&toy::cycle("abc"), &config("ax", 2, 1, 1)).unwrap_err();
+fn an_unknown_character_in_the_prompt_is_an_error() {
+    let error = beam_search(&test_models::cycle("abc"), &config("ax", 2, 1, 1)).unwrap_err();
     assert!(matches!(error, GenerateError::UnknownCharacters { .. }));
 }
 
 #[test]
-fn logits_that_are_no_numbers_are_an_error() {
-    let broken = toy::with_parameters(toy::cycle("abc"), |_, len| vec![f32::NAN; len]);
-    let error = complete(&broken, &config("a", 2, 1, 1)).unwrap_err();
-    assert!(matches!(error, GenerateError::NotFinite(_)));
+fn logits_that_are_not_finite_are_an_error() {
+    let broken =
+        test_models::with_parameters(test_models::cycle("abc"), |_, len| vec![f32::NAN; len]);
+    let error = beam_search(&broken, &config("a", 2, 1, 1)).unwrap_err();
+    assert!(matches!(error, GenerateError::NonFiniteLogits(_)));
+}
+
+#[test]
+fn settings_left_out_of_a_file_have_their_defaults() {
+    let config: BeamConfig = serde_json::from_str(r#"{"prompt": "ab", "beam_width": 7}"#).unwrap();
+    let expected = BeamConfig {
+        beam_width: NonZeroUsize::new(7).unwrap(),
+        prompt: "ab".to_string(),
+        ..BeamConfig::default()
+    };
+    assert_eq!(config, expected);
+    for wrong in [r#"{"beam_width": 0}"#, r#"{"beam": 7}"#] {
+        assert!(serde_json::from_str::<BeamConfig>(wrong).is_err(), "{wrong}");
+    }
 }

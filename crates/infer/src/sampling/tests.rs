@@ -12,14 +12,14 @@ fn logits(proportions: &[f32]) -> Vec<f32> {
     proportions.iter().map(|p| p.ln() + 3.0).collect()
 }
 
-/// Draws many times and holds the frequencies against proportions worked by hand.
+/// Draws many times and compares the frequencies with proportions that were worked out by hand.
 #[track_caller]
 fn draws_are(sampling: Sampling, from: &[f32], expected: &[f64]) {
     let logits = logits(from);
     let mut sampler = Sampler::new(sampling, logits.len(), 11);
     let mut counts = vec![0u32; logits.len()];
     for _ in 0..DRAWS {
-        counts[sampler.pick(&logits).expect("finite") as usize] += 1;
+        counts[sampler.sample(&logits).expect("finite") as usize] += 1;
     }
     let (n, total) = (f64::from(DRAWS), expected.iter().sum::<f64>());
     for (id, (&count, &expected)) in counts.iter().zip(expected).enumerate() {
@@ -34,8 +34,8 @@ fn draws_are(sampling: Sampling, from: &[f32], expected: &[f64]) {
 #[test]
 fn greedy_takes_the_highest_and_the_first_of_equals() {
     let mut sampler = Sampler::new(Sampling::Greedy, 4, 0);
-    assert_eq!(sampler.pick(&[0.5, -1.0, 2.5, 2.0]), Ok(2));
-    assert_eq!(sampler.pick(&[-7.0, -3.0, -9.0, -3.0]), Ok(1));
+    assert_eq!(sampler.sample(&[0.5, -1.0, 2.5, 2.0]), Ok(2));
+    assert_eq!(sampler.sample(&[-7.0, -3.0, -9.0, -3.0]), Ok(1));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn temperature_is_a_power_of_the_proportions() {
 }
 
 #[test]
-fn top_k_leaves_the_k_likeliest_in_their_proportions() {
+fn top_k_keeps_the_k_most_likely_in_their_proportions() {
     draws_are(random(1.0, 2, 1.0), &[3.0, 1.0, 4.0, 2.0], &[3.0, 0.0, 4.0, 0.0]);
     draws_are(random(1.0, 1, 1.0), &[3.0, 1.0, 4.0, 4.0], &[0.0, 0.0, 1.0, 0.0]);
     draws_are(random(1.0, 3, 1.0), &[2.0, 2.0, 5.0, 2.0], &[2.0, 2.0, 5.0, 0.0]);
@@ -63,9 +63,9 @@ fn a_top_k_of_all_characters_or_more_restricts_nothing() {
     }
 }
 
-/// Likeliest first, the sums of the probabilities are 0.4, 0.7, 0.9, 1.
+/// Most likely first, the cumulative sums of the probabilities are 0.4, 0.7, 0.9, 1.
 #[test]
-fn top_p_leaves_the_fewest_of_the_likeliest_that_reach_p() {
+fn top_p_keeps_the_fewest_of_the_most_likely_that_reach_p() {
     let from = [1.0, 4.0, 3.0, 2.0];
     draws_are(random(1.0, 0, 1e-9), &from, &[0.0, 1.0, 0.0, 0.0]);
     draws_are(random(1.0, 0, 0.39), &from, &[0.0, 1.0, 0.0, 0.0]);
@@ -81,7 +81,7 @@ fn a_nucleus_that_reaches_p_exactly_is_enough() {
 
 /// Of 4, 3 and 2 the sums are 0.44, 0.78 and 1; with the 1 that top-k removes, 0.7 would not be enough.
 #[test]
-fn top_p_is_of_the_probabilities_that_top_k_leaves() {
+fn top_p_applies_to_the_probabilities_that_top_k_leaves() {
     draws_are(random(1.0, 3, 0.75), &[1.0, 4.0, 3.0, 2.0], &[0.0, 4.0, 3.0, 0.0]);
     draws_are(random(1.0, 0, 0.75), &[1.0, 4.0, 3.0, 2.0], &[0.0, 4.0, 3.0, 2.0]);
 }
@@ -103,13 +103,13 @@ fn a_logit_of_minus_infinity_is_never_drawn() {
 #[test]
 fn the_largest_logits_and_the_smallest_temperature_overflow_nothing() {
     let mut sampler = Sampler::new(random(f64::MIN_POSITIVE, 0, 0.9), 3, 0);
-    assert_eq!(sampler.pick(&[f32::MIN, f32::MAX, 0.0]), Ok(1));
+    assert_eq!(sampler.sample(&[f32::MIN, f32::MAX, 0.0]), Ok(1));
     let mut sampler = Sampler::new(random(f64::MAX, 2, 1.0), 3, 0);
-    assert_ne!(sampler.pick(&[f32::MIN, f32::MAX, 0.0]), Ok(0));
+    assert_ne!(sampler.sample(&[f32::MIN, f32::MAX, 0.0]), Ok(0));
 }
 
 #[test]
-fn logits_that_are_no_numbers_are_an_error() {
+fn logits_that_are_not_finite_are_an_error() {
     let bad: [&[f32]; 5] = [
         &[1.0, f32::NAN, 2.0],
         &[f32::NAN; 2],
@@ -119,18 +119,12 @@ fn logits_that_are_no_numbers_are_an_error() {
     ];
     for logits in bad {
         for sampling in [Sampling::Greedy, random(1.0, 0, 1.0), random(0.7, 2, 0.5)] {
-            assert_eq!(Sampler::new(sampling, 3, 0).pick(logits), Err(NotFinite), "{logits:?}");
+            assert_eq!(
+                Sampler::new(sampling, 3, 0).sample(logits),
+                Err(NonFiniteLogits),
+                "{logits:?}"
+            );
         }
-    }
-}
-
-#[test]
-fn settings_that_were_never_checked_do_not_panic() {
-    let top_p = [None, Some(f64::NAN), Some(-1.0), Some(7.0)];
-    for (temperature, top_p) in [0.0, -1.0, f64::NAN, f64::INFINITY].into_iter().zip(top_p) {
-        let filter = Filter { top_k: None, top_p };
-        let mut sampler = Sampler::new(Sampling::Random { temperature, filter }, 2, 0);
-        let _ = sampler.pick(&[1.0, 2.0, 3.0]);
     }
 }
 
@@ -150,35 +144,72 @@ fn settings_are_checked_against_their_range() {
             format!("`top_p` must be above 0 and at most 1, not `{top_p}`")
         );
     }
-    let off = Sampling::Random { temperature: 0.8, filter: Filter::default() };
+    let off = Sampling::Random { temperature: 0.8, filter: TopKTopP::default() };
     assert_eq!(Sampling::random(0.8, 0, 1.0), Ok(off));
-    let filter = Filter { top_k: NonZeroUsize::new(5), top_p: Some(0.9) };
+    let filter = TopKTopP { top_k: NonZeroUsize::new(5), top_p: Some(0.9) };
     let both = Sampling::Random { temperature: 0.8, filter };
     assert_eq!(Sampling::random(0.8, 5, 0.9), Ok(both));
 }
 
 #[test]
-fn a_seed_and_a_number_decide_every_pick() {
+fn a_seed_and_a_sample_number_decide_every_choice() {
     let logits = logits(&[1.0; 7]);
-    let picks = |seed, number| {
-        let mut sampler = Sampler::new(random(1.0, 0, 1.0), 7, seed).for_sample(number);
-        std::array::from_fn::<_, 40, _>(|_| sampler.pick(&logits))
+    let choices = |seed, sample| {
+        let mut sampler = Sampler::new(random(1.0, 0, 1.0), 7, seed).for_sample(sample);
+        std::array::from_fn::<_, 40, _>(|_| sampler.sample(&logits))
     };
     let mut plain = Sampler::new(random(1.0, 0, 1.0), 7, 5);
-    assert_eq!(picks(5, 0), std::array::from_fn(|_| plain.pick(&logits)));
-    assert_eq!(picks(5, 2), picks(5, 2));
-    for (seed, number) in [(5, 1), (6, 0), (4, 1)] {
-        assert_ne!(picks(5, 0), picks(seed, number));
+    assert_eq!(choices(5, 0), std::array::from_fn(|_| plain.sample(&logits)));
+    assert_eq!(choices(5, 2), choices(5, 2));
+    for (seed, sample) in [(5, 1), (6, 0), (4, 1)] {
+        assert_ne!(choices(5, 0), choices(seed, sample));
+    }
+}
+
+/// Settings that `Sampling::random` would refuse, written by hand.
+#[test]
+fn settings_that_were_never_validated_still_choose_a_character_that_exists() {
+    let top_p = [None, Some(f64::NAN), Some(-1.0), Some(7.0)];
+    for (temperature, top_p) in [0.0, -1.0, f64::NAN, f64::INFINITY].into_iter().zip(top_p) {
+        let sampling = Sampling::Random { temperature, filter: TopKTopP { top_k: None, top_p } };
+        assert!(sampling.validate().is_err());
+        let found = Sampler::new(sampling, 3, 0).sample(&[1.0, 2.0, 3.0]);
+        assert!(matches!(found, Ok(0..3) | Err(NonFiniteLogits)), "{found:?} by {sampling:?}");
     }
 }
 
 #[test]
-fn picking_reuses_its_buffers() {
-    let logits = logits(&[1.0, 4.0, 3.0, 2.0]);
-    let mut sampler = Sampler::new(random(1.0, 3, 0.9), 4, 0);
-    let buffers = (sampler.weights.as_ptr(), sampler.kept.as_ptr());
-    for _ in 0..10 {
-        sampler.pick(&logits).expect("finite");
+fn settings_can_be_written_as_json_and_read_again() {
+    for (sampling, json) in [
+        (Sampling::Greedy, r#""greedy""#),
+        (
+            random(0.5, 0, 1.0),
+            r#"{"random":{"temperature":0.5,"filter":{"top_k":null,"top_p":null}}}"#,
+        ),
+        (random(0.5, 3, 0.9), r#"{"random":{"temperature":0.5,"filter":{"top_k":3,"top_p":0.9}}}"#),
+    ] {
+        assert_eq!(serde_json::to_string(&sampling).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Sampling>(json).unwrap(), sampling);
     }
-    assert_eq!((sampler.weights.as_ptr(), sampler.kept.as_ptr()), buffers);
+    let short = r#"{"random":{"temperature":0.5}}"#;
+    assert_eq!(serde_json::from_str::<Sampling>(short).unwrap(), random(0.5, 0, 1.0));
+    for unknown in [
+        r#"{"random":{"temperature":0.5,"seed":1}}"#,
+        r#"{"random":{"temperature":0.5,"filter":{"k":1}}}"#,
+    ] {
+        assert!(serde_json::from_str::<Sampling>(unknown).is_err());
+    }
+}
+
+#[test]
+fn earlier_logits_do_not_influence_a_choice() {
+    for sampling in [random(1.0, 0, 1.0), random(1.0, 3, 0.9)] {
+        let mut used = Sampler::new(sampling, 2, 0);
+        for count in [9, 2, 5] {
+            used.sample(&logits(&vec![2.0; count])).expect("finite");
+            let mut fresh = Sampler { weights: Vec::new(), kept: Vec::new(), ..used.clone() };
+            let logits = logits(&[1.0, 4.0, 3.0, 2.0]);
+            assert_eq!(used.sample(&logits), fresh.sample(&logits));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! From the names and shapes of tensors to the network that they are of.
 
+use crate::params::check_shapes;
 use crate::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
 
 /// What a tensor is called in the file, and its shape.
@@ -9,6 +10,7 @@ pub type Named = (String, Vec<usize>);
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     pub config: CharRnnConfig,
+    pub vocab_size: usize,
     /// What programs put before all names.
     wrapped: String,
     rnn: String,
@@ -68,7 +70,6 @@ impl Layout {
         // Nobody drops anything while reading, and a training says for itself what it drops.
         let (dropout, init) = (0.0, Init::PyTorch);
         let config = CharRnnConfig {
-            vocab_size,
             cell,
             input,
             hidden_size,
@@ -78,14 +79,14 @@ impl Layout {
             init,
             forget_bias: None,
         };
-        let layout = Self { config, wrapped: wrapped.clone(), rnn, embed, fc };
+        let layout = Self { config, vocab_size, wrapped: wrapped.clone(), rnn, embed, fc };
         layout.check(tensors)?;
         Ok(layout)
     }
 
     /// What a parameter of ours is called in the file.
     pub fn name(&self, parameter: &str) -> String {
-        let Self { config: _, wrapped, rnn, embed, fc } = self;
+        let Self { config: _, vocab_size: _, wrapped, rnn, embed, fc } = self;
         let (module, rest) = parameter.split_once('.').unwrap_or((parameter, ""));
         let module = match (module, embed) {
             ("rnn", _) => rnn,
@@ -97,60 +98,14 @@ impl Layout {
 
     /// Holds the tensors against what the network needs.
     fn check(&self, tensors: &[Named]) -> Result<(), String> {
-        let needed: Vec<_> = (needed(&self.config).into_iter())
-            .map(|(parameter, shape)| (self.name(&parameter), shape))
-            .collect();
-        for (name, shape) in &needed {
-            match tensors.iter().find(|(found, _)| found == name) {
-                None => return Err(format!("`{name}` is missing")),
-                Some((_, found)) if found != shape => {
-                    return Err(format!("`{name}` has shape {found:?} where {shape:?} is needed"));
-                }
-                Some(_) => {}
-            }
+        let mut expected = self.config.parameters(self.vocab_size);
+        for spec in &mut expected {
+            spec.name = self.name(&spec.name);
         }
-        match tensors.iter().find(|(name, _)| !needed.iter().any(|(needed, _)| needed == name)) {
-            Some((extra, _)) => Err(format!("`{extra}` has no place in it")),
-            None => Ok(()),
-        }
+        let found = tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+        check_shapes(&expected, &found.collect())
+            .map_err(|(name, problem)| format!("`{name}` {problem}"))
     }
-}
-
-/// The parameters of a network, under our names.
-fn needed(config: &CharRnnConfig) -> Vec<Named> {
-    let &CharRnnConfig {
-        vocab_size,
-        cell,
-        input,
-        hidden_size,
-        layers,
-        dropout: _,
-        bias,
-        init: _,
-        forget_bias: _,
-    } = config;
-    let mut needed = Vec::new();
-    let mut need = |name: String, shape: &[usize]| needed.push((name, shape.to_vec()));
-    let mut width = vocab_size;
-    if let InputEncoding::Embedding(size) = input {
-        need("embed.weight".into(), &[vocab_size, size]);
-        width = size;
-    }
-    let rows = cell.gates() * hidden_size;
-    for layer in 0..layers {
-        need(format!("rnn.weight_ih_l{layer}"), &[rows, width]);
-        need(format!("rnn.weight_hh_l{layer}"), &[rows, hidden_size]);
-        if bias != Bias::Without {
-            need(format!("rnn.bias_ih_l{layer}"), &[rows]);
-        }
-        if bias == Bias::Double {
-            need(format!("rnn.bias_hh_l{layer}"), &[rows]);
-        }
-        width = hidden_size;
-    }
-    need("fc.weight".into(), &[vocab_size, hidden_size]);
-    need("fc.bias".into(), &[vocab_size]);
-    needed
 }
 
 /// The cell whose weights have so many rows.
@@ -245,9 +200,8 @@ mod tests {
     #[test]
     fn sizes_cell_and_input_are_deduced_from_names_and_shapes() {
         let layout = Layout::of(&gru(), None).unwrap();
-        let CharRnnConfig { vocab_size, cell, input, hidden_size, layers, bias, .. } =
-            layout.config;
-        assert_eq!((vocab_size, hidden_size, layers), (7, 5, 2));
+        let CharRnnConfig { cell, input, hidden_size, layers, bias, .. } = layout.config;
+        assert_eq!((layout.vocab_size, hidden_size, layers), (7, 5, 2));
         assert_eq!((cell, input, bias), (Cell::Gru, InputEncoding::Embedding(3), Bias::Double));
         assert_eq!(layout.name("rnn.weight_ih_l1"), "gru.weight_ih_l1");
         assert_eq!(layout.name("embed.weight"), "encoder.weight");
@@ -288,17 +242,20 @@ mod tests {
         };
         assert_eq!(without("gru.bias_hh_l1"), "`gru.bias_hh_l1` is missing");
         assert_eq!(without("gru.bias_ih_l0"), "`gru.bias_ih_l0` is missing");
-        assert_eq!(without("gru.weight_hh_l1"), "`gru.weight_ih_l1` has no place in it");
+        assert_eq!(
+            without("gru.weight_hh_l1"),
+            "`gru.bias_hh_l1` is not a parameter of this network"
+        );
         assert_eq!(without("decoder.bias"), "`decoder.bias` is missing");
         assert!(without("decoder.weight").starts_with("it has no linear layer, which would be"));
         assert!(without("gru.weight_hh_l0").starts_with("it has no recurrent layers"));
         // Without its table, an embedding's size is none of the vocabulary's.
-        let error = "`gru.weight_ih_l0` has shape [15, 3] where [15, 7] is needed";
+        let error = "`gru.weight_ih_l0` has shape [15, 3], expected [15, 7]";
         assert_eq!(without("encoder.weight"), error);
         let mut tensors = gru();
         tensors.push(("norm.running_mean".into(), vec![5]));
         let error = Layout::of(&tensors, None).unwrap_err();
-        assert_eq!(error, "`norm.running_mean` has no place in it");
+        assert_eq!(error, "`norm.running_mean` is not a parameter of this network");
         let mut tensors = gru();
         tensors[2].1 = vec![25, 5];
         assert!(Layout::of(&tensors, None).unwrap_err().contains("25 rows of 5"));

@@ -48,13 +48,20 @@ impl Golden {
 
 /// The sizes of every file: V = 11, H = 6, L = 2.
 pub fn config(cell: Cell, input: InputEncoding) -> CharRnnConfig {
-    CharRnnConfig { cell, input, hidden_size: 6, layers: 2, dropout: 0.0, ..CharRnnConfig::new(11) }
+    CharRnnConfig {
+        cell,
+        input,
+        hidden_size: 6,
+        layers: 2,
+        dropout: 0.0,
+        ..CharRnnConfig::default()
+    }
 }
 
 /// The file's network, its initial state and its ids.
 pub fn network(golden: &Golden, config: CharRnnConfig, device: &Device) -> CharRnn {
     config
-        .init(device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .init(11, device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| Ok(golden.data(name)))
         .unwrap()
 }

@@ -46,7 +46,8 @@ pub struct Stepper {
     /// `[L, B, H]`, c of an LSTM.
     carry: Buffer,
     logits: Buffer,
-    work: usize,
+    /// Multiply-adds in a step of one stream.
+    products: usize,
     team: Option<Team>,
 }
 
@@ -73,10 +74,7 @@ impl Stepper {
             .collect();
         let state = packed.len() * streams * h;
         let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
-        let work = streams * products;
-        let threads = rayon::current_num_threads();
-        let team = threads == 2 || threads > 2 && work < WORTH_SHARING;
-        Stepper {
+        let mut stepper = Stepper {
             level,
             linear: Panels::of_transposed(
                 level,
@@ -91,9 +89,28 @@ impl Stepper {
             hidden: [Buffer::zeros(state), Buffer::zeros(state)],
             carry: Buffer::zeros(if cell == Cell::Lstm { state } else { 0 }),
             logits: Buffer::zeros(streams * linear.v),
-            work,
-            team: if team && work >= WORTH_A_TEAM { Team::start() } else { None },
+            products,
+            team: None,
             layers: packed,
+        };
+        stepper.share_work();
+        stepper
+    }
+
+    /// Multiply-adds in a step.
+    fn work(&self) -> usize {
+        self.streams * self.products
+    }
+
+    /// Starts or ends the team, as the number of streams asks.
+    fn share_work(&mut self) {
+        let threads = rayon::current_num_threads();
+        let wanted = self.work() >= WORTH_A_TEAM
+            && (threads == 2 || threads > 2 && self.work() < WORTH_SHARING);
+        match (wanted, &self.team) {
+            (true, None) => self.team = Team::start(),
+            (false, Some(_)) => self.team = None,
+            _ => {}
         }
     }
 
@@ -129,7 +146,7 @@ impl Stepper {
                     level.run(Step { stages, panels, ..step.clone() });
                 });
             }
-        } else if self.work < WORTH_SHARING {
+        } else if self.work() < WORTH_SHARING {
             level.run(step);
         } else {
             for_each_piece(self.streams, |rows| level.run(Step { rows, ..step.clone() }));
@@ -153,23 +170,55 @@ impl Stepper {
         self.carry.copy_from_slice(carry);
     }
 
-    /// Gives each stream the state that stream `parents[stream]` has.
+    /// Gives each stream the state that stream `parents[stream]` has. There are as many streams afterwards as parents.
     ///
     /// # Panics
-    /// Unless there are B parents below B.
+    /// Unless every parent is a stream.
     pub fn reorder(&mut self, parents: &[usize]) {
         let (b, h) = (self.streams, self.h);
-        assert_eq!(parents.len(), b, "one parent for each stream");
         assert!(parents.iter().all(|&parent| parent < b), "parents are in 0..{b}");
-        for states in [&mut self.hidden[0], &mut self.carry] {
-            let old = states.to_vec();
-            let rows = old.chunks_exact(b * h).flat_map(|layer| {
+        let select = |old: &Buffer| {
+            let layers = old.chunks_exact((b * h).max(1));
+            let rows = layers.flat_map(|layer| {
                 parents.iter().map(move |parent| &layer[parent * h..(parent + 1) * h])
             });
-            for (new, row) in states.chunks_exact_mut(h).zip(rows) {
-                new.copy_from_slice(row);
+            let mut new = Buffer::new(old.len() / b.max(1) * parents.len());
+            new.chunks_exact_mut(h).zip(rows).for_each(|(new, row)| new.copy_from_slice(row));
+            new
+        };
+        let states = [select(&self.hidden[0]), select(&self.carry)];
+        self.replace_states(states, parents.len());
+    }
+
+    /// Adds streams behind those that are there, in this state, `[S, L, B, H]`.
+    ///
+    /// # Panics
+    /// Where the length isn't that of a number of streams.
+    pub fn append(&mut self, state: &[f32]) {
+        let (l, b, h) = (self.layers.len(), self.streams, self.h);
+        let states = if self.layers[0].cell == Cell::Lstm { 2 } else { 1 };
+        let more = state.len() / (states * l * h);
+        assert_eq!(state.len(), states * l * more * h, "a state of some streams");
+        let join = |old: &Buffer, new: &[f32]| {
+            let mut joined = Vec::with_capacity(old.len() + new.len());
+            for (layer, new) in new.chunks_exact((more * h).max(1)).enumerate() {
+                joined.extend_from_slice(&old[layer * b * h..][..b * h]);
+                joined.extend_from_slice(new);
             }
+            Buffer::copy_of(&joined)
+        };
+        let (hidden, carry) = state.split_at(l * more * h);
+        let states = [join(&self.hidden[0], hidden), join(&self.carry, carry)];
+        self.replace_states(states, b + more);
+    }
+
+    fn replace_states(&mut self, [hidden, carry]: [Buffer; 2], streams: usize) {
+        if streams != self.streams {
+            self.hidden[1] = Buffer::zeros(hidden.len());
+            self.logits = Buffer::zeros(streams * self.bias.len());
         }
+        (self.hidden[0], self.carry, self.streams) = (hidden, carry, streams);
+        self.share_work();
     }
 
     /// Whether a second thread takes half of the units of each step.

@@ -183,7 +183,6 @@ pub fn in_f64(stack: Recurrent) -> Recurrent {
 }
 
 pub fn small_stack(cell: Cell, device: &Device) -> Recurrent {
-    let config =
-        RecurrentConfig::new(cell, 7, 6).with_layers(2).with_init(Init::Uniform { bound: 0.6 });
+    let config = RecurrentConfig::new(cell, 7, 6).with_layers(2).with_init(Init::Uniform(0.6));
     config.init(device, &mut ChaCha8Rng::seed_from_u64(3))
 }

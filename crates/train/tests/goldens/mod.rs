@@ -3,14 +3,11 @@
 
 use std::path::Path;
 
-use burn::data::dataloader::DataLoader;
-use burn::module::Module;
-use burn::optim::AdamConfig;
 use burn::prelude::*;
-use burn::train::TrainStep;
-use charloom_data::{BatchConfig, Batches, Corpus, LastTarget};
-use charloom_model::{Cell, CharRnnConfig, InputEncoding};
-use charloom_train::{Carry, Clip, StreamLoader, Trainee};
+use charloom_data::{Corpus, DataConfig, LastTarget};
+use charloom_model::{Cell, CharRnnConfig, InputEncoding, TrainedModel, TrainingSummary};
+use charloom_train::settings::AdamConfig;
+use charloom_train::{GradClip, OptimizerConfig, RunConfig, Trainer};
 use rand::SeedableRng;
 use safetensors::SafeTensors;
 
@@ -46,56 +43,69 @@ impl Golden {
     }
 }
 
-/// Trains as the file's script did and compares the losses of the first `steps` steps.
-pub fn losses_match(name: &str, cell: Cell, clip: Clip, steps: usize, device: &Device) {
-    let device = &device.clone().autodiff();
-    let golden = Golden::open(name);
-    let corpus = Corpus::from_text(&golden.text()).unwrap();
-    let config = BatchConfig { batch_size: 4, seq_length: 7, last_target: LastTarget::Wrap };
-    let batches = Batches::new(corpus.ids().clone(), config).unwrap();
-    let per_epoch = batches.len();
+/// A text whose training part is `text`, and what of it is held out.
+fn with_validation_part(text: &str) -> (Corpus, f64) {
+    let chars = text.chars().count();
+    let held_out = chars / 9 + 2;
+    let whole: String = text.chars().chain(text.chars().take(held_out)).collect();
+    let fraction = (held_out as f64 - 0.5) / (chars + held_out) as f64;
+    (Corpus::from_text(&whole).unwrap(), fraction)
+}
 
+/// Trains as the file's script did and compares the losses of the first `steps` steps.
+pub fn losses_match(name: &str, cell: Cell, clip: GradClip, steps: usize, device: &Device) {
+    let golden = Golden::open(name);
+    let (corpus, valid_fraction) = with_validation_part(&golden.text());
     let embedding = name.contains("embedding");
-    let input = if embedding { InputEncoding::Embedding(8) } else { InputEncoding::OneHot };
-    let config = CharRnnConfig {
+    let mut config = RunConfig::default();
+    config.data = DataConfig {
+        valid_fraction,
+        batch_size: 4,
+        seq_length: 7,
+        last_target: LastTarget::Wrap,
+        ..config.data
+    };
+    config.model = CharRnnConfig {
         cell,
-        input,
+        input: if embedding { InputEncoding::Embedding(8) } else { InputEncoding::OneHot },
         hidden_size: 10,
         layers: 2,
-        ..CharRnnConfig::new(corpus.vocab().len())
+        dropout: 0.0,
+        ..config.model
     };
+    config.train.optimizer =
+        OptimizerConfig::Adam(AdamConfig { lr: 1e-2, ..AdamConfig::default() });
+    config.train.clip = clip;
+
+    let vocab = corpus.vocab().clone();
     let network = config
-        .init(device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
+        .model
+        .init(vocab.len(), device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))
         .with_parameters::<()>(|name, _| Ok(golden.data(&format!("initial.{name}"))))
         .unwrap();
-    let mut trainee = Trainee::new(network, 0.0, clip);
-    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
-    let loader = StreamLoader::new(batches, device.clone(), 1, 1, 0, Carry::default());
+    let model =
+        TrainedModel { network, config: config.model, vocab, summary: TrainingSummary::default() };
 
+    let (batches, _) = Trainer::check(&config, &corpus).unwrap();
+    let expected = golden.data("inputs").iter::<i32>().collect::<Vec<_>>();
+    for (index, theirs) in expected.chunks_exact(28).enumerate() {
+        let (mut inputs, mut targets) = ([0; 28], [0; 28]);
+        batches.fill(index, &mut inputs, &mut targets);
+        assert_eq!(inputs, theirs, "the inputs of batch {index}");
+    }
+    assert_eq!(expected.len(), 28 * batches.len());
+
+    let mut trainer = Trainer::from_model(config, &corpus, device, &model).unwrap();
     let expected = golden.floats("losses");
-    let inputs = golden.data("inputs").iter::<i32>().collect::<Vec<_>>();
-    let mut step = 0;
-    'epochs: loop {
-        for batch in loader.iter() {
-            let batch = batch.unwrap();
-            let index = step % per_epoch;
-            let ids: Vec<i32> = batch.chars.inputs.to_data().iter::<i32>().collect();
-            assert_eq!(ids, inputs[index * 28..(index + 1) * 28], "the inputs of step {step}");
-            let output = trainee.step(batch);
-            let (theirs, ours) = (expected[step] as f64, output.item.loss);
-            assert!(
-                (theirs - ours).abs() <= 1e-4 * theirs.abs(),
-                "{name} step {step}: PyTorch {theirs}, here {ours}"
-            );
-            trainee = trainee.optimize(&mut optimizer, 1e-2.into(), output.grads);
-            step += 1;
-            if step == steps {
-                break 'epochs;
-            }
-        }
+    for (step, theirs) in expected[..steps].iter().enumerate() {
+        let (theirs, ours) = (f64::from(*theirs), trainer.step().unwrap().loss);
+        assert!(
+            (theirs - ours).abs() <= 1e-4 * theirs.abs(),
+            "{name} step {step}: PyTorch {theirs}, here {ours}"
+        );
     }
     if steps == expected.len() {
-        for (name, data) in trainee.valid().network.parameters() {
+        for (name, data) in trainer.model().network.parameters() {
             let expected = golden.floats(&format!("final.{name}"));
             let found: Vec<f32> = data.iter::<f32>().collect();
             for (theirs, ours) in expected.iter().zip(&found) {

@@ -6,13 +6,27 @@ use std::sync::{Arc, Mutex};
 
 use burn::prelude::*;
 use burn::train::Interrupter;
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget};
-use charloom_infer::Sampling;
+use charloom_data::{Corpus, DataConfig};
+use charloom_infer::SampleConfig;
 use charloom_model::{CharRnnConfig, TrainedModel};
+use charloom_train::settings::AdamConfig;
 use charloom_train::{
-    Clip, EpochReport, EvalEvery, Job, Loss, Observer, Optimizer, Outcome, RunFolder, SampleConfig,
-    Schedule, Silent, Start, StateAtEpoch, StepReport, TrainConfig, TrainError, train,
+    CheckpointError, EvalReport, Observer, OptimizerConfig, Outcome, RunConfig, RunFolder,
+    StepReport, TrainError, Trainer,
 };
+
+/// Where the weights of a training come from.
+pub enum Start {
+    /// They are drawn.
+    New,
+    From(Box<TrainedModel>),
+    Resume,
+}
+
+/// Adam with this learning rate.
+pub fn adam(lr: f64) -> OptimizerConfig {
+    OptimizerConfig::Adam(AdamConfig { lr, ..AdamConfig::default() })
+}
 
 /// A text with something to learn in it: 1,100 characters, 6 different ones.
 pub fn text() -> String {
@@ -20,29 +34,14 @@ pub fn text() -> String {
 }
 
 /// A network and batches small enough for tests, 24 steps an epoch.
-pub fn config(change: impl FnOnce(&mut TrainConfig)) -> TrainConfig {
-    let mut config = TrainConfig {
-        model: CharRnnConfig { hidden_size: 9, dropout: 0.3, ..CharRnnConfig::new(2) },
-        batch: BatchConfig { batch_size: 5, seq_length: 8, last_target: LastTarget::Next },
-        fractions: Fractions::new(0.1, 0.0).unwrap(),
-        epochs: 2,
-        max_steps: 0,
-        seed: 3,
-        optimizer: Optimizer::adam(1e-2),
-        schedule: Schedule::Constant,
-        clip: Clip::Norm(5.0),
-        loss: Loss::Mean,
-        state: StateAtEpoch::Reset,
-        eval_every: EvalEvery::Epochs(1),
-        patience: 0,
-        sample: SampleConfig {
-            prime: "ab".into(),
-            length: 12,
-            sampling: Sampling::random(0.8, 0, 1.0).unwrap(),
-        },
-        text_name: "letters".into(),
-        toml: "# as resolved\n".into(),
-    };
+pub fn config(change: impl FnOnce(&mut RunConfig)) -> RunConfig {
+    let mut config = RunConfig::default();
+    config.data =
+        DataConfig { text: "letters.txt".into(), batch_size: 5, seq_length: 8, ..config.data };
+    config.model = CharRnnConfig { hidden_size: 9, dropout: 0.3, ..config.model };
+    (config.train.epochs, config.train.seed) = (2, 3);
+    config.train.optimizer = adam(1e-2);
+    config.sample = SampleConfig { prompt: "ab".into(), length: 12, ..config.sample };
     change(&mut config);
     config
 }
@@ -51,9 +50,10 @@ pub fn config(change: impl FnOnce(&mut TrainConfig)) -> TrainConfig {
 #[derive(Default)]
 pub struct Told {
     pub steps: Vec<StepReport>,
-    pub epochs: Vec<EpochReport>,
+    pub evaluations: Vec<EvalReport>,
     pub samples: Vec<String>,
     pub checkpoints: Vec<PathBuf>,
+    pub skipped: Vec<String>,
 }
 
 /// A run and what was told of it.
@@ -77,17 +77,17 @@ impl Run {
         self
     }
 
-    pub fn train(&self, config: TrainConfig, device: &Device) -> Result<Outcome, TrainError> {
-        self.launch(config, device, Start::Fresh, &text())
+    pub fn train(&self, config: RunConfig, device: &Device) -> Result<Outcome, TrainError> {
+        self.launch(config, device, Start::New, &text())
     }
 
-    pub fn resume(&self, config: TrainConfig) -> Result<Outcome, TrainError> {
+    pub fn resume(&self, config: RunConfig) -> Result<Outcome, TrainError> {
         self.launch(config, &Device::flex(), Start::Resume, &text())
     }
 
     pub fn launch(
         &self,
-        config: TrainConfig,
+        config: RunConfig,
         device: &Device,
         start: Start,
         text: &str,
@@ -95,17 +95,19 @@ impl Run {
         let interrupter = Interrupter::new();
         let told = self.told.clone();
         let stop_after = self.stop_after.map(|steps| steps + told.lock().unwrap().steps.len());
-        let observer = Ears { told, interrupter: interrupter.clone(), stop_after };
-        train(Job {
-            run: self.folder.clone(),
-            corpus: Corpus::from_text(text).unwrap(),
-            config,
-            device: device.clone(),
-            start,
-            interrupter,
-            renderer: Box::new(Silent),
-            observer: Box::new(observer),
-        })
+        let mut observer = Ears { told, interrupter: interrupter.clone(), stop_after };
+        let corpus = Corpus::from_text(text).unwrap();
+        let mut trainer = match start {
+            Start::New => Trainer::new(config, &corpus, device)?,
+            Start::From(model) => Trainer::from_model(config, &corpus, device, &model)?,
+            Start::Resume => {
+                let folder = self.folder.checkpoints();
+                let (trainer, skipped) = Trainer::resume(config, &corpus, device, &folder)?;
+                skipped.iter().for_each(|error| observer.skipped_checkpoint(error));
+                trainer
+            }
+        };
+        trainer.run(&self.folder, &interrupter, &mut observer)
     }
 
     pub fn losses(&self) -> Vec<f64> {
@@ -139,9 +141,13 @@ impl Observer for Ears {
         }
     }
 
-    fn epoch(&mut self, epoch: &EpochReport, sample: &str) {
+    fn skipped_checkpoint(&mut self, error: &CheckpointError) {
+        self.told.lock().unwrap().skipped.push(error.to_string());
+    }
+
+    fn evaluated(&mut self, report: &EvalReport, sample: &str) {
         let mut told = self.told.lock().unwrap();
-        told.epochs.push(*epoch);
+        told.evaluations.push(*report);
         told.samples.push(sample.to_string());
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use charloom_data::{EscapedChar, Vocab, atomic};
-use charloom_infer::Prediction;
+use charloom_infer::CharPrediction;
 
 use super::shade::{Shade, shown, stand_in};
 use super::{Predicted, Sums, char_of};
@@ -106,9 +106,9 @@ fn bottom(sums: &Sums) -> String {
 }
 
 /// A character, with what was expected in its title.
-fn marked(vocab: &Vocab, char: char, prediction: &Prediction) -> String {
+fn marked(vocab: &Vocab, char: char, prediction: &CharPrediction) -> String {
     let probability = prediction.log_prob.exp();
-    let guesses: Vec<String> = (prediction.guesses.iter())
+    let guesses: Vec<String> = (prediction.top.iter())
         .map(|guess| format!("{} {}", named(char_of(vocab, guess.id)), shown(guess.probability)))
         .collect();
     let expected = if guesses.is_empty() { "" } else { ", expected: " };
@@ -153,17 +153,17 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use charloom_infer::Guess;
+    use charloom_infer::CharProbability;
 
     #[test]
     fn what_a_page_shows_cannot_break_out_of_it() {
         let vocab = Vocab::from_ordered(vec!['<', '"', '&']).unwrap();
-        let guess = |id| Guess { id, probability: 0.25 };
-        let prediction = Prediction {
+        let guess = |id| CharProbability { id, probability: 0.25 };
+        let prediction = CharPrediction {
             id: 0,
             log_prob: 0.25_f64.ln(),
-            guesses: vec![guess(1), guess(2)],
-            hit: false,
+            top: vec![guess(1), guess(2)],
+            correct: false,
         };
         assert_eq!(
             marked(&vocab, '<', &prediction),
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_newline_is_marked_and_stays_one_and_what_cannot_be_seen_is_shown() {
         let vocab = Vocab::from_ordered(vec!['\n', '\r']).unwrap();
-        let prediction = Prediction { id: 0, log_prob: 0.0, guesses: Vec::new(), hit: true };
+        let prediction = CharPrediction { id: 0, log_prob: 0.0, top: Vec::new(), correct: true };
         assert_eq!(
             marked(&vocab, '\n', &prediction),
             "<i class=\"a n\" title=\"`\\n` 1.0000\">\n</i>"

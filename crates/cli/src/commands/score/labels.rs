@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use charloom_infer::{Confusion, Score, likeliest};
+use charloom_infer::{ConfusionMatrix, Score, best_model};
 
 use super::models::Named;
 use super::{score_all, summary, visible};
@@ -28,10 +28,10 @@ pub fn run(models: &[Named], files: &[(&Path, String)]) -> Result<()> {
         }
     }
     let scores = score_all(models, &texts)?;
-    let mut confusion = Confusion::new(models.len());
+    let mut confusion = ConfusionMatrix::new(models.len());
     for (place, &label) in labels.iter().enumerate() {
         let under: Vec<Score> = scores.iter().map(|scores| scores[place]).collect();
-        if let Some(best) = likeliest(&under) {
+        if let Some(best) = best_model(&under) {
             confusion.add(label, best);
         }
     }
@@ -46,7 +46,7 @@ pub fn run(models: &[Named], files: &[(&Path, String)]) -> Result<()> {
     answer!(
         "accuracy  {:.2} %, {} of {}",
         100.0 * accuracy,
-        grouped(confusion.right() as u64),
+        grouped(confusion.correct() as u64),
         counted(confusion.total(), "text")
     )?;
     table(models, &confusion)
@@ -76,7 +76,7 @@ fn labelled<'a>(
 }
 
 /// A row for each label, a column for each model that its texts were taken for.
-fn table(models: &[Named], confusion: &Confusion) -> Result<()> {
+fn table(models: &[Named], confusion: &ConfusionMatrix) -> Result<()> {
     const CORNER: &str = "label / likeliest";
     let width = |name: &str| name.chars().count();
     let first = models.iter().map(|model| width(&model.name)).max().unwrap_or(0);

@@ -115,6 +115,52 @@ fn reordered_streams_go_on_as_the_ones_whose_state_they_took() {
 }
 
 #[test]
+fn streams_that_end_or_join_change_no_bit_of_the_others() {
+    for cell in CELLS {
+        // From a team of two threads to no team, and back.
+        for (v, h) in [(9, 17), (40, 200)] {
+            let network = Network::new(cell, v, h);
+            let steps = Numbers(3).ids(6 * 4, v);
+            let alone: Vec<Vec<Vec<f32>>> = (0..4)
+                .map(|stream| {
+                    let mut stepper = network.stepper(Level::best(), 1);
+                    let ids = steps.chunks(4).map(|ids| ids[stream]);
+                    ids.map(|id| stepper.step(&[id]).to_vec()).collect()
+                })
+                .collect();
+
+            let mut stepper = network.stepper(Level::best(), 0);
+            let zero = network.stepper(Level::best(), 1).state();
+            // Each stream with the number of its steps so far.
+            let mut streams: Vec<(usize, usize)> = Vec::new();
+            // The places of those that stay, and the streams that join.
+            let changes: [(&[usize], &[usize]); 6] = [
+                (&[], &[0, 1]),
+                (&[0, 1], &[2]),
+                (&[0, 2], &[]),
+                (&[1], &[3]),
+                (&[1], &[]),
+                (&[], &[0]),
+            ];
+            for (stay, join) in changes {
+                stepper.reorder(stay);
+                streams = stay.iter().map(|&at| streams[at]).collect();
+                for &stream in join {
+                    stepper.append(&zero);
+                    streams.push((stream, 0));
+                }
+                let ids: Vec<i32> =
+                    streams.iter().map(|&(stream, age)| steps[age * 4 + stream]).collect();
+                for (got, (stream, age)) in stepper.step(&ids).chunks(v).zip(&mut streams) {
+                    assert_eq!(got, alone[*stream][*age], "{cell:?}, stream {stream}");
+                    *age += 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_state_that_was_kept_continues() {
     for cell in CELLS {
         let network = Network::new(cell, 9, 17);

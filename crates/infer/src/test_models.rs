@@ -1,31 +1,29 @@
-//! Models for tests, of which it is known beforehand what they do.
+//! Small models for tests.
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, Init, Summary, TrainedModel};
+use charloom_model::{Bias, Cell, CharRnnConfig, Init, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A model that knows `chars`, with ids in this order, and weights drawn wide enough to have opinions.
-pub(crate) fn opinionated(chars: &str, device: &Device) -> TrainedModel {
-    let config = CharRnnConfig {
-        hidden_size: 6,
-        init: Init::Normal { std: 1.0 },
-        ..CharRnnConfig::new(chars.chars().count())
-    };
+/// A model of `chars`, with ids in this order, and random weights that are large enough for its predictions
+/// to be far from uniform.
+pub(crate) fn random(chars: &str, device: &Device) -> TrainedModel {
+    let config =
+        CharRnnConfig { hidden_size: 6, init: Init::Normal(1.0), ..CharRnnConfig::default() };
     model(chars, config, device)
 }
 
-/// A model that is all but certain that each of `chars` is followed by the next, and the last by the first.
+/// A model that is almost certain that each of `chars` is followed by the next, and the last by the first.
 pub(crate) fn cycle(chars: &str) -> TrainedModel {
     let v = chars.chars().count();
-    // One tanh layer that remembers which character came last, and nothing else.
+    // One tanh layer whose state is the last character alone.
     let config = CharRnnConfig {
         cell: Cell::Tanh,
         hidden_size: v,
         layers: 1,
         bias: Bias::Without,
-        ..CharRnnConfig::new(v)
+        ..CharRnnConfig::default()
     };
     let square = |value: &dyn Fn(usize, usize) -> f32| {
         (0..v * v).map(|place| value(place / v, place % v)).collect::<Vec<_>>()
@@ -37,7 +35,7 @@ pub(crate) fn cycle(chars: &str) -> TrainedModel {
     })
 }
 
-/// The model with other parameters: `values` is asked for each by its name and number of elements.
+/// The model with other parameters: `values` is called with the name and the number of elements of each.
 pub(crate) fn with_parameters(
     model: TrainedModel,
     values: impl Fn(&str, usize) -> Vec<f32>,
@@ -52,6 +50,6 @@ pub(crate) fn with_parameters(
 
 fn model(chars: &str, config: CharRnnConfig, device: &Device) -> TrainedModel {
     let vocab = Vocab::from_ordered(chars.chars().collect()).expect("no character twice");
-    let network = config.init(device, &mut ChaCha8Rng::seed_from_u64(3));
-    TrainedModel { network, config, vocab, summary: Summary::default() }
+    let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(3));
+    TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }

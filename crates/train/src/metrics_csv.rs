@@ -1,0 +1,250 @@
+//! `metrics.csv`, a row an evaluation, and `steps.csv`, a row a step.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use charloom_data::atomic;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::{RunError, RunFolder, StepReport};
+
+/// A row of `metrics.csv`. Losses are nats per character.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsRow {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Optimizer steps of the whole run.
+    pub step: usize,
+    /// Mean over the batches since the last evaluation.
+    pub train_loss: f64,
+    /// On the validation part.
+    pub valid_loss: f64,
+    /// `exp(valid_loss)`.
+    pub valid_perplexity: f64,
+    /// `valid_loss / ln 2`.
+    pub valid_bits_per_char: f64,
+    /// Of the last step.
+    pub learning_rate: f64,
+    /// Training characters by training time, since the last evaluation.
+    pub chars_per_second: f64,
+    /// Seconds since the run started, evaluations and samples included, pauses not.
+    pub seconds: f64,
+}
+
+/// A row of `steps.csv`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct StepRow {
+    epoch: usize,
+    batch: usize,
+    step: usize,
+    loss: f64,
+    learning_rate: f64,
+}
+
+impl From<&StepReport> for StepRow {
+    fn from(report: &StepReport) -> Self {
+        let StepReport { epoch, batch, step, loss, learning_rate, .. } = *report;
+        Self { epoch, batch, step, loss, learning_rate }
+    }
+}
+
+impl RunFolder {
+    /// The rows of `metrics.csv`, as they are there.
+    ///
+    /// # Errors
+    /// [`RunError::NoMetrics`] where the file is missing or has no row: the run was never evaluated.
+    /// [`RunError::Metrics`], with the line, where it isn't such a table.
+    pub fn read_metrics(&self) -> Result<Vec<MetricsRow>, RunError> {
+        let (rows, _) = read_rows(&self.metrics())?;
+        if rows.is_empty() {
+            return Err(RunError::NoMetrics { name: self.name().to_string() });
+        }
+        Ok(rows)
+    }
+}
+
+/// A CSV file that rows are appended to.
+pub(crate) struct CsvLog {
+    path: PathBuf,
+    writer: csv::Writer<File>,
+}
+
+impl CsvLog {
+    /// Opens `metrics.csv`, without the rows of evaluations after step `last`.
+    pub fn metrics(path: &Path, last: usize) -> Result<Self, RunError> {
+        Self::open(path, |row: &MetricsRow| row.step <= last)
+    }
+
+    /// Opens `steps.csv`, without the rows of steps after step `last`.
+    pub fn steps(path: &Path, last: usize) -> Result<Self, RunError> {
+        Self::open(path, |row: &StepRow| row.step <= last)
+    }
+
+    fn open<R: Serialize + DeserializeOwned>(
+        path: &Path,
+        keep: impl Fn(&R) -> bool,
+    ) -> Result<Self, RunError> {
+        let (mut rows, is_whole): (Vec<R>, bool) = read_rows(path)?;
+        let count = rows.len();
+        rows.retain(keep);
+        if rows.len() < count || !is_whole {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            let written = rows.iter().try_for_each(|row| writer.serialize(row));
+            written.map_err(|error| failed("write", path)(error.into()))?;
+            let bytes =
+                writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
+            atomic::write(path, &bytes).map_err(failed("write", path))?;
+        }
+        let file = File::options().append(true).create(true).open(path);
+        let file = file.map_err(failed("open", path))?;
+        let is_empty = file.metadata().map_err(failed("open", path))?.len() == 0;
+        let writer = csv::WriterBuilder::new().has_headers(is_empty).from_writer(file);
+        Ok(Self { path: path.to_owned(), writer })
+    }
+
+    /// Appends a row.
+    pub fn append(&mut self, row: &impl Serialize) -> Result<(), RunError> {
+        self.writer.serialize(row).map_err(|error| failed("write", &self.path)(error.into()))
+    }
+
+    /// Brings what was appended to disk.
+    pub fn sync(&mut self) -> Result<(), RunError> {
+        let synced = self.writer.flush().and_then(|()| self.writer.get_ref().sync_data());
+        synced.map_err(failed("write", &self.path))
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+    let path = path.to_path_buf();
+    move |source| RunError::Io { action, path, source }
+}
+
+/// The rows of a CSV file, none if there is no such file, and whether that is all of it: a last line that a crash cut
+/// short is left out.
+fn read_rows<R: DeserializeOwned>(path: &Path) -> Result<(Vec<R>, bool), RunError> {
+    let mut text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), true)),
+        text => text.map_err(failed("read", path))?,
+    };
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let is_whole = whole == text.len();
+    text.truncate(whole);
+    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let wrong = |error: csv::Error, columns: &csv::StringRecord| RunError::Metrics {
+        path: path.to_owned(),
+        line: error.position().map_or(1, csv::Position::line),
+        problem: problem(&error, columns),
+    };
+    let columns =
+        reader.headers().cloned().map_err(|error| wrong(error, &csv::StringRecord::new()))?;
+    let rows: Result<Vec<_>, _> = reader.deserialize().collect();
+    Ok((rows.map_err(|error| wrong(error, &columns))?, is_whole))
+}
+
+/// What is wrong with a row, without its position, which is reported beside it.
+fn problem(error: &csv::Error, columns: &csv::StringRecord) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|field| columns.get(field as usize));
+            let column = column.map(|name| format!("`{name}`: ")).unwrap_or_default();
+            format!("{column}{}", err.kind())
+        }
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} columns, where the first line has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_string(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "epoch,step,train_loss,valid_loss,valid_perplexity,valid_bits_per_char,\
+                          learning_rate,chars_per_second,seconds\n";
+
+    fn run_with(metrics: &str) -> (tempfile::TempDir, RunFolder) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), "a").unwrap();
+        std::fs::write(run.metrics(), metrics).unwrap();
+        (folder, run)
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_written() {
+        let (_folder, run) = run_with(&format!(
+            "{HEADER}1,85,2.5,2.25,9.5,3.2,0.002,1000.0,0.5\n2,170,2,1.75,5.75,2.5,1e-3,900,1\n"
+        ));
+        let rows = run.read_metrics().unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].step, rows[0].train_loss, rows[0].seconds), (85, 2.5, 0.5));
+        assert_eq!((rows[1].epoch, rows[1].valid_loss, rows[1].learning_rate), (2, 1.75, 1e-3));
+    }
+
+    #[test]
+    fn a_run_that_was_never_evaluated_has_no_metrics() {
+        let (_folder, run) = run_with(HEADER);
+        assert!(matches!(run.read_metrics(), Err(RunError::NoMetrics { .. })));
+        std::fs::remove_file(run.metrics()).unwrap();
+        let message = run.read_metrics().unwrap_err().to_string();
+        assert_eq!(message, "the run `a` has no metrics yet");
+    }
+
+    #[test]
+    fn a_malformed_row_is_named_with_its_line_and_column() {
+        let good = "1,85,2.5,2.25,9.5,3.2,0.002,1000.0,0.5\n";
+        for (rows, line, problem) in [
+            (
+                format!("{HEADER}{good}2,170,2,much,5.75,2.5,1e-3,900,1\n"),
+                3,
+                "`valid_loss`: invalid float literal",
+            ),
+            (format!("{HEADER}{good}{good}3,255\n"), 4, "2 columns, where the first line has 9"),
+            (format!("{HEADER}-1{}", &good[1..]), 2, "`epoch`: invalid digit found in string"),
+            ("epoch,step\n1,85\n".to_string(), 2, "missing field `train_loss`"),
+        ] {
+            let (_folder, run) = run_with(&rows);
+            match run.read_metrics() {
+                Err(RunError::Metrics { line: at, problem: what, .. }) => {
+                    assert_eq!((at, what.as_str()), (line, problem), "{rows}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_appended_and_those_after_the_resumed_step_are_cut() {
+        let (_folder, run) = run_with(HEADER);
+        std::fs::remove_file(run.metrics()).unwrap();
+        let row = |step| MetricsRow {
+            epoch: 1,
+            step,
+            train_loss: 0.1 + 0.2,
+            valid_loss: 2.5,
+            valid_perplexity: 12.0,
+            valid_bits_per_char: 3.5,
+            learning_rate: 2e-3,
+            chars_per_second: 900.0,
+            seconds: 1.25,
+        };
+        let mut log = CsvLog::metrics(&run.metrics(), 0).unwrap();
+        for step in [10, 20, 30] {
+            log.append(&row(step)).unwrap();
+            log.sync().unwrap();
+        }
+        assert_eq!(run.read_metrics().unwrap(), [row(10), row(20), row(30)]);
+        // A crash in the middle of a line.
+        let text = std::fs::read_to_string(run.metrics()).unwrap();
+        std::fs::write(run.metrics(), format!("{text}1,40,2.")).unwrap();
+        let mut log = CsvLog::metrics(&run.metrics(), 20).unwrap();
+        log.append(&row(25)).unwrap();
+        log.sync().unwrap();
+        assert_eq!(run.read_metrics().unwrap(), [row(10), row(20), row(25)]);
+        let text = std::fs::read_to_string(run.metrics()).unwrap();
+        assert_eq!(text.lines().count(), 4, "one header: {text}");
+    }
+}

@@ -1,0 +1,146 @@
+//! The settings of a run, as they stand in its `config.toml`.
+//!
+//! Each key is defined once, here or in the crate that it configures: its default in `Default`, its documentation in the
+//! comment, its legal range in `schemars`' attributes. The settings file, the flags, `charloom config show`, the checks
+//! and what a checkpoint stores are made of that.
+
+use charloom_data::DataConfig;
+use charloom_infer::SampleConfig;
+use charloom_model::CharRnnConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod optimizer;
+mod schedule;
+
+pub use optimizer::{
+    AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, OptimizerConfig, RmsPropConfig, SgdConfig,
+};
+pub use schedule::{Constant, LrSchedule};
+
+/// Everything that decides what is trained and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The text, its split and its batches.
+    pub data: DataConfig,
+    /// The network.
+    pub model: CharRnnConfig,
+    /// Optimization and evaluation.
+    pub train: TrainConfig,
+    /// The sample that is generated at each evaluation.
+    pub sample: SampleConfig,
+}
+
+/// The section `[train]`: optimization and evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Number of epochs: passes over the training part
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub epochs: usize,
+    /// Maximum number of optimizer steps, 0 for no limit
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub max_steps: usize,
+    /// Early stopping: evaluations without a lower validation loss before training ends, 0 for never
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub patience: usize,
+    /// Random seed: initial weights, dropout, samples
+    #[schemars(range(min = 0, max = 9_223_372_036_854_775_807i64))]
+    pub seed: u64,
+    /// Evaluation interval: { epochs = N } or { steps = N }
+    pub eval_every: EvalInterval,
+    /// Optimizer with its learning rate: "adam", "adamw", "sgd", "rmsprop" or "adagrad"
+    pub optimizer: OptimizerConfig,
+    /// Gradient clipping: { norm = X } (global norm), { value = X } (each element) or "none"
+    pub clip: GradClip,
+    /// Learning-rate schedule
+    pub schedule: LrSchedule,
+    /// Loss reduction: "mean" over N and T, or "sum" over T and mean over N
+    pub loss: LossReduction,
+    /// Hidden state at the start of an epoch: "reset" to zero or "carry" over
+    pub state: EpochState,
+    /// Write the loss and learning rate of every step to `steps.csv`
+    pub step_log: bool,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            max_steps: 0,
+            patience: 0,
+            seed: 1,
+            eval_every: EvalInterval::Epochs(1),
+            optimizer: OptimizerConfig::Adam(AdamConfig { lr: 2e-3, ..AdamConfig::default() }),
+            clip: GradClip::Norm(5.0),
+            schedule: LrSchedule::default(),
+            loss: LossReduction::Mean,
+            state: EpochState::Reset,
+            step_log: false,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Optimizer steps of the whole training, with so many batches an epoch.
+    pub fn total_steps(&self, batches: usize) -> usize {
+        let all = self.epochs.saturating_mul(batches);
+        if self.max_steps > 0 { all.min(self.max_steps) } else { all }
+    }
+}
+
+/// When the model is evaluated; the end of a training is always such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EvalInterval {
+    /// Every so many epochs.
+    Epochs(#[schemars(range(min = 1, max = 1_000_000_000))] usize),
+    /// Every so many optimizer steps.
+    Steps(#[schemars(range(min = 1, max = 1_000_000_000))] usize),
+}
+
+impl EvalInterval {
+    /// Steps from one evaluation to the next, with so many batches an epoch.
+    pub fn steps(self, batches: usize) -> usize {
+        match self {
+            Self::Epochs(epochs) => epochs.saturating_mul(batches),
+            Self::Steps(steps) => steps,
+        }
+    }
+}
+
+/// How large gradients are clipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GradClip {
+    /// Not at all.
+    #[default]
+    None,
+    /// To a norm over all parameters together (`torch.nn.utils.clip_grad_norm_`).
+    Norm(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
+    /// Each element to ± this (`torch.nn.utils.clip_grad_value_`).
+    Value(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
+}
+
+/// What is differentiated. Losses are reported in nats per character whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LossReduction {
+    /// The mean over the N·T characters of a batch.
+    #[default]
+    Mean,
+    /// The sum over the T characters of a row and the mean over the N rows, as in min-char-rnn and char-rnn.
+    Sum,
+}
+
+/// What the carried state is when an epoch starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EpochState {
+    /// Zero: each row is back at its first character.
+    #[default]
+    Reset,
+    /// The state that the last epoch ended in, as in char-rnn.
+    Carry,
+}

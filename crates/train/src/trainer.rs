@@ -1,0 +1,330 @@
+//! [`Trainer`]: what is trained, and what a step, an evaluation and a checkpoint of it are.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab};
+use charloom_infer::{Evaluation, evaluate, evaluate_rows};
+use charloom_model::{CharRnn, Dropout, State, TrainedModel, TrainingSummary};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::observer::{StepReport, TrainInfo};
+use crate::progress::TrainProgress;
+use crate::{CheckpointError, EpochState, EvalInterval, LossReduction, RunConfig, TrainError};
+
+/// A network in training on a text.
+///
+/// The training part of the text becomes N parallel rows; a batch is the next T columns of all rows. The hidden state is
+/// carried from batch to batch and detached between them: truncated BPTT.
+pub struct Trainer {
+    pub(crate) config: RunConfig,
+    /// `config` as TOML, for `config.toml` and the model file.
+    pub(crate) config_toml: String,
+    device: Device,
+    vocab: Vocab,
+    text_sha256: String,
+    train: Batches,
+    valid: Ids,
+    model: CharRnn,
+    optimizer: ModuleOptimizer,
+    /// The hidden state after the last batch, detached; `None` is zero.
+    state: Option<State>,
+    pub(crate) progress: TrainProgress,
+}
+
+impl Trainer {
+    /// A trainer with new weights, drawn from `config.train.seed`.
+    ///
+    /// # Errors
+    /// If the text is too short for a batch of N x T in either part, or lacks a character of the sample's prompt.
+    pub fn new(config: RunConfig, corpus: &Corpus, device: &Device) -> Result<Self, TrainError> {
+        let device = device.clone().without_autodiff().autodiff();
+        let vocab = corpus.vocab().clone();
+        let (train, valid) = Self::check(&config, corpus)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
+        Ok(Self {
+            config_toml: toml::to_string(&config).expect("settings become TOML"),
+            model: config.model.init(vocab.len(), &device, &mut rng),
+            optimizer: config.train.optimizer.init(),
+            progress: TrainProgress::start(vocab.len()),
+            text_sha256: corpus.sha256().to_string(),
+            state: None,
+            config,
+            device,
+            vocab,
+            train,
+            valid,
+        })
+    }
+
+    /// A trainer with the weights of a model. Where weights belong to characters, those that the text has are taken.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`], and if the model has another cell or other sizes.
+    pub fn from_model(
+        config: RunConfig,
+        corpus: &Corpus,
+        device: &Device,
+        model: &TrainedModel,
+    ) -> Result<Self, TrainError> {
+        let mut trainer = Self::new(config, corpus, device)?;
+        trainer.model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
+        Ok(trainer)
+    }
+
+    /// A trainer that continues where the newest readable checkpoint in `folder` was written, and why newer ones, if
+    /// there are any, can't be read.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`], and if no checkpoint can be read, or the newest is of another text or of settings that
+    /// make it another training.
+    pub fn resume(
+        config: RunConfig,
+        corpus: &Corpus,
+        device: &Device,
+        folder: &Path,
+    ) -> Result<(Self, Vec<CheckpointError>), TrainError> {
+        let mut trainer = Self::new(config, corpus, device)?;
+        let mut unreadable = Vec::new();
+        for path in checkpoint::list(folder) {
+            match trainer.load(&path) {
+                Ok(()) => return Ok((trainer, unreadable)),
+                Err(error @ CheckpointError::Read { .. }) => unreadable.push(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let none = || CheckpointError::None { folder: folder.to_path_buf() };
+        Err(unreadable.into_iter().next().unwrap_or_else(none).into())
+    }
+
+    /// Loads a checkpoint; leaves the trainer as it is if that fails.
+    fn load(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let Checkpoint { info, model, optimizer, state } = Checkpoint::read(path, &self.device)?;
+        info.check(path, &self.text_sha256, &self.config)?;
+        self.model = checkpoint::with_weights(self.model.clone(), model, path)?;
+        self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
+        (self.state, self.progress) = (state, info.progress);
+        Ok(())
+    }
+
+    /// The batches of the training part and the characters of the validation part, if the settings fit the text.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`].
+    pub fn check(config: &RunConfig, corpus: &Corpus) -> Result<(Batches, Ids), TrainError> {
+        corpus.vocab().encode(&config.sample.prompt).map_err(TrainError::Prompt)?;
+        let split = Split::new(corpus.chars(), config.data.fractions()?);
+        let batches = |part: Part| {
+            Batches::new(corpus.ids().slice(split.range(part)), config.data.batch())
+                .map_err(|error| TrainError::Batches(error.in_part(part)))
+        };
+        let train = batches(Part::Train)?;
+        if config.data.validation == Validation::Rows {
+            batches(Part::Valid)?;
+        }
+        let valid = corpus.ids().slice(split.range(Part::Valid));
+        if valid.len() < 2 {
+            return Err(TrainError::NothingToValidate { chars: valid.len() });
+        }
+        Ok((train, valid))
+    }
+
+    /// One optimizer step on the next batch: forward pass, backward pass, gradient clipping, update.
+    ///
+    /// # Errors
+    /// If the loss or the norm of the gradients is NaN or infinite; then the weights are left as they were.
+    pub fn step(&mut self) -> Result<StepReport, TrainError> {
+        let started = Instant::now();
+        if self.epoch_is_over() {
+            self.start_next_epoch();
+        }
+        let (config, progress) = (&self.config.train, &self.progress);
+        let (epoch, batch, step) = (progress.epoch, progress.batch, progress.step);
+        let seed = derive_seed(derive_seed(config.seed, epoch as u64), batch as u64);
+        let dropout = Dropout { p: self.config.model.dropout as f32, seed };
+
+        // Forward.
+        let (inputs, targets) = self.batch(batch); // [N, T] each
+        let [n, t] = inputs.dims();
+        let state = self.state.clone().unwrap_or_else(|| self.model.zero_state(n, &self.device));
+        let (loss, state) = self.model.loss(inputs, targets, state, Some(dropout)); // [1]
+
+        // Backward.
+        let grads = match config.loss {
+            LossReduction::Mean => loss.backward(),
+            LossReduction::Sum => loss.clone().mul_scalar(t as f64).backward(),
+        };
+        let mut grads = GradientsParams::from_grads(grads, &self.model);
+        let loss = loss.try_into_scalar::<f64>().unwrap_or(f64::NAN);
+        let not_finite =
+            |what| TrainError::NotFinite { what, step: step + 1, epoch, batch: batch + 1 };
+        if !loss.is_finite() {
+            return Err(not_finite("loss"));
+        }
+
+        // Clip and update.
+        let norm = config.clip.apply(&self.model, &mut grads);
+        if norm.is_some_and(|norm| !norm.is_finite()) {
+            return Err(not_finite("norm of the gradients"));
+        }
+        let total_steps = config.total_steps(self.train.len());
+        let lr =
+            config.schedule.lr(config.optimizer.lr(), epoch, step, total_steps, &progress.plateau);
+        self.model = self.optimizer.step(lr, self.model.clone(), grads);
+        self.state = Some(state.detach());
+
+        self.progress.record_step(loss, lr, started.elapsed().as_secs_f64());
+        Ok(StepReport {
+            epoch,
+            batch: batch + 1,
+            step: step + 1,
+            loss,
+            smooth_loss: self.progress.smooth_loss,
+            learning_rate: lr,
+            gradient_norm: norm,
+            chars_per_second: self.chars_per_second(),
+        })
+    }
+
+    /// The loss on the validation part. Nothing is dropped out.
+    ///
+    /// # Errors
+    /// If the loss is NaN or infinite, or the device fails.
+    pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
+        self.evaluate_with(&mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// The same; `progress` is told how much of how much is done, and may end the evaluation.
+    pub(crate) fn evaluate_with(
+        &self,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Evaluation, TrainError> {
+        let evaluation = match self.config.data.validation {
+            Validation::All => evaluate(&self.model, &self.valid, progress),
+            Validation::Rows => {
+                let batches = Batches::new(self.valid.clone(), self.config.data.batch())?;
+                evaluate_rows(&self.model, &batches, progress)
+            }
+        };
+        Ok(evaluation?)
+    }
+
+    /// Writes a checkpoint: all that [`Trainer::resume`] needs. It appears in `folder` whole or not at all, and only the
+    /// newest two stay.
+    ///
+    /// # Errors
+    /// If a weight is NaN or infinite, or a file can't be written.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, TrainError> {
+        if self
+            .model
+            .parameters()
+            .iter()
+            .any(|(_, data)| data.iter::<f32>().any(|x| !x.is_finite()))
+        {
+            let TrainProgress { epoch, batch, step, .. } = self.progress;
+            return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
+        }
+        let info = checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress);
+        let (model, optimizer) = (self.model.clone(), self.optimizer.to_record());
+        Ok(checkpoint::write(folder, &info, model, optimizer, self.state.as_ref())?)
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> TrainedModel {
+        TrainedModel {
+            network: self.model.valid(),
+            config: self.config.model,
+            vocab: self.vocab.clone(),
+            summary: TrainingSummary {
+                epoch: self.progress.epochs_done(self.train.len()),
+                step: self.progress.step,
+                train_loss: None,
+                valid_loss: None,
+                text: self
+                    .config
+                    .data
+                    .text
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+                text_sha256: Some(self.text_sha256.clone()),
+                run_config: Some(self.config_toml.clone()),
+            },
+        }
+    }
+
+    /// Keeps this text as the settings' TOML, comments and all, in `config.toml` and in model files.
+    #[must_use]
+    pub fn with_config_toml(self, config_toml: String) -> Self {
+        Self { config_toml, ..self }
+    }
+
+    /// What is trained, and how far it is.
+    pub fn info(&self) -> TrainInfo {
+        TrainInfo {
+            parameters: self.model.num_params(),
+            vocab_size: self.vocab.len(),
+            train_chars: self.train.chars(),
+            valid_chars: self.valid.len(),
+            batches: self.train.len(),
+            epochs: self.config.train.epochs,
+            epoch: self.progress.epoch,
+            step: self.progress.step,
+        }
+    }
+
+    /// Whether all epochs or steps are done and evaluated, or the validation loss has stopped improving.
+    pub fn is_finished(&self) -> bool {
+        self.progress.is_finished(&self.config.train)
+    }
+
+    /// Whether the settings ask for an evaluation before the next step.
+    pub fn evaluation_is_due(&self) -> bool {
+        let TrainProgress { epoch, step, last_scheduled_eval_step, .. } = self.progress;
+        step > last_scheduled_eval_step
+            && match self.config.train.eval_every {
+                EvalInterval::Epochs(every) => self.epoch_is_over() && epoch.is_multiple_of(every),
+                EvalInterval::Steps(every) => step.is_multiple_of(every),
+            }
+    }
+
+    pub(crate) fn epoch_is_over(&self) -> bool {
+        self.progress.batch == self.train.len()
+    }
+
+    pub(crate) fn start_next_epoch(&mut self) {
+        (self.progress.epoch, self.progress.batch) = (self.progress.epoch + 1, 0);
+        if self.config.train.state == EpochState::Reset {
+            self.state = None;
+        }
+    }
+
+    /// Training characters by training time, since the last evaluation.
+    pub(crate) fn chars_per_second(&self) -> f64 {
+        let window = self.progress.window;
+        (self.train.chars_per_batch() * window.steps) as f64 / window.seconds
+    }
+
+    /// Inputs and targets of a batch, `[N, T]` each.
+    fn batch(&self, index: usize) -> (Tensor<2, Int>, Tensor<2, Int>) {
+        let shape = [self.config.data.batch_size, self.config.data.seq_length];
+        let mut inputs = vec![0; self.train.chars_per_batch()];
+        let mut targets = inputs.clone();
+        self.train.fill(index, &mut inputs, &mut targets);
+        let tensor = |ids| Tensor::from_data(TensorData::new(ids, shape), &self.device);
+        (tensor(inputs), tensor(targets))
+    }
+}
+
+/// A seed for the `index`-th of the things that `seed` decides (the finaliser of SplitMix64).
+pub(crate) fn derive_seed(seed: u64, index: u64) -> u64 {
+    let mut z = seed.wrapping_add((index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
