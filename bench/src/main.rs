@@ -3,6 +3,9 @@
 //!
 //! Every line is measured in a process of its own, so that none finds the caches, the memory or the threads of another.
 
+// As in the program.
+#[path = "../../crates/cli/src/allocator.rs"]
+mod allocator;
 mod measure;
 mod table;
 mod training;
@@ -20,10 +23,6 @@ use clap::Parser;
 use crate::measure::{Measured, Plan};
 use crate::table::Row;
 use crate::work::{Goal, LINES, Line, Place, Task};
-
-/// As in the program: training allocates and frees the same large buffers at every step.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measure how fast charloom trains, evaluates and generates.
 ///
@@ -86,6 +85,7 @@ impl fmt::Display for Failure {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_freed_pages();
     let arguments = Arguments::parse();
     let done = match &arguments.line {
         Some(name) => measure_here(name, &arguments),

@@ -12,11 +12,12 @@ use crate::run;
 /// What a step does. An exit code other than 0 ends everything.
 type Work = fn() -> Result<ExitCode>;
 
-const STEPS: [(&str, Work); 9] = [
+const STEPS: [(&str, Work); 10] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("documentation", documentation),
     ("kernels under AddressSanitizer", sanitizer),
+    ("synchronisation under loom", loom),
     ("cuda type-check", cuda),
     ("tests", tests),
     ("default corpus", default_corpus),
@@ -49,11 +50,11 @@ pub fn run() -> Result<ExitCode> {
 }
 
 fn formatting() -> Result<ExitCode> {
-    run::to_end(cargo::command("fmt")?.args(["--all", "--check"]))
+    run::run_to_completion(cargo::command("fmt")?.args(["--all", "--check"]))
 }
 
 fn clippy() -> Result<ExitCode> {
-    run::to_end(cargo::command("clippy")?.args([
+    run::run_to_completion(cargo::command("clippy")?.args([
         "--release",
         "--workspace",
         "--all-targets",
@@ -66,32 +67,43 @@ fn clippy() -> Result<ExitCode> {
 fn documentation() -> Result<ExitCode> {
     let mut doc = cargo::command("doc")?;
     doc.args(["--release", "--workspace", "--no-deps"]);
-    run::to_end(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    run::run_to_completion(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// The tests of the CPU kernels. Sanitizers are unstable, which `RUSTC_BOOTSTRAP` lets pass, and known
 /// for few targets.
 fn sanitizer() -> Result<ExitCode> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        eprintln!("left out: it is for Linux on x86-64");
+        eprintln!("skipped: it needs Linux on x86-64");
         return Ok(ExitCode::SUCCESS);
     }
     let mut test = cargo::command_in("test", "crates/recurrent/sanitize")?;
     // Flags are not meant for build scripts: with a target named, they aren't.
     test.args(["--release", "--lib", "--target", "x86_64-unknown-linux-gnu"]);
     test.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
-    run::to_end(&mut test)
+    run::run_to_completion(&mut test)
+}
+
+/// The tests of the hand-made synchronisation of the CPU kernels, in every order that threads can run.
+fn loom() -> Result<ExitCode> {
+    const PACKAGE: &str = "crates/recurrent/loom";
+    if !cargo::root()?.join(PACKAGE).join("Cargo.toml").is_file() {
+        eprintln!("skipped: there is no `{PACKAGE}`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut test = cargo::command_in("test", PACKAGE)?;
+    run::run_to_completion(test.arg("--release").env("RUSTFLAGS", "--cfg loom"))
 }
 
 /// A type-check: linking would need the LLVM that CubeCL downloads, unless it thinks that docs.rs builds it.
 fn cuda() -> Result<ExitCode> {
     let mut check = cargo::command("check")?;
     check.args(["--release", "--package", "charloom", "--features", "cuda"]);
-    run::to_end(check.env("DOCS_RS", "1"))
+    run::run_to_completion(check.env("DOCS_RS", "1"))
 }
 
 fn tests() -> Result<ExitCode> {
-    run::to_end(&mut cargo::test(Backend::default(), [])?)
+    run::run_to_completion(&mut cargo::test(Backend::default(), [])?)
 }
 
 /// Also builds the binary as a user does.
@@ -103,14 +115,14 @@ fn default_corpus() -> Result<ExitCode> {
 /// The tests in files named `ndarray.rs`.
 fn ndarray() -> Result<ExitCode> {
     let ndarray = Backend::parse("ndarray")?;
-    run::to_end(&mut cargo::test(ndarray, ["--test".into(), "ndarray".into()])?)
+    run::run_to_completion(&mut cargo::test(ndarray, ["--test".into(), "ndarray".into()])?)
 }
 
 /// The tests in files named `wgpu.rs`, then the binary itself, on whichever adapter there is.
 fn wgpu() -> Result<ExitCode> {
     let wgpu = Backend::parse("wgpu")?;
     let mut test = cargo::test(wgpu, ["--test".into(), "wgpu".into()])?;
-    let code = run::to_end(on_software_adapter(&mut test))?;
+    let code = run::run_to_completion(on_software_adapter(&mut test))?;
     if code != ExitCode::SUCCESS {
         return Ok(code);
     }
@@ -131,7 +143,7 @@ fn wgpu() -> Result<ExitCode> {
         "3",
     ]);
     train.args(["--batch", "2", "--seq", "8", "--hidden", "12", "--layers", "1"]);
-    let code = run::to_end(on_software_adapter(&mut train));
+    let code = run::run_to_completion(on_software_adapter(&mut train));
     // What is left in the folder for temporary files harms nobody.
     _ = std::fs::remove_dir_all(&runs);
     code

@@ -13,7 +13,7 @@ use crate::cargo::Build;
 use crate::failure::{Failure, Result};
 use crate::request::Request;
 
-/// Where the corpus lands in the workspace, as configs name it.
+/// Where charloom looks for the corpus, from the current folder: the default of `data.text`.
 pub const PATH: &str = "datasets/burn-source.txt";
 
 /// In the order of the corpus. Together they make a text that a laptop reads through in a few minutes.
@@ -23,7 +23,9 @@ const CRATES: [&str; 5] = ["burn-autodiff", "burn-core", "burn-nn", "burn-optim"
 const LENGTH: usize = 1_692_790;
 const SHA256: &str = "bfda395735050f1ce1e7b04470244df5daa71a545bd5ba9e46a6c1a129772362";
 
-/// Whether `request` reads the default corpus: it names it, or it trains and names no text at all.
+/// Whether `request` may read the default corpus: it names it, or it trains and its command line names no text.
+///
+/// A settings file may name another text. It isn't read here: a corpus that nobody needed is a small file.
 pub fn is_needed_by(request: &Request) -> bool {
     if request.asks_for_help() {
         return false;
@@ -31,49 +33,41 @@ pub fn is_needed_by(request: &Request) -> bool {
     if request.mentions(PATH) {
         return true;
     }
-    if request.command() != Some("train")
-        || request.value_of("--text").is_some()
-        || request.mentions("data.text")
-    {
-        return false;
-    }
-    match request.value_of("--config") {
-        // One that names no text leaves the default. One that can't be read is for the binary to refuse.
-        Some(config) => fs::read_to_string(config)
-            .is_ok_and(|config| config.contains(PATH) || !names_a_text(&config)),
-        None => true,
+    match request.command() {
+        Some("train") => {
+            request.value_of("--text").is_none()
+                && !request.has("--resume")
+                && !request.mentions("data.text")
+        }
+        Some("sweep") => true,
+        _ => false,
     }
 }
 
-fn names_a_text(config: &str) -> bool {
-    let key = |line: &str| line.split('=').next().map(|key| key.trim().to_owned());
-    config.lines().filter_map(key).any(|key| key == "text" || key == "data.text")
-}
-
-/// Makes sure that there is a corpus. One that is there stays as it is, but is not passed off as the usual one.
-pub fn prepare(root: &Path, build: &Build) -> Result<()> {
-    match fs::read(root.join(PATH)) {
+/// Makes sure that there is a corpus below `folder`. An existing file is kept, with a warning if it is another text.
+pub fn prepare(folder: &Path, build: &Build) -> Result<()> {
+    match fs::read(folder.join(PATH)) {
         Ok(text) if sha256(&text) == SHA256 => Ok(()),
         Ok(_) => {
             eprintln!(
-                "warning: `{PATH}` isn't the default corpus; `cargo xtask corpus` writes it anew"
+                "warning: `{PATH}` isn't the default corpus; `cargo xtask corpus` overwrites it"
             );
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => write(root, build),
+        Err(error) if error.kind() == ErrorKind::NotFound => write(folder, build),
         Err(error) => Err(Failure::work(format!("cannot read `{PATH}`: {error}"))),
     }
 }
 
-/// Writes the corpus, whether there is one or not.
-pub fn write(root: &Path, build: &Build) -> Result<()> {
+/// Writes the corpus below `folder`, over an existing one.
+pub fn write(folder: &Path, build: &Build) -> Result<()> {
     let mut sources = Vec::new();
     for name in CRATES {
         sources.push((name, build.folder_of(name)?.join("src")));
     }
     let text = gather(&sources)?;
     check(&text)?;
-    write_atomically(&root.join(PATH), &text)
+    write_atomically(&folder.join(PATH), &text)
         .map_err(|error| Failure::work(format!("cannot write `{PATH}`: {error}")))?;
     eprintln!(
         "prepared `{PATH}`: the Rust source of {} Burn crates, {} characters",
@@ -148,17 +142,20 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes to another name first, so that the file is there in full or not at all.
+/// Writes to a temporary file and renames it, so that the file is there in full or not at all.
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
-    let write = || {
-        let mut file = fs::File::create(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)
-    };
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    write().inspect_err(|_| _ = fs::remove_file(&unfinished))
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.suffix(".tmp");
+    // Temporary files are private by default, but this one becomes an ordinary file of the user's.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -224,31 +221,31 @@ mod tests {
 
     #[test]
     fn training_without_a_text_needs_the_corpus() {
-        assert!(is_needed_by(&request("train --epochs 1")));
-        assert!(!is_needed_by(&request("train --text war.txt")));
-        assert!(!is_needed_by(&request("train --set data.text=war.txt")));
-        assert!(!is_needed_by(&request("train --help")));
-        assert!(!is_needed_by(&request("generate")));
+        for line in ["train --epochs 1", "train --config mine.toml", "sweep sizes.toml"] {
+            assert!(is_needed_by(&request(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_names_its_text_or_trains_nothing_new_does_not_need_the_corpus() {
+        for line in [
+            "train --text war.txt",
+            "train --text=war.txt",
+            "train --set data.text=war.txt",
+            "train --resume --run anna",
+            "train --help",
+            "sweep -h",
+            "generate",
+            "plot",
+        ] {
+            assert!(!is_needed_by(&request(line)), "{line}");
+        }
     }
 
     #[test]
     fn whoever_names_the_corpus_needs_it() {
         assert!(is_needed_by(&request("inspect datasets/burn-source.txt")));
         assert!(is_needed_by(&request("eval --text=datasets/burn-source.txt")));
-    }
-
-    #[test]
-    fn a_config_needs_the_corpus_if_it_names_it() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), "ours.toml", &format!("[data]\ntext = \"{PATH}\"\n"));
-        put(folder.path(), "other.toml", "[data]\ntext = \"war.txt\"\n");
-        let train = |config: &str| {
-            request(&format!("train --config {}", folder.path().join(config).display()))
-        };
-        assert!(is_needed_by(&train("ours.toml")));
-        assert!(!is_needed_by(&train("other.toml")));
-        assert!(!is_needed_by(&train("missing.toml")));
-        put(folder.path(), "silent.toml", "[train]\nepochs = 3\n");
-        assert!(is_needed_by(&train("silent.toml")));
+        assert!(is_needed_by(&request("train --text datasets/burn-source.txt")));
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask <command> [--backend B] …`: builds what the command needs and runs it.
 //!
 //! This crate knows five commands of its own (`test`, `ci`, `bench`, `corpus`, `help`). Every other one belongs to the
-//! `charloom` binary: it is built with the features of the backend, and gets all arguments as they were typed.
+//! `charloom` binary, which is built with the features of the backend and gets the arguments as they were typed. It runs
+//! in the current folder and with the environment as they are: the program behaves as it does without `cargo xtask`.
 
 mod backend;
 mod cargo;
@@ -12,7 +13,8 @@ mod request;
 mod run;
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 
 use crate::backend::Backend;
 use crate::cargo::Build;
@@ -28,11 +30,13 @@ commands:
   test     run every test; further arguments go to `cargo test`
   ci       run what continuous integration runs, cheapest first
   bench    measure speed and memory; `--peer PYTHON` measures PyTorch beside it
-  corpus   write the default corpus, `datasets/burn-source.txt`
+  corpus   write the default corpus, `datasets/burn-source.txt`, to the current folder
   help     print this
 
-Every other command goes to charloom, with all its arguments: `train`, `generate`,
-`eval`, `inspect`, `config`, `dataset`, `devices`. `cargo xtask train --help` lists its flags.
+Every other command goes to charloom, with all its arguments:
+  train, generate, eval, predict, score, complete, plot, sweep, inspect, import, config,
+  dataset, devices
+`cargo xtask train --help` lists the flags of one.
 
 backends:
 ";
@@ -55,26 +59,22 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         None => Err(Failure::request("no command").hint("`cargo xtask help` lists the commands")),
-        Some("test") => {
-            run::to_end(&mut cargo::test(request.backend, request.rest_without_backend())?)
-        }
+        Some("test") => run::run_to_completion(&mut cargo::test(
+            request.backend,
+            request.rest_without_backend(),
+        )?),
         Some("ci") => ci::run(),
         Some("bench") => bench(&request),
         Some("corpus") => {
-            corpus::write(&cargo::root()?, &Build::run(request.backend)?)?;
+            corpus::write(Path::new("."), &Build::run(request.backend)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(_) => {
             let build = Build::run(request.backend)?;
             if corpus::is_needed_by(&request) {
-                corpus::prepare(&cargo::root()?, &build)?;
+                corpus::prepare(Path::new("."), &build)?;
             }
-            let mut charloom = build.charloom()?;
-            // What the user types to run it again, and where Burn puts what nobody gave a place.
-            charloom.env("CHARLOOM_COMMAND", "cargo xtask");
-            charloom.env("BURN_DEVICE", request.backend.name);
-            keep_freed_pages(&mut charloom);
-            run::in_place_of_this(charloom.args(request.args_for_charloom()))
+            run::exec(build.charloom()?.args(request.args_for_charloom()))
         }
     }
 }
@@ -88,17 +88,7 @@ fn bench(request: &Request) -> Result<ExitCode> {
     let mut bench = Build::of("charloom-bench", request.backend)?.program("charloom-bench")?;
     // Where the peer's script is.
     bench.env("CHARLOOM_ROOT", cargo::root()?);
-    keep_freed_pages(&mut bench);
-    run::in_place_of_this(bench.args(request.rest_without_backend()))
-}
-
-/// A training step frees what the next one needs again. The allocator would give the pages back in between, and clearing
-/// fresh ones takes up to 8 % of a step (docs/performance.md).
-fn keep_freed_pages(program: &mut Command) {
-    const DELAY: &str = "MIMALLOC_PURGE_DELAY";
-    if std::env::var_os(DELAY).is_none() {
-        program.env(DELAY, "-1");
-    }
+    run::exec(bench.args(request.rest_without_backend()))
 }
 
 #[cfg(test)]

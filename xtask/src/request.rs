@@ -7,6 +7,10 @@ use crate::failure::{Failure, Result};
 
 const FLAG: &str = "--backend";
 
+/// The commands of charloom that take `--backend`; a test of charloom compares this with its command line.
+const TAKE_BACKEND: [&str; 7] =
+    ["train", "generate", "eval", "predict", "score", "complete", "sweep"];
+
 /// The command with its arguments, and the backend that they name.
 #[derive(Debug)]
 pub struct Request {
@@ -51,7 +55,7 @@ impl Request {
     /// The command and all its arguments. `--backend` chose what was built; commands that compute nothing don't take it.
     pub fn args_for_charloom(&self) -> Vec<OsString> {
         match self.command() {
-            Some(command @ ("devices" | "inspect" | "dataset")) => {
+            Some(command) if !TAKE_BACKEND.contains(&command) => {
                 std::iter::once(command.into()).chain(self.rest_without_backend()).collect()
             }
             _ => self.args.clone(),
@@ -76,7 +80,12 @@ impl Request {
 
     /// Whether the command is asked to explain itself only.
     pub fn asks_for_help(&self) -> bool {
-        self.flags().iter().any(|arg| arg == "--help" || arg == "-h")
+        self.has("--help") || self.has("-h")
+    }
+
+    /// Whether `flag` was typed.
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags().iter().any(|arg| arg == flag)
     }
 
     fn flags(&self) -> &[OsString] {
@@ -172,6 +181,10 @@ pub mod tests {
     fn only_commands_that_compute_are_told_the_backend() {
         let devices = request("devices --backend wgpu").args_for_charloom();
         assert_eq!(devices.join(OsStr::new(" ")), "devices");
+        let plot = request("--backend wgpu plot anna-1").args_for_charloom();
+        assert_eq!(plot.join(OsStr::new(" ")), "plot anna-1");
+        let config = request("config show --backend=wgpu").args_for_charloom();
+        assert_eq!(config.join(OsStr::new(" ")), "config show");
         let train = request("train --backend wgpu --epochs 2").args_for_charloom();
         assert_eq!(train.join(OsStr::new(" ")), "train --backend wgpu --epochs 2");
     }

@@ -4,27 +4,27 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use crate::failure::{Failure, Result};
 
-/// Runs `command` to its end.
-pub fn to_end(command: &mut Command) -> Result<ExitCode> {
+/// Runs `command` and waits for its exit code.
+pub fn run_to_completion(command: &mut Command) -> Result<ExitCode> {
     let status = command.status().map_err(|error| did_not_start(command, &error))?;
     Ok(ExitCode::from(code(status)))
 }
 
-/// Runs `command` as this process: signals and exit code are its own, so Ctrl-C reaches nothing but it.
+/// Replaces this process with `command`: signals and exit code are its own, so Ctrl-C reaches nothing else.
 #[cfg(unix)]
-pub fn in_place_of_this(command: &mut Command) -> Result<ExitCode> {
+pub fn exec(command: &mut Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
 
     let error = command.exec();
     Err(did_not_start(command, &error))
 }
 
-/// Runs `command` to its end. Ctrl-C is left to it: it has to save its work.
+/// Runs `command` and ignores Ctrl-C meanwhile: the command has to save its work.
 #[cfg(not(unix))]
-pub fn in_place_of_this(command: &mut Command) -> Result<ExitCode> {
+pub fn exec(command: &mut Command) -> Result<ExitCode> {
     ctrlc::set_handler(|| {})
         .map_err(|error| Failure::work(format!("cannot leave Ctrl-C to charloom: {error}")))?;
-    to_end(command)
+    run_to_completion(command)
 }
 
 /// The exit code as a shell gives it: 128 + n after signal n.
@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error = to_end(&mut Command::new("no-such-program")).unwrap_err().to_string();
+        let error =
+            run_to_completion(&mut Command::new("no-such-program")).unwrap_err().to_string();
         assert!(error.starts_with("error: `no-such-program` did not start: "), "{error}");
     }
 }

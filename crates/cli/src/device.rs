@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::report::{Failure, Result};
+use crate::report::{Failure, Result, command};
 
 /// A backend of Burn, whether or not it is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Backend {
                 "backend `{self}` is not built into this binary, which has {}",
                 Self::built_in()
             ))
-            .hint(format!("`cargo xtask train --backend {self}` builds it in")));
+            .hint(format!("{} builds it in", build_command("train", self.name()))));
         }
         if let Some(device) = self.best(index)? {
             return Ok(device);
@@ -98,7 +98,7 @@ impl Backend {
                 0 => self.cannot_start("no device or no driver was found on this machine"),
                 found => {
                     Failure::request(format!("backend `{self}` has no device {index}, but {found}"))
-                        .hint("`charloom devices` lists them")
+                        .hint(format!("`{} devices` lists them", command()))
                 }
             });
         };
@@ -110,9 +110,10 @@ impl Backend {
         // Drivers like to explain themselves in paragraphs.
         let why = why.to_string();
         let why = why.lines().next().unwrap_or_default();
-        Failure::request(format!("backend `{self}` can't start: {why}")).hint(
-            "`charloom devices` lists what can be used here; `--backend flex` works on every machine",
-        )
+        Failure::request(format!("backend `{self}` can't start: {why}")).hint(format!(
+            "`{} devices` lists what can be used here; `--backend flex` works on every machine",
+            command()
+        ))
     }
 
     /// The device that wgpu deems best, where no number says otherwise. Only this way of starting wgpu tells what went
@@ -180,6 +181,16 @@ impl Backend {
         quietly(|| Tensor::<1>::ones([1], device).try_into_data().map(drop))
             .map_err(|why| self.cannot_start(why))?
             .map_err(|error| self.cannot_start(error))
+    }
+}
+
+/// What builds a backend in: the way in which the program was built, as far as it can tell.
+pub fn build_command(subcommand: &str, backend: &str) -> String {
+    match command().as_str() {
+        xtask @ "cargo xtask" => format!("`{xtask} {subcommand} --backend {backend}`"),
+        _ => format!(
+            "`cargo install --path crates/cli --features {backend}` in charloom's repository"
+        ),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The `charloom` program. Everything that is printed is printed in this crate.
 
+mod allocator;
 mod args;
 mod chart;
 mod commands;
 mod dashboard;
 mod device;
 mod interrupt;
+mod invocation;
 mod progress;
 mod report;
 mod settings;
@@ -17,11 +19,8 @@ use clap::Parser;
 
 use crate::args::{Arguments, Command, ConfigCommand, DatasetCommand};
 
-/// Training allocates and frees the same large buffers at every step, which this allocator is quick at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_freed_pages();
     let done = match Arguments::parse().command {
         Command::Train(args) => commands::train::run(*args),
         Command::Generate(args) => commands::generate::run(&args),
@@ -47,5 +46,37 @@ fn main() -> ExitCode {
             failure.print();
             failure.code()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The names of the commands that `chosen` picks, in the order of the help.
+    fn commands(chosen: impl Fn(&clap::Command) -> bool) -> Vec<String> {
+        let program = Arguments::command();
+        let chosen = program.get_subcommands().filter(|&command| chosen(command));
+        chosen.map(|command| command.get_name().to_owned()).collect()
+    }
+
+    #[test]
+    fn xtask_passes_the_backend_on_to_every_command_that_takes_it() {
+        let takes = commands(|command| {
+            command.get_arguments().any(|arg| arg.get_long() == Some("backend"))
+        });
+        let listed = format!("[\"{}\"]", takes.join("\", \""));
+        let request = include_str!("../../../xtask/src/request.rs");
+        assert!(request.contains(&listed), "`TAKE_BACKEND` is not {listed}");
+    }
+
+    #[test]
+    fn xtask_lists_every_command_in_its_help() {
+        let all = commands(|_| true).join(", ");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let help = words(include_str!("../../../xtask/src/main.rs"));
+        assert!(help.contains(&all), "xtask's help does not list {all}");
     }
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+pub use crate::invocation::command;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub struct Failure {
@@ -139,11 +141,6 @@ pub fn write_answer(line: fmt::Arguments<'_>) -> Result<()> {
     writeln!(anstream::stdout(), "{line}").map_err(Failure::output)
 }
 
-/// What the user types to run this program: `cargo xtask` says so when it is what started it.
-pub fn command() -> String {
-    std::env::var("CHARLOOM_COMMAND").unwrap_or_else(|_| "charloom".to_owned())
-}
-
 /// An error and its causes in one line. A cause that the error quotes itself is not repeated.
 fn chain(error: &dyn Error) -> String {
     let mut message = error.to_string();
@@ -180,7 +177,7 @@ pub fn counted(count: usize, what: &str) -> String {
 /// As a shell takes it for one word.
 pub fn quoted(word: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
-    if word.chars().all(plain) {
+    if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
@@ -258,8 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_space_is_quoted() {
+    fn a_word_is_quoted_where_a_shell_would_not_take_it_for_one() {
         assert_eq!(quoted("anna-1"), "anna-1");
         assert_eq!(quoted("it's me"), r"'it'\''s me'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -1,12 +1,16 @@
-//! Files that appear whole or not at all.
+//! Atomic file writes: a file appears complete or not at all.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// An unnamed-as-yet file beside `path`, for [`publish`]; dropped, it is gone.
-pub fn draft(path: &Path) -> io::Result<NamedTempFile> {
+/// Creates a temporary file in the folder of `path`, to be renamed to it by [`persist`]. It is deleted on drop. The folder
+/// is created if it is missing.
+///
+/// # Errors
+/// If the folder or the file can't be created.
+pub fn create_temp(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".tmp");
     // Temporary files are private by default, but this one becomes an ordinary file of the user's.
@@ -21,16 +25,22 @@ pub fn draft(path: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Gives a finished [`draft`] its name, replacing what had it.
-pub fn publish(draft: NamedTempFile, path: &Path) -> io::Result<()> {
-    draft.as_file().sync_all()?;
-    draft.persist(path)?;
+/// Syncs a file of [`create_temp`] to disk and renames it to `path`, replacing an existing file.
+///
+/// # Errors
+/// If syncing or renaming fails. The temporary file is then deleted.
+pub fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path)?;
     Ok(())
 }
 
-/// Writes a whole file, replacing what had its name.
+/// Writes `bytes` to `path` atomically, replacing an existing file. The folder is created if it is missing.
+///
+/// # Errors
+/// If the file can't be written. An existing one is then left as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = draft(path)?;
+    let mut file = create_temp(path)?;
     file.write_all(bytes)?;
-    publish(file, path)
+    persist(file, path)
 }

@@ -1,4 +1,4 @@
-//! [`Batches`]: a text as rows of contiguous characters, cut into batches.
+//! [`Batches`]: a text cut into batches of contiguous rows, for truncated backpropagation through time.
 
 use std::fmt;
 
@@ -33,25 +33,25 @@ pub enum LastTarget {
 }
 
 impl BatchConfig {
-    /// How many batches `chars` characters make: none if they are too few.
+    /// The number of batches in a text of `chars` characters, 0 if it is too short.
     pub fn batches_of(&self, chars: usize) -> usize {
         self.inputs_of(chars)
             .checked_div(self.batch_size.saturating_mul(self.seq_length))
             .unwrap_or(0)
     }
 
-    /// How many characters one batch needs.
+    /// The number of characters that one batch needs.
     pub fn chars_needed(&self) -> usize {
-        (self.batch_size.saturating_mul(self.seq_length)).saturating_add(self.chars_beyond())
+        (self.batch_size.saturating_mul(self.seq_length)).saturating_add(self.extra_chars())
     }
 
-    /// How many of `chars` characters can be inputs.
+    /// The number of `chars` characters that can be inputs.
     fn inputs_of(&self, chars: usize) -> usize {
-        chars.saturating_sub(self.chars_beyond())
+        chars.saturating_sub(self.extra_chars())
     }
 
-    /// How many characters are needed beyond the inputs.
-    fn chars_beyond(&self) -> usize {
+    /// The number of characters needed in addition to the inputs, as the last target.
+    fn extra_chars(&self) -> usize {
         match self.last_target {
             LastTarget::Next => 1,
             LastTarget::Wrap => 0,
@@ -61,13 +61,13 @@ impl BatchConfig {
 
 /// The batches of a text, in order.
 ///
-/// The text becomes N rows of contiguous characters, each as long as all B batches together: row r is characters
-/// `r·B·T .. (r+1)·B·T`. Batch b is columns `b·T .. (b+1)·T` of every row, so that each row goes on in batch b + 1 where it
-/// stopped in batch b, and a recurrent state can be carried from one to the next. Targets are the inputs shifted by one.
-/// What doesn't fill a batch is dropped at the end of the text: B = ⌊(n − 1) / (N·T)⌋ for n characters, or
+/// The text is cut into N rows of B·T contiguous characters, where B is the number of batches: row r is characters
+/// `r·B·T .. (r+1)·B·T`. Batch b is columns `b·T .. (b+1)·T` of all rows, so each row of batch b + 1 continues the same
+/// row of batch b, and the recurrent state can be carried over. Targets are the inputs shifted by one character.
+/// Characters at the end of the text that don't fill a batch are dropped: B = ⌊(n − 1) / (N·T)⌋ for n characters, or
 /// ⌊n / (N·T)⌋ with [`LastTarget::Wrap`].
 ///
-/// Eleven characters in N = 2 rows of T = 2 steps make two batches:
+/// Eleven characters at N = 2 and T = 2 make two batches:
 ///
 /// ```
 /// # use charloom_data::{BatchConfig, Batches, LastTarget, Vocab};
@@ -94,7 +94,7 @@ impl Batches {
     /// Cuts `ids` into batches.
     ///
     /// # Errors
-    /// If there are too few ids for one batch, or `config` asks for no rows or no steps.
+    /// If there are too few ids for one batch, or batch size or sequence length is 0.
     pub fn new(ids: Ids, config: BatchConfig) -> Result<Self, BatchError> {
         if config.batch_size == 0 || config.seq_length == 0 {
             return Err(BatchError::Zero(config));
@@ -106,7 +106,7 @@ impl Batches {
     }
 
     /// The number of batches, B.
-    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    #[expect(clippy::len_without_is_empty, reason = "there is always at least one batch")]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -126,13 +126,13 @@ impl Batches {
         self.config.batch_size * self.config.seq_length
     }
 
-    /// Writes batch `index` to `inputs` and `targets`.
+    /// Copies batch `index` to `inputs` and `targets`.
     ///
     /// # Shapes
     /// `inputs` and `targets`: `[N, T]`, row by row
     ///
     /// # Panics
-    /// If there is no batch `index`, or a slice has not N·T elements.
+    /// If there is no batch `index`, or a slice does not have N·T elements.
     pub fn fill(&self, index: usize, inputs: &mut [i32], targets: &mut [i32]) {
         assert!(index < self.len, "batch {index} of {}", self.len);
         assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
@@ -159,9 +159,9 @@ impl Batches {
 /// Why a text can't be cut into batches.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BatchError {
-    /// No rows or no steps.
+    /// Batch size or sequence length is 0.
     #[error(
-        "a batch must have at least 1 row and 1 step, not {} x {}",
+        "batch size and sequence length must be at least 1, not {} and {}",
         .0.batch_size, .0.seq_length
     )]
     Zero(BatchConfig),
@@ -171,37 +171,29 @@ pub enum BatchError {
 }
 
 impl BatchError {
-    /// Says which part of a text the error is about.
+    /// Sets the part of the text that the error message names.
     pub fn in_part(mut self, part: Part) -> Self {
         if let Self::TooShort(error) = &mut self {
             error.part = part;
         }
         self
     }
-
-    /// What would help, if something would.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Zero(_) => None,
-            Self::TooShort(error) => error.hint(),
-        }
-    }
 }
 
 /// A text has too few characters for one batch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct TooShort {
-    /// Which part of the text it is; [`BatchError::in_part`] sets it.
+    /// Part of the text that is too short; [`BatchError::in_part`] sets it.
     pub part: Part,
-    /// How many characters there are.
+    /// Number of characters of the part.
     pub chars: usize,
-    /// How many one batch needs.
+    /// Number of characters that one batch needs.
     pub needed: usize,
-    /// How the text was to be cut.
+    /// The batch size and sequence length that were asked for.
     pub config: BatchConfig,
-    /// The largest N that would fit with the same T, if one would.
+    /// The largest batch size N that fits with the same T, if any.
     pub batch_size_that_fits: Option<usize>,
-    /// The largest T that would fit with the same N, if one would.
+    /// The largest sequence length T that fits with the same N, if any.
     pub seq_length_that_fits: Option<usize>,
 }
 
@@ -217,21 +209,6 @@ impl TooShort {
             batch_size_that_fits: fitting(config.seq_length),
             seq_length_that_fits: fitting(config.batch_size),
         }
-    }
-
-    /// Which smaller N or T would fit, if any.
-    pub fn hint(&self) -> Option<String> {
-        let (rows, steps) = (self.config.batch_size, self.config.seq_length);
-        let smaller: Vec<_> = [
-            (self.batch_size_that_fits)
-                .map(|rows| format!("{} (`batch_size = {rows}`)", size(rows, steps))),
-            (self.seq_length_that_fits)
-                .map(|steps| format!("{} (`seq_length = {steps}`)", size(rows, steps))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        (!smaller.is_empty()).then(|| format!("{} would fit", smaller.join(" or ")))
     }
 }
 

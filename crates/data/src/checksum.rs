@@ -1,4 +1,4 @@
-//! SHA-256 of what passes by.
+//! SHA-256 checksums.
 
 use std::fmt::Write;
 use std::io::{self, Read};
@@ -6,29 +6,29 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 /// A reader that hashes and counts the bytes that pass through it.
-pub(crate) struct Hashing<R> {
+pub(crate) struct HashingReader<R> {
     inner: R,
     hash: Sha256,
     bytes: u64,
 }
 
-impl<R> Hashing<R> {
+impl<R> HashingReader<R> {
     pub(crate) fn new(inner: R) -> Self {
         Self { inner, hash: Sha256::new(), bytes: 0 }
     }
 
-    /// How many bytes have passed.
-    pub(crate) fn passed(&self) -> u64 {
+    /// Number of bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes
     }
 
-    /// Their sum, in lower-case hexadecimal.
+    /// SHA-256 of the bytes read, in lower-case hexadecimal.
     pub(crate) fn finish(self) -> String {
         hex(&self.hash.finalize())
     }
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.hash.update(&buffer[..read]);

@@ -1,4 +1,4 @@
-//! [`Corpus`]: a text as character ids, and where it came from.
+//! [`Corpus`]: a text as character ids, with its vocabulary and checksum.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::checksum::{Hashing, sha256};
+use crate::checksum::{HashingReader, sha256};
 use crate::ids::{Ids, IdsBuilder};
 use crate::utf8::{DecodeError, decode_chunks};
-use crate::vocab::{Shown, Vocab};
+use crate::vocab::{EscapedChar, Vocab};
 
-/// A text, encoded.
+/// A text encoded as character ids, with its vocabulary.
 ///
-/// The text is taken as it is: line endings and case are kept, and a byte-order mark at the start is a character like
-/// any other.
+/// Nothing is normalised: line endings and case are kept, and a byte-order mark at the start is a character like any
+/// other.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     ids: Ids,
@@ -26,31 +26,31 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads a text file; the vocabulary is the text's own characters.
+    /// Reads a text file; the vocabulary is the set of its characters.
     ///
-    /// The file is read twice, in chunks (first its characters are counted, then they are encoded), so that a gigabyte of
-    /// ASCII needs a gigabyte of memory.
+    /// The file is read twice, in chunks: once to count its characters, once to encode them. So a gigabyte of ASCII needs
+    /// a gigabyte of memory.
     ///
     /// # Errors
     /// If the file is missing, can't be read or isn't UTF-8, or has fewer than two distinct characters.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
         let path = path.as_ref();
-        let tally = Tally::of(open(path)?, path)?;
-        let vocab = tally.vocab(Origin::File(path.to_owned()))?;
-        Self::encode_file(path, vocab, &tally)
+        let counts = CharCounts::of(open(path)?, path)?;
+        let vocab = counts.vocab(Origin::File(path.to_owned()))?;
+        Self::encode_file(path, vocab, &counts)
     }
 
-    /// Reads a text file under a vocabulary that exists already, such as a model's.
+    /// Reads a text file with a given vocabulary, such as a model's.
     ///
     /// # Errors
     /// If the file is missing, empty, can't be read or isn't UTF-8, or has characters that the vocabulary lacks.
     pub fn read_with_vocab(path: impl AsRef<Path>, vocab: &Vocab) -> Result<Self, CorpusError> {
         let path = path.as_ref();
-        let tally = Tally::of(open(path)?, path)?;
-        if tally.chars == 0 {
+        let counts = CharCounts::of(open(path)?, path)?;
+        if counts.total == 0 {
             return Err(CorpusError::Empty(Origin::File(path.to_owned())));
         }
-        let mut unknown: Vec<_> = (tally.counts.iter())
+        let mut unknown: Vec<_> = (counts.by_char.iter())
             .filter(|&(&char, _)| vocab.id(char).is_none())
             .map(|(&char, &count)| (char, count))
             .collect();
@@ -64,50 +64,51 @@ impl Corpus {
                 column,
             });
         }
-        Self::encode_file(path, vocab.clone(), &tally)
+        Self::encode_file(path, vocab.clone(), &counts)
     }
 
-    /// Encodes a text that is in memory; the vocabulary is its own characters.
+    /// Encodes a text in memory; the vocabulary is the set of its characters.
     ///
     /// # Errors
     /// If the text has fewer than two distinct characters.
     pub fn from_text(text: &str) -> Result<Self, CorpusError> {
-        let mut tally = Tally::default();
-        tally.add(text);
-        let vocab = tally.vocab(Origin::Memory)?;
-        let mut ids = IdsBuilder::new(vocab.len(), tally.chars);
-        // Every character is there: the vocabulary was made from them.
+        let mut counts = CharCounts::default();
+        counts.add(text);
+        let vocab = counts.vocab(Origin::Memory)?;
+        let mut ids = IdsBuilder::new(vocab.len(), counts.total);
+        // No character is missing: the vocabulary was made from them.
         (text.chars().filter_map(|char| vocab.id(char))).for_each(|id| ids.push(id));
         Ok(Self { ids: ids.finish(), vocab, path: None, sha256: sha256(text.as_bytes()) })
     }
 
-    /// The second pass. It hashes what it encodes, so that the sum is of these ids even if the file is being written to.
-    fn encode_file(path: &Path, vocab: Vocab, tally: &Tally) -> Result<Self, CorpusError> {
-        let mut ids = IdsBuilder::new(vocab.len(), tally.chars);
-        let mut file = Hashing::new(open(path)?);
+    /// The second pass. It hashes the bytes that it encodes, so that checksum and ids agree even if the file is being
+    /// written to.
+    fn encode_file(path: &Path, vocab: Vocab, counts: &CharCounts) -> Result<Self, CorpusError> {
+        let mut ids = IdsBuilder::new(vocab.len(), counts.total);
+        let mut file = HashingReader::new(open(path)?);
         let mut changed = false;
         decode_chunks(&mut file, |text| {
             for char in text.chars() {
                 match vocab.id(char) {
-                    Some(id) if ids.len() < tally.chars => ids.push(id),
+                    Some(id) if ids.len() < counts.total => ids.push(id),
                     _ => changed = true,
                 }
             }
             !changed
         })
         .map_err(|error| CorpusError::reading(path, error))?;
-        if changed || ids.len() < tally.chars {
+        if changed || ids.len() < counts.total {
             return Err(CorpusError::Changed(path.to_owned()));
         }
         Ok(Self { ids: ids.finish(), vocab, path: Some(path.to_owned()), sha256: file.finish() })
     }
 
-    /// The text's characters as ids of [`Corpus::vocab`].
+    /// The text as ids of [`Corpus::vocab`].
     pub fn ids(&self) -> &Ids {
         &self.ids
     }
 
-    /// The vocabulary that the ids are of.
+    /// The vocabulary of the ids.
     pub fn vocab(&self) -> &Vocab {
         &self.vocab
     }
@@ -117,24 +118,24 @@ impl Corpus {
         self.ids.len()
     }
 
-    /// The file that was read, if it was one.
+    /// Path of the file, or `None` for a text in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// SHA-256 of the file's bytes (of the text's UTF-8 bytes, if there was no file), in lower-case hexadecimal.
+    /// SHA-256 of the text's UTF-8 bytes, in lower-case hexadecimal. For a file this is the checksum of the file.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 }
 
-/// Opens a regular file: a text is read twice, which a pipe wouldn't survive.
+/// Opens a regular file: a text is read twice, which is impossible with a pipe.
 fn open(path: &Path) -> Result<File, CorpusError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => CorpusError::Missing(path.to_owned()),
         _ => CorpusError::Unreadable { path: path.to_owned(), source },
     };
-    // Before opening, because to open a named pipe is to wait for its writer.
+    // Before opening, because opening a named pipe blocks until it has a writer.
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
         return Err(CorpusError::NotAFile { path: path.to_owned(), folder: metadata.is_dir() });
@@ -142,7 +143,7 @@ fn open(path: &Path) -> Result<File, CorpusError> {
     File::open(path).map_err(failed)
 }
 
-/// Line and column, from 1, of the first character that `vocab` lacks.
+/// Line and column, counted from 1, of the first character that `vocab` lacks.
 fn first_unknown(path: &Path, vocab: &Vocab) -> Result<(u64, u64), CorpusError> {
     let (mut line, mut column) = (1, 1);
     decode_chunks(open(path)?, |text| {
@@ -162,56 +163,56 @@ fn first_unknown(path: &Path, vocab: &Vocab) -> Result<(u64, u64), CorpusError> 
     Ok((line, column))
 }
 
-/// How often each character occurs.
+/// The number of characters of a text, in all and of each kind.
 #[derive(Default)]
-struct Tally {
-    chars: usize,
-    counts: HashMap<char, u64>,
+struct CharCounts {
+    total: usize,
+    by_char: HashMap<char, u64>,
 }
 
-impl Tally {
+impl CharCounts {
     fn of(file: File, path: &Path) -> Result<Self, CorpusError> {
-        let mut tally = Self::default();
+        let mut counts = Self::default();
         decode_chunks(file, |text| {
-            tally.add(text);
+            counts.add(text);
             true
         })
         .map_err(|error| CorpusError::reading(path, error))?;
-        Ok(tally)
+        Ok(counts)
     }
 
     fn add(&mut self, text: &str) {
-        // Hashing every character would take longer than all the rest.
+        // ASCII is counted in an array: hashing every character would dominate the run time.
         let mut ascii = [0; 128];
         for char in text.chars() {
-            self.chars += 1;
+            self.total += 1;
             match ascii.get_mut(char as usize) {
                 Some(count) => *count += 1,
-                None => *self.counts.entry(char).or_default() += 1,
+                None => *self.by_char.entry(char).or_default() += 1,
             }
         }
         for (char, count) in ('\0'..).zip(ascii) {
             if count > 0 {
-                *self.counts.entry(char).or_default() += count;
+                *self.by_char.entry(char).or_default() += count;
             }
         }
     }
 
-    /// The vocabulary of a text that a model can learn from.
+    /// The vocabulary, if the text has at least two distinct characters.
     fn vocab(&self, origin: Origin) -> Result<Vocab, CorpusError> {
-        let vocab = Vocab::from_chars(self.counts.keys().copied());
+        let vocab = Vocab::from_chars(self.by_char.keys().copied());
         match *vocab.chars() {
             [] => Err(CorpusError::Empty(origin)),
-            [char] => Err(CorpusError::OneCharacter { origin, char, count: self.chars }),
+            [char] => Err(CorpusError::OneCharacter { origin, char, count: self.total }),
             _ => Ok(vocab),
         }
     }
 }
 
-/// Where a text came from, for messages.
+/// Where a text came from, for error messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It was in memory.
+    /// A text in memory.
     Memory,
     /// A file.
     File(PathBuf),
@@ -226,66 +227,66 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a text can't be used.
+/// Why a text can't be read or encoded.
 #[derive(Debug, Error)]
 pub enum CorpusError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no file `{}`", .0.display())]
     Missing(PathBuf),
-    /// It is a folder or a device.
+    /// The path is a folder, a device or a pipe.
     #[error("`{}` is not a regular file{}", .path.display(), if *.folder { " but a folder" } else { "" })]
     NotAFile {
-        /// What was named.
+        /// The path.
         path: PathBuf,
-        /// Whether it is a folder.
+        /// Whether the path is a folder.
         folder: bool,
     },
-    /// The system doesn't let it be read.
+    /// The file can't be read.
     #[error("could not read `{}`", .path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         source: io::Error,
     },
-    /// It has no characters.
+    /// The text has no characters.
     #[error("{0} is empty")]
     Empty(Origin),
-    /// All its characters are the same: there is nothing to learn.
-    #[error("{origin} has no character but `{}`, {}", Shown(*.char), times(*.count as u64))]
+    /// All characters of the text are the same: there is nothing to learn.
+    #[error("{origin} contains only one distinct character, `{}` ({})", EscapedChar(*.char), times(*.count as u64))]
     OneCharacter {
-        /// The text.
+        /// Where the text came from.
         origin: Origin,
-        /// Its only character.
+        /// The only character.
         char: char,
-        /// How often it occurs.
+        /// Number of times that it occurs.
         count: usize,
     },
-    /// It is not UTF-8.
-    #[error("`{}` is not UTF-8 text: byte {offset} (counted from 0) starts no character", .path.display())]
+    /// The file is not UTF-8.
+    #[error("`{}` is not UTF-8 text: invalid byte at offset {offset}", .path.display())]
     NotUtf8 {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The place of the first byte that doesn't belong, from 0.
+        /// Offset of the first invalid byte, counted from 0.
         offset: u64,
     },
-    /// It has characters that the given vocabulary lacks.
+    /// The text has characters that the given vocabulary lacks.
     #[error(
         "{origin} has {}, first at line {line}, column {column}: {}",
-        number_unknown(.unknown.len()), Commonest(.unknown)
+        number_unknown(.unknown.len()), MostFrequent(.unknown)
     )]
     UnknownCharacters {
-        /// The text.
+        /// Where the text came from.
         origin: Origin,
-        /// Every such character with how often it occurs, the commonest first.
+        /// Every such character with its number of occurrences, the most frequent first.
         unknown: Vec<(char, u64)>,
-        /// The line of the first one, from 1.
+        /// Line of the first one, counted from 1.
         line: u64,
-        /// Its column in characters, from 1.
+        /// Column of the first one in characters, counted from 1.
         column: u64,
     },
-    /// Its content changed between the two times that it was read.
-    #[error("`{}` changed while it was read", .0.display())]
+    /// The file changed between the two passes over it.
+    #[error("`{}` changed while it was being read", .0.display())]
     Changed(PathBuf),
 }
 
@@ -311,17 +312,17 @@ fn number_unknown(count: usize) -> String {
     format!("{count} character{plural} that the vocabulary lacks")
 }
 
-/// Names a few of the commonest characters.
-struct Commonest<'a>(&'a [(char, u64)]);
+/// Lists the first few characters, which are the most frequent.
+struct MostFrequent<'a>(&'a [(char, u64)]);
 
-impl fmt::Display for Commonest<'_> {
+impl fmt::Display for MostFrequent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMED: usize = 5;
-        for (place, &(char, count)) in self.0.iter().take(NAMED).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}`{}` ({})", Shown(char), times(count))?;
+        const LISTED: usize = 5;
+        for (index, &(char, count)) in self.0.iter().take(LISTED).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}`{}` ({})", EscapedChar(char), times(count))?;
         }
-        match self.0.len().saturating_sub(NAMED) {
+        match self.0.len().saturating_sub(LISTED) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

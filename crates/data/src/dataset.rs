@@ -1,40 +1,41 @@
-//! [`Descriptor`]: where a well-known text is to be had, and how to know it is the right one.
+//! [`DatasetDescriptor`]: where a well-known text can be downloaded, and the checksum to verify it with.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
 
-/// A text that others publish: what it is, its address, and the sum of its bytes.
+/// A published text: what it is, its address and its checksum.
 ///
-/// Descriptors are TOML files with exactly these keys, each named after its text: `datasets/tiny-shakespeare.toml`.
-/// See [`Descriptor::obtain_from`] and [`Descriptor::download`] for how to get the text itself.
+/// Descriptors are TOML files with exactly these keys, each named after its dataset, such as
+/// `datasets/tiny-shakespeare.toml`. [`DatasetDescriptor::copy_from`] and, with the feature `download`,
+/// `DatasetDescriptor::download` get the text itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Descriptor {
-    /// What it is called on the command line: lower-case letters, digits and hyphens.
+pub struct DatasetDescriptor {
+    /// Name of the dataset: lower-case letters, digits and hyphens.
     pub name: String,
-    /// What it is.
+    /// Title of the text.
     pub title: String,
-    /// The `https` address of its bytes.
+    /// The `https` address of the text.
     pub address: String,
-    /// The name of the file that it is kept in, without folders.
+    /// Name of the file that the text is stored in, without folders.
     pub file: String,
-    /// The number of its bytes.
+    /// Length of the text in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in lower-case hexadecimal.
+    /// SHA-256 of the text, in lower-case hexadecimal.
     pub sha256: String,
-    /// On what terms it may be used.
+    /// Terms on which the text may be used.
     pub licence: String,
-    /// What to know before one trains on it.
+    /// What to know before training on the text.
     pub about: String,
 }
 
-impl Descriptor {
+impl DatasetDescriptor {
     /// Reads a descriptor file.
     ///
     /// # Errors
-    /// If it can't be read, or is not a descriptor named after its file.
+    /// If the file can't be read, or is not a valid descriptor named after its file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DescriptorError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)
@@ -45,7 +46,7 @@ impl Descriptor {
     /// Reads every `*.toml` of a folder, sorted by name.
     ///
     /// # Errors
-    /// If the folder can't be read, or one of them is not a descriptor.
+    /// If the folder can't be read, or one of the files is not a valid descriptor.
     pub fn read_all(folder: impl AsRef<Path>) -> Result<Vec<Self>, DescriptorError> {
         let folder = folder.as_ref();
         let unreadable = |source| DescriptorError::Unreadable { path: folder.to_owned(), source };
@@ -63,7 +64,7 @@ impl Descriptor {
     /// Reads a descriptor from `text`, the content of `path`.
     ///
     /// # Errors
-    /// If it is not a descriptor named after its file.
+    /// If `text` is not a valid descriptor named after its file.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, DescriptorError> {
         let path = path.as_ref();
         let invalid =
@@ -74,7 +75,7 @@ impl Descriptor {
             let line = before.matches('\n').count() + 1;
             invalid(line, error.message().to_owned())
         })?;
-        match descriptor.fault(path) {
+        match descriptor.first_fault(path) {
             None => Ok(descriptor),
             Some((key, reason)) => {
                 let is_key = |line: &str| line.split('=').next().is_some_and(|k| k.trim() == key);
@@ -84,8 +85,8 @@ impl Descriptor {
         }
     }
 
-    /// The first key whose value can't be, and what it must be.
-    fn fault(&self, path: &Path) -> Option<(&'static str, &'static str)> {
+    /// The first key with an invalid value, and what it must be.
+    fn first_fault(&self, path: &Path) -> Option<(&'static str, &'static str)> {
         let Self { name, title, address, file, bytes, sha256, licence, about } = self;
         let plain = |char: char| matches!(char, 'a'..='z' | '0'..='9' | '-');
         let hex = |char: char| matches!(char, 'a'..='f' | '0'..='9');
@@ -93,10 +94,10 @@ impl Descriptor {
             (
                 name.is_empty() || !name.chars().all(plain),
                 "name",
-                "of lower-case letters, digits and hyphens",
+                "made of lower-case letters, digits and hyphens",
             ),
             (path.file_stem() != Some(name.as_ref()), "name", "the name of its file"),
-            (title.is_empty(), "title", "filled in"),
+            (title.is_empty(), "title", "non-empty"),
             (!address.starts_with("https://"), "address", "an https address"),
             (
                 // A bare name is its own last component; `..` and what holds a separator are not.
@@ -110,33 +111,33 @@ impl Descriptor {
                 "sha256",
                 "64 lower-case hexadecimal digits",
             ),
-            (licence.is_empty(), "licence", "filled in"),
-            (about.is_empty(), "about", "filled in"),
+            (licence.is_empty(), "licence", "non-empty"),
+            (about.is_empty(), "about", "non-empty"),
         ];
         let fault = faults.into_iter().find(|&(wrong, ..)| wrong)?;
         Some((fault.1, fault.2))
     }
 }
 
-/// What can be wrong with a descriptor file.
+/// Why a descriptor file can't be used.
 #[derive(Debug, Error)]
 pub enum DescriptorError {
-    /// The file, or the folder of them, can't be read.
+    /// The file, or the folder of descriptors, can't be read.
     #[error("could not read `{}`", .path.display())]
     Unreadable {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         source: std::io::Error,
     },
-    /// The file is not a descriptor.
+    /// The file is not a valid descriptor.
     #[error("`{}`, line {line}: {reason}", .path.display())]
     Invalid {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The line at fault, from 1.
+        /// Line of the error, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// Description of the error.
         reason: String,
     },
 }
@@ -157,7 +158,7 @@ about = "Short."
 
     #[test]
     fn a_good_descriptor_is_read() {
-        let ode = Descriptor::parse(GOOD, "datasets/ode.toml").unwrap();
+        let ode = DatasetDescriptor::parse(GOOD, "datasets/ode.toml").unwrap();
         assert_eq!((ode.name.as_str(), ode.bytes), ("ode", 11));
     }
 
@@ -172,14 +173,14 @@ about = "Short."
             ("\"ode.txt", "\"..", "line 4: `file` must be"),
             ("b94d", "B94D", "line 6: `sha256` must be 64"),
             ("efcde9", "efcde", "line 6: `sha256` must be 64"),
-            ("\"ode\"", "\"Ode\"", "line 1: `name` must be of lower"),
+            ("\"ode\"", "\"Ode\"", "line 1: `name` must be made of lower"),
             ("\"ode\"", "\"odd\"", "line 1: `name` must be the name"),
-            ("public domain", "", "line 7: `licence` must be filled in"),
+            ("public domain", "", "line 7: `licence` must be non-empty"),
             ("about", "#", "missing field `about`"),
         ] {
             let text = GOOD.replacen(good, bad, 1);
             let text = if bad == ".." { text.replace("...txt", "..") } else { text };
-            let error = Descriptor::parse(&text, "datasets/ode.toml").unwrap_err();
+            let error = DatasetDescriptor::parse(&text, "datasets/ode.toml").unwrap_err();
             let shown = error.to_string();
             assert!(shown.starts_with("`datasets/ode.toml`, line "), "{shown}");
             assert!(shown.contains(message), "{shown}\nfor {message}");
@@ -189,7 +190,7 @@ about = "Short."
     #[test]
     fn every_descriptor_of_this_repository_is_good() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets");
-        let all = Descriptor::read_all(folder).unwrap();
+        let all = DatasetDescriptor::read_all(folder).unwrap();
         let names: Vec<_> = all.iter().map(|text| text.name.as_str()).collect();
         assert!(names.contains(&"anna-karenina") && names.contains(&"tiny-shakespeare"));
         assert!(names.is_sorted());
@@ -200,7 +201,7 @@ about = "Short."
 
     #[test]
     fn a_missing_folder_is_named() {
-        let error = Descriptor::read_all("no/such/folder").unwrap_err();
+        let error = DatasetDescriptor::read_all("no/such/folder").unwrap_err();
         assert_eq!(error.to_string(), "could not read `no/such/folder`");
     }
 }

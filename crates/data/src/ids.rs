@@ -12,7 +12,7 @@ pub struct Ids {
     range: Range<usize>,
 }
 
-// `Arc<Vec<_>>` rather than `Arc<[_]>`: the latter would copy a whole corpus once it is read.
+// `Arc<Vec<_>>` rather than `Arc<[_]>`: the conversion to the latter would copy the whole corpus.
 #[derive(Clone)]
 enum Storage {
     U8(Arc<Vec<u8>>),
@@ -46,7 +46,7 @@ impl Ids {
         self.range.len()
     }
 
-    /// Whether there are none.
+    /// Whether the sequence is empty.
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
@@ -64,19 +64,19 @@ impl Ids {
         })
     }
 
-    /// A view of the ids in `range`, which is cut to those that exist.
+    /// A view of the ids in `range`, which is cut to the ids that exist.
     pub fn slice(&self, range: Range<usize>) -> Ids {
         let end = self.range.start + range.end.min(self.len());
         let start = (self.range.start.saturating_add(range.start)).min(end);
         Ids { storage: self.storage.clone(), range: start..end }
     }
 
-    /// The ids in order.
+    /// An iterator over the ids.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { ids: self, places: 0..self.len() }
+        Iter { ids: self, range: 0..self.len() }
     }
 
-    /// How many times each id below `vocab_len` occurs; index = id.
+    /// The number of occurrences of each id below `vocab_len`, indexed by id.
     pub fn counts(&self, vocab_len: usize) -> Vec<u64> {
         let mut counts = vec![0; vocab_len];
         with_slice!(self, self.range.clone(), ids => for &id in ids {
@@ -87,27 +87,27 @@ impl Ids {
         counts
     }
 
-    /// Copies the ids from `start` on into `out`, as many as `out` holds.
+    /// Copies `out.len()` ids, from index `start` on, to `out`.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer ids.
     pub fn copy_to(&self, start: usize, out: &mut [i32]) {
         let from = self.range.start + start;
         assert!(
             start + out.len() <= self.len(),
-            "{} ids from {start} on were asked for, of {}",
+            "{} ids from index {start} on, of {}",
             out.len(),
             self.len()
         );
         with_slice!(self, from..from + out.len(), ids => {
             for (out, &id) in out.iter_mut().zip(ids) {
-                // Ids are below the number of Unicode characters, so they fit.
+                // Ids are below the number of Unicode scalar values, so they fit.
                 *out = id as i32;
             }
         });
     }
 
-    /// How many bytes one id takes in memory: 1, 2 or 4.
+    /// Bytes per id in memory: 1, 2 or 4.
     pub fn bytes_per_id(&self) -> usize {
         match self.storage {
             Storage::U8(_) => 1,
@@ -143,22 +143,22 @@ impl<'a> IntoIterator for &'a Ids {
     }
 }
 
-/// Iterator over [`Ids`].
+/// An iterator over [`Ids`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     ids: &'a Ids,
-    places: Range<usize>,
+    range: Range<usize>,
 }
 
 impl Iterator for Iter<'_> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
-        self.ids.get(self.places.next()?)
+        self.ids.get(self.range.next()?)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.places.size_hint()
+        self.range.size_hint()
     }
 }
 
@@ -180,7 +180,7 @@ impl IdsBuilder {
         }
     }
 
-    /// `id` must be below the `vocab_len` of [`IdsBuilder::new`]: the storage is chosen by it.
+    /// `id` must be below the `vocab_len` given to [`IdsBuilder::new`], which determines the storage.
     pub(crate) fn push(&mut self, id: u32) {
         match self {
             Self::U8(ids) => ids.push(id as u8),

@@ -1,27 +1,28 @@
-//! [`TextStats`]: what is in a text.
+//! [`TextStats`]: statistics of a text.
 
 use crate::batch::BatchConfig;
 use crate::corpus::Corpus;
 use crate::split::{Fractions, Split};
 
-/// What is in a text.
+/// Statistics of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextStats {
-    /// Its length in characters.
+    /// Length in characters.
     pub chars: u64,
-    /// Its length in bytes of UTF-8.
+    /// Length in bytes of UTF-8.
     pub bytes: u64,
-    /// Its lines; the last one may lack its newline.
+    /// Number of lines; the last one may lack its newline.
     pub lines: u64,
-    /// The characters that occur, each with how often, the commonest first (equally common ones in code-point order).
+    /// The characters that occur, each with its number of occurrences, the most frequent first (equally frequent ones in
+    /// code-point order).
     pub counts: Vec<(char, u64)>,
 }
 
 impl TextStats {
-    /// Counts what is in `corpus`.
+    /// Computes the statistics of `corpus`.
     pub fn of(corpus: &Corpus) -> Self {
         let (ids, vocab) = (corpus.ids(), corpus.vocab());
-        // A vocabulary from elsewhere may have characters that this text lacks.
+        // A given vocabulary may have characters that this text lacks.
         let mut counts: Vec<_> = (vocab.chars().iter().copied())
             .zip(ids.counts(vocab.len()))
             .filter(|&(_, count)| count > 0)
@@ -30,11 +31,11 @@ impl TextStats {
 
         let newlines = (counts.iter()).find_map(|&(char, count)| (char == '\n').then_some(count));
         let last = ids.len().checked_sub(1).and_then(|last| ids.get(last));
-        let unended = last.is_some_and(|id| vocab.char(id) != Some('\n'));
+        let unterminated = last.is_some_and(|id| vocab.char(id) != Some('\n'));
         Self {
             chars: ids.len() as u64,
             bytes: (counts.iter()).map(|&(char, count)| char.len_utf8() as u64 * count).sum(),
-            lines: newlines.unwrap_or(0) + u64::from(unended),
+            lines: newlines.unwrap_or(0) + u64::from(unterminated),
             counts,
         }
     }
@@ -44,17 +45,17 @@ impl TextStats {
         self.counts.len()
     }
 
-    /// The `n` commonest characters, the commonest first.
-    pub fn commonest(&self, n: usize) -> impl Iterator<Item = (char, u64)> {
+    /// The `n` most frequent characters with their counts, the most frequent first.
+    pub fn most_frequent(&self, n: usize) -> impl Iterator<Item = (char, u64)> {
         self.counts.iter().take(n).copied()
     }
 
-    /// The `n` rarest characters, the rarest first.
-    pub fn rarest(&self, n: usize) -> impl Iterator<Item = (char, u64)> {
+    /// The `n` least frequent characters with their counts, the least frequent first.
+    pub fn least_frequent(&self, n: usize) -> impl Iterator<Item = (char, u64)> {
         self.counts.iter().rev().take(n).copied()
     }
 
-    /// How many batches each part of the text makes at these settings.
+    /// The number of batches in each part of the text.
     pub fn batches(&self, fractions: Fractions, config: BatchConfig) -> PartBatches {
         let split = Split::new(self.chars as usize, fractions);
         PartBatches {
@@ -65,14 +66,14 @@ impl TextStats {
     }
 }
 
-/// How many batches each part of a text makes; 0 if it is too short.
+/// The number of batches in each part of a text; 0 for a part that is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartBatches {
-    /// Of the training part.
+    /// Batches of the training part.
     pub train: usize,
-    /// Of the validation part.
+    /// Batches of the validation part.
     pub valid: usize,
-    /// Of the test part.
+    /// Batches of the test part.
     pub test: usize,
 }
 
@@ -92,8 +93,8 @@ mod tests {
         assert_eq!((stats.chars, stats.bytes, stats.lines), (7, 9, 2));
         assert_eq!(stats.counts, [('\n', 2), ('n', 2), ('é', 2), ('e', 1)]);
         assert_eq!(stats.distinct(), 4);
-        assert!(stats.commonest(2).eq([('\n', 2), ('n', 2)]));
-        assert!(stats.rarest(2).eq([('e', 1), ('é', 2)]));
+        assert!(stats.most_frequent(2).eq([('\n', 2), ('n', 2)]));
+        assert!(stats.least_frequent(2).eq([('e', 1), ('é', 2)]));
     }
 
     #[test]

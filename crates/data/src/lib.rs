@@ -1,8 +1,10 @@
 //! Corpora, vocabularies and batches for character-level language models, on Burn.
 //!
-//! A [`Corpus`] is a text as [`Ids`] of a [`Vocab`]; a [`Split`] says which part of it trains and which validates;
-//! [`Batches`] cut a part into rows of contiguous text, and a [`BatchLoader`] hands them to Burn's training loop.
-//! [`Descriptor`]s say where well-known texts are to be had, [`TextStats`] what is in one.
+//! A [`Corpus`] is a text as [`Ids`] of a [`Vocab`]; a [`Split`] divides it into training, validation and test parts;
+//! [`Batches`] cut a part into rows of contiguous text, and a [`BatchLoader`] yields them as tensors.
+//! A [`DatasetDescriptor`] describes a well-known text and where to download it; [`TextStats`] are statistics of a text.
+//!
+//! The feature `download` adds the download itself, and a TLS library with it.
 //!
 //! ```
 //! use charloom_data::{BatchConfig, Batches, Corpus, Fractions, LastTarget, Split};
@@ -29,10 +31,10 @@ mod checksum;
 mod config;
 mod corpus;
 mod dataset;
+mod download;
 mod ids;
 mod inspect;
 mod loader;
-mod obtain;
 mod one_hot;
 mod split;
 mod utf8;
@@ -41,11 +43,11 @@ mod vocab;
 pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
 pub use config::{DataConfig, Validation};
 pub use corpus::{Corpus, CorpusError, Origin};
-pub use dataset::{Descriptor, DescriptorError};
+pub use dataset::{DatasetDescriptor, DescriptorError};
+pub use download::{DownloadError, Mismatch};
 pub use ids::Ids;
 pub use inspect::{PartBatches, TextStats};
 pub use loader::{BatchLoader, CharBatch};
-pub use obtain::{Mismatch, ObtainError};
 pub use one_hot::one_hot;
 pub use split::{FractionError, Fractions, Part, Split};
-pub use vocab::{Shown, UnknownCharacters, Vocab, VocabError};
+pub use vocab::{EscapedChar, UnknownCharacters, Vocab, VocabError};

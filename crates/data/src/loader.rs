@@ -1,4 +1,4 @@
-//! [`BatchLoader`]: the batches of a text as tensors, for Burn's training loop.
+//! [`BatchLoader`]: the batches of a text as tensors, in Burn's interface of data loaders.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::batch::Batches;
 
-/// One batch on a device.
+/// One batch as tensors on a device.
 #[derive(Clone, Debug)]
 pub struct CharBatch {
-    /// Character ids, `[N, T]`.
+    /// Input character ids, `[N, T]`.
     pub inputs: Tensor<2, Int>,
-    /// The id that follows each of them, `[N, T]`.
+    /// Target character ids, each the successor of the input in its position, `[N, T]`.
     pub targets: Tensor<2, Int>,
-    /// Its place among the batches of an epoch, from 0.
+    /// Index of the batch in the epoch, from 0.
     pub index: usize,
 }
 
-/// Gives out [`Batches`] in order, each built on the loader's device. Its items, in Burn's sense, are whole batches.
+/// A Burn [`DataLoader`] that yields [`Batches`] in order, as tensors on a device. An item, in Burn's sense, is a batch.
 ///
-/// The order is what lets a recurrent state be carried along, so there is no shuffling and there are no workers: to
-/// fill a batch is to copy N·T ids twice.
+/// There is no shuffling, because the recurrent state is carried from each batch to the next; and there are no worker
+/// threads, because filling a batch only copies N·T ids twice.
 #[derive(Debug)]
 pub struct BatchLoader {
     batches: Batches,
     device: Device,
     range: Range<usize>,
-    /// The batch at which the next iteration begins. Only that one: the next epoch is a whole one again.
+    /// The batch at which the next iteration begins. Later iterations begin at the first.
     start: AtomicUsize,
 }
 
 impl BatchLoader {
-    /// A loader of all the batches, on `device`.
+    /// Creates a loader of all batches on `device`.
     pub fn new(batches: Batches, device: Device) -> Self {
         let range = 0..batches.len();
         Self::part(batches, device, range, 0)
@@ -46,22 +46,22 @@ impl BatchLoader {
         Self { batches, device, range, start }
     }
 
-    /// The same batches, but the next iteration begins at batch `index` of them (and is empty if there are no more).
-    /// Iterations after that begin at the first batch. This is how a run that stopped within an epoch goes on.
+    /// Makes the next iteration begin at batch `index` (it is empty if there are no more batches), to resume within an
+    /// epoch. Later iterations begin at the first batch.
     ///
-    /// Progress and the number of items still count the whole epoch.
+    /// Progress and number of items still refer to the whole epoch.
     #[must_use]
     pub fn start_at(self, index: usize) -> Self {
         let start = self.range.start.saturating_add(index);
         Self::part(self.batches, self.device, self.range, start)
     }
 
-    /// The batches that it gives out.
+    /// The batches that the loader yields.
     pub fn batches(&self) -> &Batches {
         &self.batches
     }
 
-    /// The device on which it builds them.
+    /// The device of the tensors.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -77,7 +77,7 @@ impl DataLoader<CharBatch> for BatchLoader {
         self.range.len()
     }
 
-    /// The same batches on another device. A pending [`BatchLoader::start_at`] goes with it.
+    /// A loader of the same batches on another device. A pending [`BatchLoader::start_at`] is kept.
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<CharBatch>> {
         Arc::new(Self::part(
             self.batches.clone(),
@@ -87,7 +87,7 @@ impl DataLoader<CharBatch> for BatchLoader {
         ))
     }
 
-    /// The batches from `start` up to `end` of this loader, cut to those that exist.
+    /// A loader of the batches `start..end` of this loader; the range is cut to the batches that exist.
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<CharBatch>> {
         let end = self.range.start + end.min(self.range.len());
         let start = self.range.start.saturating_add(start).min(end);
@@ -117,7 +117,7 @@ impl Iterator for Iter<'_> {
         self.next += 1;
 
         let shape = [batches.config().batch_size, batches.config().seq_length];
-        // These become the tensors' own memory where the device is the CPU.
+        // On a CPU device these vectors become the tensors' storage.
         let mut inputs = vec![0i32; batches.chars_per_batch()];
         let mut targets = vec![0i32; batches.chars_per_batch()];
         batches.fill(index, &mut inputs, &mut targets);

@@ -2,14 +2,24 @@
 
 use burn::tensor::{Int, Tensor};
 
-/// A 1 at each id's place among V zeros.
+/// One-hot vectors of character ids: 1 at the index of the id, 0 elsewhere. An id outside `0..V` gives zeros.
 ///
-/// The comparison runs on the ids' device. (Burn's own `one_hot` reads the tensor back to the host twice to check it.)
-/// An id outside `0..V` gives zeros.
+/// The layers of charloom-recurrent take ids and never form these vectors; other modules may need them. The comparison
+/// runs on the device of the ids, whereas Burn's own `one_hot` reads the tensor back to the host to validate it.
 ///
 /// # Shapes
 /// - `ids`: `[N, T]`
 /// - output: `[N, T, V]`
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor, TensorData};
+/// # use charloom_data::{Vocab, one_hot};
+/// let vocab = Vocab::from_text("abc");
+/// let ids = Tensor::<2, Int>::from_data([[2, 0]], &Device::flex()); // "ca"
+/// let vectors = one_hot(ids, vocab.len());
+/// let expected = TensorData::from([[[0.0f32, 0.0, 1.0], [1.0, 0.0, 0.0]]]);
+/// vectors.into_data().assert_eq(&expected, true);
+/// ```
 pub fn one_hot(ids: Tensor<2, Int>, vocab_len: usize) -> Tensor<3> {
     let options = (&ids.device(), ids.dtype());
     let alphabet = Tensor::<1, Int>::arange(0..vocab_len as i64, options);
@@ -24,7 +34,7 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     #[test]
-    fn each_id_has_its_one_in_its_place() {
+    fn each_vector_is_one_at_the_index_of_its_id() {
         let ids = Tensor::<2, Int>::from_data([[2, 0, 4], [1, 4, 3]], &Device::flex());
         let expected = TensorData::from([
             [[0.0f32, 0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]],
@@ -34,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_beyond_the_vocabulary_has_no_one() {
+    fn an_id_outside_the_vocabulary_gives_zeros() {
         let ids = Tensor::<2, Int>::from_data([[1, 3]], &Device::flex());
         let expected = TensorData::from([[[0.0f32, 1.0, 0.0], [0.0, 0.0, 0.0]]]);
         one_hot(ids, 3).into_data().assert_eq(&expected, true);

@@ -1,11 +1,11 @@
-//! [`Split`]: which part of a text trains, validates and tests.
+//! [`Split`]: the training, validation and test parts of a text.
 
 use std::fmt;
 use std::ops::Range;
 
 use thiserror::Error;
 
-/// Which fractions of a text are held out of training.
+/// The fractions of a text that are held out of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fractions {
     valid: f64,
@@ -16,10 +16,10 @@ impl Fractions {
     /// Holds out `valid` for validation and `test` for testing.
     ///
     /// # Errors
-    /// If either is not in `[0, 1)`, or nothing is left to train on.
+    /// If either is not in `[0, 1)`, or nothing remains for training.
     pub fn new(valid: f64, test: f64) -> Result<Self, FractionError> {
         for (part, fraction) in [(Part::Valid, valid), (Part::Test, test)] {
-            // Also refuses what is not a number.
+            // Also rejects NaN.
             if !(0.0..1.0).contains(&fraction) {
                 return Err(FractionError::OutOfRange { part, fraction });
             }
@@ -30,34 +30,36 @@ impl Fractions {
         Ok(Self { valid, test })
     }
 
-    /// The fraction for validation.
+    /// Fraction held out for validation.
     pub fn valid(&self) -> f64 {
         self.valid
     }
 
-    /// The fraction for testing.
+    /// Fraction held out for testing.
     pub fn test(&self) -> f64 {
         self.test
     }
 }
 
-/// Fractions that don't make a split.
+/// Why fractions are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum FractionError {
     /// A fraction is outside `[0, 1)`.
-    #[error("the fraction for {part} must be at least 0 and less than 1, and is {fraction}")]
+    #[error("the fraction of {part} must be at least 0 and less than 1, not {fraction}")]
     OutOfRange {
-        /// What the fraction is for.
+        /// The part that the fraction is for.
         part: Part,
-        /// Its value.
+        /// The invalid value.
         fraction: f64,
     },
-    /// Validation and test take the whole text.
-    #[error("validation ({valid}) and test ({test}) together must take less than the whole text")]
+    /// Nothing remains for training.
+    #[error(
+        "the fractions of the validation part ({valid}) and the test part ({test}) must add up to less than 1"
+    )]
     NothingToTrainOn {
-        /// The fraction for validation.
+        /// Fraction held out for validation.
         valid: f64,
-        /// The fraction for testing.
+        /// Fraction held out for testing.
         test: f64,
     },
 }
@@ -65,14 +67,14 @@ pub enum FractionError {
 /// A part of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {
-    /// All of it.
+    /// The whole text.
     #[default]
     Whole,
-    /// What the model learns from.
+    /// The training part.
     Train,
-    /// What tells how well it learns, after each epoch.
+    /// The validation part, on which a model is evaluated during training.
     Valid,
-    /// What is kept for the very end.
+    /// The test part, on which a model is evaluated after training.
     Test,
 }
 
@@ -87,11 +89,11 @@ impl fmt::Display for Part {
     }
 }
 
-/// A text of some length cut into three contiguous parts: training first, then validation, then the test tail.
+/// The character ranges of the three contiguous parts of a text: training, then validation, then test.
 ///
 /// With n characters, training ends before character ⌊n · (1 − valid − test)⌋ and validation before ⌊n · (1 − test)⌋,
-/// computed in double precision from left to right. Without a test part this is the classic exercise's
-/// `data[:int(len(data) * (1 - val_frac))]` and the rest, to the character.
+/// computed in double precision from left to right. Without a test part this is exactly the split of the PyTorch exercise,
+/// `data[:int(len(data) * (1 - val_frac))]` and the remainder.
 ///
 /// ```
 /// # use charloom_data::{Fractions, Split};
@@ -101,25 +103,25 @@ impl fmt::Display for Part {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// The characters to learn from.
+    /// Characters of the training part.
     pub train: Range<usize>,
-    /// The characters to validate on, right after those.
+    /// Characters of the validation part, which follows.
     pub valid: Range<usize>,
-    /// The characters to test on, the last ones.
+    /// Characters of the test part, at the end.
     pub test: Range<usize>,
 }
 
 impl Split {
-    /// Cuts `len` characters.
+    /// Splits a text of `len` characters.
     pub fn new(len: usize, fractions: Fractions) -> Self {
         let Fractions { valid, test } = fractions;
-        // In this order `- test` changes no bit when it is zero, and rounding can't put the ends out of order.
+        // In this order subtracting a test fraction of zero changes no bit, and rounding can't swap the ends.
         let train_end = (len as f64 * (1.0 - valid - test)) as usize;
         let valid_end = (len as f64 * (1.0 - test)) as usize;
         Self { train: 0..train_end, valid: train_end..valid_end, test: valid_end..len }
     }
 
-    /// The characters of `part`.
+    /// The character range of `part`.
     pub fn range(&self, part: Part) -> Range<usize> {
         match part {
             Part::Whole => self.train.start..self.test.end,
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_gets_nothing_is_empty() {
+    fn a_part_without_characters_is_empty() {
         let split = split(9, 0.0, 0.5);
         assert_eq!((split.train, split.valid, split.test), (0..4, 4..4, 4..9));
     }

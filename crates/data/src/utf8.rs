@@ -6,23 +6,23 @@ use std::io::{self, Read};
 #[derive(Debug)]
 pub(crate) enum DecodeError {
     Io(io::Error),
-    /// The byte at `offset`, from 0, starts no whole character.
+    /// The bytes at `offset`, counted from 0, are not a complete character.
     NotUtf8 {
         offset: u64,
     },
 }
 
-/// Large enough that the calls don't count, small enough to stay in the cache.
+/// Bytes read at a time: enough to make the number of calls irrelevant, few enough to stay in the cache.
 const CHUNK: usize = 64 * 1024;
 
-/// Hands the text of `reader` to `take` in pieces that never cut a character, until the end or until `take` answers
-/// `false`.
+/// Passes the text of `reader` to `take` in pieces that end at character boundaries, until the end of the text or until
+/// `take` returns `false`.
 pub(crate) fn decode_chunks(
     mut reader: impl Read,
     mut take: impl FnMut(&str) -> bool,
 ) -> Result<(), DecodeError> {
     let mut buffer = vec![0; CHUNK];
-    // Bytes at the front of the buffer: the start of a character whose rest is still to be read.
+    // Bytes at the front of the buffer: the start of a character whose remaining bytes have not been read.
     let mut kept = 0;
     let mut decoded: u64 = 0;
     loop {
@@ -41,7 +41,7 @@ pub(crate) fn decode_chunks(
                 return Err(DecodeError::NotUtf8 { offset });
             }
         };
-        // Checked right above, so this neither fails nor loses anything.
+        // Validated above, so the default is never taken.
         let text = std::str::from_utf8(&buffer[..valid]).unwrap_or_default();
         if read == 0 || !take(text) {
             return Ok(());
@@ -56,10 +56,10 @@ pub(crate) fn decode_chunks(
 mod tests {
     use super::*;
 
-    /// Gives out `step` bytes at a time.
-    struct Drip<'a>(&'a [u8], usize);
+    /// Yields `step` bytes per read.
+    struct SlowReader<'a>(&'a [u8], usize);
 
-    impl Read for Drip<'_> {
+    impl Read for SlowReader<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let step = self.1.min(buffer.len());
             self.0.read(&mut buffer[..step])
@@ -68,7 +68,7 @@ mod tests {
 
     fn decode(bytes: &[u8], step: usize) -> Result<String, DecodeError> {
         let mut all = String::new();
-        decode_chunks(Drip(bytes, step), |text| {
+        decode_chunks(SlowReader(bytes, step), |text| {
             all.push_str(text);
             true
         })?;

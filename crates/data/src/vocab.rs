@@ -1,49 +1,47 @@
-//! [`Vocab`]: which characters there are, and which id each has.
+//! [`Vocab`]: the characters of a text and their ids.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::atomic;
 use crate::ids::{Ids, IdsBuilder};
 
 /// The characters of a text, each with an id from 0 to V − 1.
 ///
-/// Made [from a text](Vocab::from_text), the ids follow the code points, so the same text gives the same ids
-/// everywhere. [`Vocab::from_ordered`] keeps an order that came from elsewhere.
+/// [`Vocab::from_text`] assigns the ids in code-point order, so the same text gives the same ids everywhere.
+/// [`Vocab::from_ordered`] keeps a given order.
 ///
-/// Serde sees it as one string: its characters in the order of their ids.
+/// Serialised, a vocabulary is one string: its characters in the order of their ids.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Vocab {
     chars: Vec<char>,
-    /// Sorted by character, for lookups.
+    /// Pairs sorted by character, for binary search.
     ids: Vec<(char, u32)>,
-    /// The ids of the ASCII characters, which most texts consist of.
+    /// The ids of the ASCII characters, which most texts consist of, for direct access.
     ascii: [u32; 128],
 }
 
-/// In [`Vocab::ascii`], a character that the vocabulary lacks: no id is as large.
+/// Marks a character in [`Vocab::ascii`] that the vocabulary lacks: no id is this large.
 const ABSENT: u32 = u32::MAX;
 
 impl Vocab {
-    /// The distinct characters among `chars`, in code-point order.
+    /// A vocabulary of the distinct characters among `chars`, in code-point order.
     pub fn from_chars(chars: impl IntoIterator<Item = char>) -> Self {
         let distinct: BTreeSet<char> = chars.into_iter().collect();
         Self::indexed(distinct.into_iter().collect())
-            .unwrap_or_else(|Duplicate(char)| unreachable!("a set holds {char} once"))
+            .unwrap_or_else(|Duplicate(char)| unreachable!("a set has `{char}` only once"))
     }
 
-    /// The distinct characters of `text`, in code-point order.
+    /// A vocabulary of the distinct characters of `text`, in code-point order.
     pub fn from_text(text: &str) -> Self {
         Self::from_chars(text.chars())
     }
 
-    /// The characters in exactly this order: the first has id 0.
+    /// A vocabulary with the characters in the given order: the first has id 0.
     ///
     /// # Errors
     /// If a character occurs twice.
@@ -69,7 +67,7 @@ impl Vocab {
         self.chars.len()
     }
 
-    /// Whether there are none.
+    /// Whether the vocabulary has no characters.
     pub fn is_empty(&self) -> bool {
         self.chars.is_empty()
     }
@@ -84,8 +82,8 @@ impl Vocab {
         if let Some(&id) = self.ascii.get(char as usize) {
             return (id != ABSENT).then_some(id);
         }
-        let place = self.ids.binary_search_by_key(&char, |&(char, _)| char);
-        place.ok().map(|place| self.ids[place].1)
+        let found = self.ids.binary_search_by_key(&char, |&(char, _)| char);
+        found.ok().map(|index| self.ids[index].1)
     }
 
     /// The character with this id, if there is one.
@@ -93,7 +91,7 @@ impl Vocab {
         self.chars.get(id as usize).copied()
     }
 
-    /// `text` as ids.
+    /// Encodes `text` as ids.
     ///
     /// # Errors
     /// If the text has characters that the vocabulary lacks; the error names them all.
@@ -114,7 +112,7 @@ impl Vocab {
         }
     }
 
-    /// The text that `ids` stand for. An id beyond the vocabulary becomes U+FFFD, the replacement character.
+    /// Decodes `ids` to text. An id outside the vocabulary becomes U+FFFD, the replacement character.
     ///
     /// ```
     /// # use charloom_data::Vocab;
@@ -128,25 +126,11 @@ impl Vocab {
         ids.into_iter().map(|id| self.char(id).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     }
 
-    /// Writes the vocabulary to a small TOML file, which appears whole or not at all.
+    /// Reads a vocabulary file: TOML with the keys `format = 1` and `characters`, a string of the characters in the order
+    /// of their ids.
     ///
     /// # Errors
-    /// If the file can't be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), VocabError> {
-        let path = path.as_ref();
-        let unwritable = |source| VocabError::Unwritable { path: path.to_owned(), source };
-        let text =
-            toml::to_string(&File { format: FORMAT, characters: String::from(self.clone()) })
-                .map_err(|error| unwritable(std::io::Error::other(error)))?;
-        let mut draft = atomic::draft(path).map_err(unwritable)?;
-        draft.write_all(text.as_bytes()).map_err(unwritable)?;
-        atomic::publish(draft, path).map_err(unwritable)
-    }
-
-    /// Reads what [`Vocab::save`] wrote. The file's order is kept.
-    ///
-    /// # Errors
-    /// If the file can't be read, isn't a vocabulary file of this format, has no character or one of them twice.
+    /// If the file can't be read, is not a vocabulary file of this format, has no characters, or has a character twice.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, VocabError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)
@@ -156,7 +140,7 @@ impl Vocab {
             toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
         if file.format != FORMAT {
             return Err(invalid(format!(
-                "its format is {}, and this version reads {FORMAT}",
+                "its format is {}, but this version reads only {FORMAT}",
                 file.format
             )));
         }
@@ -169,7 +153,7 @@ impl Vocab {
 
 const FORMAT: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     format: u32,
@@ -197,24 +181,25 @@ impl fmt::Debug for Vocab {
     }
 }
 
-/// Shows the characters as they are listed in messages: `` `a`, `\n`, `U+00A0` ``.
+/// Lists the characters as in messages: `` `a`, `\n`, `U+00A0` ``.
 impl fmt::Display for Vocab {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         list(&self.chars, f)
     }
 }
 
-/// A character as messages show it: newline, tab and return as `\n`, `\t` and `\r`, what can't be seen as `U+00A0`.
+/// A character as displayed in messages: newline, tab and carriage return as `\n`, `\t` and `\r`, other invisible
+/// characters as `U+00A0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown(pub char);
+pub struct EscapedChar(pub char);
 
-impl fmt::Display for Shown {
+impl fmt::Display for EscapedChar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             '\n' => f.write_str("\\n"),
             '\r' => f.write_str("\\r"),
             '\t' => f.write_str("\\t"),
-            // The standard library's notion of what doesn't print, marks that join the character before included.
+            // Not printable by the standard library's definition, which includes combining marks.
             char if char.escape_debug().take(2).eq("\\u".chars()) || char == '\0' => {
                 write!(f, "U+{:04X}", char as u32)
             }
@@ -225,9 +210,9 @@ impl fmt::Display for Shown {
 
 /// Writes `` `a`, `\n`, `U+00A0` ``.
 fn list(chars: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (place, &char) in chars.iter().enumerate() {
-        let comma = if place == 0 { "" } else { ", " };
-        write!(f, "{comma}`{}`", Shown(char))?;
+    for (index, &char) in chars.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}`{}`", EscapedChar(char))?;
     }
     Ok(())
 }
@@ -235,7 +220,7 @@ fn list(chars: &[char], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// A text has characters that a vocabulary lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct UnknownCharacters {
-    /// Those characters, each once, in the order in which the text first has them.
+    /// The unknown characters, each once, in the order of their first occurrence.
     pub chars: Vec<char>,
 }
 
@@ -255,34 +240,26 @@ impl From<Duplicate> for VocabError {
     }
 }
 
-/// What can be wrong with a vocabulary or its file.
+/// Why a vocabulary or its file is invalid.
 #[derive(Debug, Error)]
 pub enum VocabError {
-    /// A character has two ids.
-    #[error("the vocabulary has `{}` twice", Shown(*.0))]
+    /// A character occurs twice.
+    #[error("the vocabulary has `{}` twice", EscapedChar(*.0))]
     Duplicate(char),
     /// The file can't be read.
     #[error("could not read the vocabulary file `{}`", .path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         source: std::io::Error,
     },
-    /// The file can't be written.
-    #[error("could not write the vocabulary file `{}`", .path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a vocabulary.
+    /// The file is not a valid vocabulary file.
     #[error("`{}` is not a vocabulary file: {reason}", .path.display())]
     Invalid {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the error.
         reason: String,
     },
 }

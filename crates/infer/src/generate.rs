@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use burn::tensor::TensorReadError;
-use charloom_data::{Shown, UnknownCharacters, Vocab};
+use charloom_data::{EscapedChar, UnknownCharacters, Vocab};
 use charloom_model::TrainedModel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -97,7 +97,7 @@ impl GenerateError {
             Self::Sampling(error) => return error.hint().map(str::to_owned),
             Self::NonFiniteLogits(_) | Self::Device(_) => return None,
         };
-        let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", Shown(char)));
+        let listed = known.iter().take(LISTED).map(|&char| format!("`{}`", EscapedChar(char)));
         let listed: Vec<_> = listed.collect();
         let more = match known.len().saturating_sub(LISTED) {
             0 => String::new(),

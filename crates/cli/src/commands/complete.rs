@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use charloom_data::Shown;
+use charloom_data::EscapedChar;
 use charloom_infer::{BeamConfig, beam_search};
 
 use super::generate::{failure, unescaped};
@@ -42,7 +42,7 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     say!("{dim}{}{dim:#}", chosen.path.display());
     say!("{dim}whole\teach\tcontinuation{dim:#}");
     for one in &found {
-        let text: String = one.text.chars().map(|char| Shown(char).to_string()).collect();
+        let text: String = one.text.chars().map(|char| EscapedChar(char).to_string()).collect();
         answer!("{}\t{}\t{text}", shown(one.probability()), shown(one.probability_per_char()))?;
     }
     Ok(())

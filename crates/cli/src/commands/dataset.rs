@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use charloom_data::{Descriptor, ObtainError};
+use charloom_data::{DatasetDescriptor, DownloadError};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::{Failure, Result, answer, command, grouped, say};
+use crate::report::{Failure, Result, answer, command, grouped, quoted, say};
 
-/// Where texts land: settings name them by this path.
+/// Folder that texts are stored in; settings name them by their path in it.
 pub const FOLDER: &str = "datasets";
 
-/// The descriptors of the repository's `datasets/`, so that the program finds them wherever it is started.
+/// The descriptors in the repository's `datasets/`, built in so that the program has them wherever it is started.
 const DESCRIPTORS: [(&str, &str); 6] = [
     ("alice.toml", include_str!("../../../../datasets/alice.toml")),
     ("anna-karenina.toml", include_str!("../../../../datasets/anna-karenina.toml")),
@@ -20,71 +20,71 @@ const DESCRIPTORS: [(&str, &str); 6] = [
     ("war-and-peace.toml", include_str!("../../../../datasets/war-and-peace.toml")),
 ];
 
-fn descriptors() -> Result<Vec<Descriptor>> {
+fn descriptors() -> Result<Vec<DatasetDescriptor>> {
     DESCRIPTORS
         .iter()
-        .map(|(file, text)| Descriptor::parse(text, file))
+        .map(|(file, text)| DatasetDescriptor::parse(text, file))
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::work_error(&error))
 }
 
-/// The well-known text that belongs at `path`, if one does.
+/// The name of the dataset whose text is stored at `path`, if there is one.
 pub fn at(path: &Path) -> Option<String> {
     let known = descriptors().ok()?;
     let found = known.into_iter().find(|known| Path::new(FOLDER).join(&known.file) == path)?;
     Some(found.name)
 }
 
-/// Lists them.
+/// Lists the datasets.
 pub fn list() -> Result<()> {
-    for Descriptor { name, title, address: _, file, bytes, sha256: _, licence, about } in
+    for DatasetDescriptor { name, title, address: _, file, bytes, sha256: _, licence, about } in
         descriptors()?
     {
-        let there = if Path::new(FOLDER).join(file).exists() { ", already here" } else { "" };
+        let there = if Path::new(FOLDER).join(file).exists() { ", downloaded" } else { "" };
         answer!("{name}\n  {title}, {} bytes{there}\n  {about}\n  {licence}\n", grouped(bytes))?;
     }
-    answer!("`{} dataset get NAME` gets one of them", command())
+    answer!("`{} dataset get NAME` downloads one of them", command())
 }
 
-/// Gets one of them.
+/// Downloads a dataset, or copies it from a file, unless its text is already there.
 pub fn get(name: &str, from: Option<&Path>) -> Result<()> {
     let known = descriptors()?;
     let Some(descriptor) = known.iter().find(|known| known.name == name) else {
         let names: Vec<_> = known.iter().map(|known| format!("`{}`", known.name)).collect();
         return Err(Failure::request(format!("there is no dataset `{name}`"))
-            .hint(format!("there are {}", names.join(", "))));
+            .hint(format!("available are {}", names.join(", "))));
     };
     let dest = PathBuf::from(FOLDER).join(&descriptor.file);
     if dest.exists() {
         return match descriptor.verify(&dest) {
             Ok(()) => {
-                say!("`{}` is there already", dest.display());
+                say!("`{}` already exists", dest.display());
                 Ok(())
             }
-            Err(ObtainError::OtherText { mismatch, .. }) => Err(Failure::request(format!(
-                "`{}` is there already, and is another text: {mismatch}",
+            Err(DownloadError::OtherText { mismatch, .. }) => Err(Failure::request(format!(
+                "`{}` already exists and is another text: {mismatch}",
                 dest.display()
             ))
-            .hint("move it away, and nothing of it is lost")),
+            .hint("move or delete the existing file first")),
             Err(error) => Err(failure(&error)),
         };
     }
     match from {
-        Some(copy) => descriptor.obtain_from(copy, &dest),
+        Some(copy) => descriptor.copy_from(copy, &dest),
         None => download(descriptor, &dest),
     }
     .map_err(|error| failure(&error))?;
-    say!("`{}` is here: {}", dest.display(), descriptor.title);
-    say!("`{} train --text {}` trains on it", command(), dest.display());
+    say!("wrote `{}`: {}", dest.display(), descriptor.title);
+    say!("`{} train --text {}` trains on it", command(), quoted(&dest.to_string_lossy()));
     Ok(())
 }
 
-fn download(descriptor: &Descriptor, dest: &Path) -> Result<(), ObtainError> {
+fn download(descriptor: &DatasetDescriptor, dest: &Path) -> Result<(), DownloadError> {
     let style = ProgressStyle::with_template(
         "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
     )
     .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Where there is no terminal, the bar doesn't show.
+    // The bar is hidden where standard error is no terminal.
     let bar = ProgressBar::new(descriptor.bytes).with_style(style);
     bar.set_message(descriptor.name.clone());
     let done = descriptor.download(dest, &mut |bytes, _| bar.set_position(bytes));
@@ -92,15 +92,18 @@ fn download(descriptor: &Descriptor, dest: &Path) -> Result<(), ObtainError> {
     done
 }
 
-fn failure(error: &ObtainError) -> Failure {
+fn failure(error: &DownloadError) -> Failure {
     match error {
-        // The copy that was named is not what it should be.
-        ObtainError::OtherText { .. } | ObtainError::Unreadable { .. } => {
+        // The copy that the user named is not usable.
+        DownloadError::OtherText { .. } | DownloadError::Unreadable { .. } => {
             Failure::request_error(error)
         }
-        ObtainError::Download { .. } | ObtainError::Unwritable { .. } => Failure::work_error(error),
+        DownloadError::Download { name, address, .. } => Failure::work_error(error).hint(format!(
+            "download {address} in another way, then run `{} dataset get {name} --from FILE`",
+            command()
+        )),
+        DownloadError::Unwritable { .. } => Failure::work_error(error),
     }
-    .maybe_hint(error.hint())
 }
 
 #[cfg(test)]
@@ -110,7 +113,7 @@ mod tests {
     #[test]
     fn every_descriptor_of_the_repository_is_built_in() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-        assert_eq!(descriptors().unwrap(), Descriptor::read_all(folder).unwrap());
+        assert_eq!(descriptors().unwrap(), DatasetDescriptor::read_all(folder).unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `charloom devices`.
 
-use crate::device::{Backend, device_name};
+use crate::device::{Backend, build_command, device_name};
 use crate::report::{Result, answer};
 use crate::threads;
 
@@ -24,8 +24,9 @@ pub fn run() -> Result<()> {
     }
     if !missing.is_empty() {
         answer!(
-            "\nnot built in: {}\n`cargo xtask <command> --backend <name>` builds one in",
-            missing.join(", ")
+            "\nnot built in: {}\n{} builds one in",
+            missing.join(", "),
+            build_command("<command>", "<name>")
         )?;
     }
     Ok(())

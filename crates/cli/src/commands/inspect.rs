@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, Shown, TextStats};
+use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, EscapedChar, TextStats};
 use charloom_model::{
     Bias, CharRnnConfig, InputEncoding, ParamSpec, TrainedModel, TrainingSummary,
 };
@@ -116,11 +116,11 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
     let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
         let parts: Vec<_> =
-            counts.map(|(char, count)| format!("`{}` {}", Shown(char), grouped(count))).collect();
+            counts.map(|(char, count)| format!("`{}` {}", EscapedChar(char), grouped(count))).collect();
         parts.join(", ")
     };
-    answer!("most common {}", listed(&mut stats.commonest(LISTED)))?;
-    answer!("rarest      {}", listed(&mut stats.rarest(LISTED)))?;
+    answer!("most frequent   {}", listed(&mut stats.most_frequent(LISTED)))?;
+    answer!("least frequent  {}", listed(&mut stats.least_frequent(LISTED)))?;
 
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
     let BatchConfig { batch_size, seq_length, last_target } = config;

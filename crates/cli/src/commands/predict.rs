@@ -6,7 +6,7 @@ mod shade;
 use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use charloom_data::{Corpus, Shown, Vocab};
+use charloom_data::{Corpus, EscapedChar, Vocab};
 use charloom_infer::{CharPrediction, CharPredictions, PredictError, predict_chars};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -158,16 +158,20 @@ fn text_in_colours(predicted: Predicted<'_>) -> Result<Sums> {
 fn rows(predicted: Predicted<'_>, colours: bool) -> Result<Sums> {
     let vocab = predicted.vocab;
     let mut out = BufWriter::new(anstream::stdout().lock());
-    writeln!(out, "`{}`\t-", Shown(predicted.first)).map_err(Failure::output)?;
+    writeln!(out, "`{}`\t-", EscapedChar(predicted.first)).map_err(Failure::output)?;
     let sums = predicted.for_each(|char, prediction| {
         let probability = prediction.log_prob.exp();
         let style = if colours { Shade::of(probability).style() } else { Default::default() };
         let guesses: String = (prediction.top.iter())
             .map(|guess| {
-                format!("\t`{}` {}", Shown(char_of(vocab, guess.id)), shown(guess.probability))
+                format!(
+                    "\t`{}` {}",
+                    EscapedChar(char_of(vocab, guess.id)),
+                    shown(guess.probability)
+                )
             })
             .collect();
-        writeln!(out, "{style}`{}`{style:#}\t{}{guesses}", Shown(char), shown(probability))
+        writeln!(out, "{style}`{}`{style:#}\t{}{guesses}", EscapedChar(char), shown(probability))
             .map_err(Failure::output)
     })?;
     out.flush().map_err(Failure::output)?;

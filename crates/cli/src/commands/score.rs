@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use charloom_data::{CorpusError, Origin, Shown};
+use charloom_data::{CorpusError, EscapedChar, Origin};
 use charloom_infer::{Score, best_model, score, unknown_char_nll};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -126,7 +126,7 @@ fn visible(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for char in line.chars() {
         if char.is_control() || char == '\u{feff}' {
-            text += &Shown(char).to_string();
+            text += &EscapedChar(char).to_string();
         } else {
             text.push(char);
         }

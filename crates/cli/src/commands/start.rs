@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use charloom_data::{Shown, Vocab};
+use charloom_data::{EscapedChar, Vocab};
 use charloom_model::{CharRnnConfig, TrainedModel, VocabDiff};
 use toml::{Table, Value};
 
@@ -84,7 +84,7 @@ fn sizes(config: &CharRnnConfig) -> Vec<(String, Value)> {
 fn listed(chars: &[char]) -> String {
     const LISTED: usize = 24;
     let shown: Vec<_> =
-        chars.iter().take(LISTED).map(|&char| format!("`{}`", Shown(char))).collect();
+        chars.iter().take(LISTED).map(|&char| format!("`{}`", EscapedChar(char))).collect();
     let more = match chars.len().saturating_sub(LISTED) {
         0 => String::new(),
         more => format!(" and {more} more"),

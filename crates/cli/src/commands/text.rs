@@ -43,11 +43,15 @@ pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
 pub fn corpus_failure(error: &CorpusError) -> Failure {
     let failure = Failure::request_error(error);
     match error {
-        CorpusError::Missing(path) if path == Path::new("datasets/burn-source.txt") => failure.hint(
-            "`--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository",
-        ),
+        CorpusError::Missing(path) if path == Path::new("datasets/burn-source.txt") => {
+            failure.hint(format!(
+                "`--text FILE` trains on your own text; `{} dataset get tiny-shakespeare` downloads one (in \
+                 charloom's repository, `cargo xtask corpus` writes the default text)",
+                command()
+            ))
+        }
         CorpusError::Missing(path) => failure.maybe_hint(
-            dataset::at(path).map(|name| format!("`{} dataset get {name}` gets it", command())),
+            dataset::at(path).map(|name| format!("`{} dataset get {name}` downloads it", command())),
         ),
         CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
             "if it is in an older encoding, `iconv -f latin1 -t utf-8 {}` makes it UTF-8",

@@ -25,12 +25,12 @@ fn a_missing_well_known_text_can_be_got() {
     insta::assert_snapshot!(world.run("train --text datasets/alice.txt").fails(2), @r"
     error: there is no file `datasets/alice.txt`
 
-    hint: `charloom dataset get alice` gets it
+    hint: `charloom dataset get alice` downloads it
     ");
     insta::assert_snapshot!(world.run("train").fails(2), @r"
     error: there is no file `datasets/burn-source.txt`
 
-    hint: `--text FILE` trains on a text of your own; `cargo xtask corpus` writes this one, in charloom's repository
+    hint: `--text FILE` trains on your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
     ");
 }
 
@@ -52,14 +52,14 @@ fn an_empty_text_is_refused() {
 fn a_text_of_one_character_is_refused() {
     insta::assert_snapshot!(
         refused("\n".repeat(300)),
-        @r"error: `text.txt` has no character but `\n`, 300 times"
+        @r"error: `text.txt` contains only one distinct character, `\n` (300 times)"
     );
 }
 
 #[test]
 fn a_text_that_is_not_utf_8_is_refused_at_its_byte() {
     insta::assert_snapshot!(refused(b"caf\xc3\xa9 caf\xe9 noir"), @r"
-    error: `text.txt` is not UTF-8 text: byte 9 (counted from 0) starts no character
+    error: `text.txt` is not UTF-8 text: invalid byte at offset 9
 
     hint: if it is in an older encoding, `iconv -f latin1 -t utf-8 text.txt` makes it UTF-8
     ");
@@ -186,7 +186,9 @@ fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
             "{message}"
         );
         assert!(
-            message.contains("\n\nhint: `cargo xtask train --backend rocm` builds it in"),
+            message.contains(
+                "\n\nhint: `cargo install --path crates/cli --features rocm` in charloom's"
+            ),
             "{message}"
         );
         assert_eq!(message.lines().count(), 3);
@@ -214,7 +216,7 @@ fn an_unknown_dataset_is_told_the_known_ones() {
     insta::assert_snapshot!(World::new().run("dataset get moby-dick").fails(2), @r"
     error: there is no dataset `moby-dick`
 
-    hint: there are `alice`, `anna-karenina`, `baby-names`, `sherlock-holmes`, `tiny-shakespeare`, `war-and-peace`
+    hint: available are `alice`, `anna-karenina`, `baby-names`, `sherlock-holmes`, `tiny-shakespeare`, `war-and-peace`
     ");
 }
 
@@ -224,7 +226,7 @@ fn a_wrong_copy_of_a_dataset_is_refused() {
     world.write("copy.txt", "not Alice");
     insta::assert_snapshot!(
         world.run("dataset get alice --from copy.txt").fails(2),
-        @"error: `copy.txt` is not the text that `alice` describes: it has 9 bytes, not 167546"
+        @"error: `copy.txt` is not the dataset `alice`: it has 9 bytes, not 167546"
     );
     insta::assert_snapshot!(
         world.run("dataset get alice --from none.txt").fails(2),
@@ -238,9 +240,9 @@ fn another_text_in_a_datasets_place_stays() {
     let world = World::new();
     world.write("datasets/alice.txt", "mine");
     insta::assert_snapshot!(world.run("dataset get alice --from copy.txt").fails(2), @r"
-    error: `datasets/alice.txt` is there already, and is another text: it has 4 bytes, not 167546
+    error: `datasets/alice.txt` already exists and is another text: it has 4 bytes, not 167546
 
-    hint: move it away, and nothing of it is lost
+    hint: move or delete the existing file first
     ");
     assert_eq!(world.read("datasets/alice.txt"), "mine");
 }

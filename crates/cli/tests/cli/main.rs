@@ -6,6 +6,7 @@ mod bad_sweeps;
 mod complete;
 mod import;
 mod init_from;
+mod installed;
 mod plot;
 mod predict;
 #[cfg(unix)]

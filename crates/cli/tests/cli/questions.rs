@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::world::search_path;
+
 /// The repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -41,16 +43,11 @@ fn every_command_among_the_answers_works() {
     let folder = tempfile::tempdir().unwrap();
     // What the commands read of the repository.
     std::os::unix::fs::symlink(root().join("crates"), folder.path().join("crates")).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_charloom"));
-    let mut path = program.parent().unwrap().as_os_str().to_owned();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
     for (line, block) in blocks {
         let output = Command::new("sh")
             .args(["-ec", &block])
             .current_dir(folder.path())
-            .env("PATH", &path)
-            .env_remove("CHARLOOM_COMMAND")
+            .env("PATH", search_path())
             .output()
             .unwrap();
         assert!(

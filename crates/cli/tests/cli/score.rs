@@ -166,7 +166,7 @@ fn texts_that_cannot_be_scored_are_refused() {
     );
     world.write("latin.txt", b"caf\xe9");
     insta::assert_snapshot!(world.run("score latin.txt").fails(2), @r"
-    error: `latin.txt` is not UTF-8 text: byte 3 (counted from 0) starts no character
+    error: `latin.txt` is not UTF-8 text: invalid byte at offset 3
 
     hint: if it is in an older encoding, `iconv -f latin1 -t utf-8 latin.txt` makes it UTF-8
     ");

@@ -250,7 +250,7 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
             "--set",
             "sample.length=0",
         ])
-        .env("CHARLOOM_COMMAND", "cargo xtask")
+        .env("CARGO_PKG_NAME", "xtask")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

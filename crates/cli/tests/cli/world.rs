@@ -1,5 +1,6 @@
 //! A folder of its own for each test, and the program run in it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -70,12 +71,13 @@ impl World {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_charloom"));
+        // By its name, as somebody who has installed it does: messages repeat what was typed.
+        let mut command = Command::new("charloom");
         command
             .args(args)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1")
-            .env_remove("CHARLOOM_COMMAND")
+            .env("PATH", search_path())
             .stdin(Stdio::null());
         command
     }
@@ -113,6 +115,14 @@ impl Ran {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
         self.err.trim_end().to_owned()
     }
+}
+
+/// The program's folder, then where programs are otherwise.
+pub fn search_path() -> OsString {
+    let program = Path::new(env!("CARGO_BIN_EXE_charloom"));
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let folders = program.parent().map(Path::to_path_buf).into_iter();
+    std::env::join_paths(folders.chain(std::env::split_paths(&others))).expect("a search path")
 }
 
 /// Made-up words, in an order that a network can find something in.

@@ -76,7 +76,8 @@ fn a_text_too_short_says_how_short_and_what_would_fit() {
         "the validation part has 120 characters, but one batch of 128 rows x 100 steps needs 12801"
     );
     // 119 inputs: one row of 100, but not 128 rows of one.
-    assert_eq!(error.hint().unwrap(), "1 row x 100 steps (`batch_size = 1`) would fit");
+    let BatchError::TooShort(error) = error else { panic!("{error}") };
+    assert_eq!((error.batch_size_that_fits, error.seq_length_that_fits), (Some(1), None));
 }
 
 #[test]
@@ -105,7 +106,8 @@ fn nothing_fits_a_text_without_characters() {
         error.to_string(),
         "the text has 0 characters, but one batch of 2 rows x 3 steps needs 7"
     );
-    assert_eq!(error.hint(), None);
+    let BatchError::TooShort(error) = error else { panic!("{error}") };
+    assert_eq!((error.batch_size_that_fits, error.seq_length_that_fits), (None, None));
 }
 
 #[test]

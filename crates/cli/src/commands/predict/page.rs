@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use charloom_data::{Shown, Vocab, atomic};
+use charloom_data::{EscapedChar, Vocab, atomic};
 use charloom_infer::CharPrediction;
 
 use super::shade::{Shade, shown, stand_in};
@@ -62,7 +62,7 @@ pub fn write(path: &Path, text: &str, model: &str, predicted: Predicted<'_>) -> 
         Failure::work(format!("could not write the page `{}`: {error}", path.display()))
     };
     // Before the work is done, which a page that can't be written isn't worth.
-    let mut draft = atomic::draft(path).map_err(failed)?;
+    let mut draft = atomic::create_temp(path).map_err(failed)?;
     let mut out = BufWriter::new(&mut draft);
     let vocab = predicted.vocab;
     let first = body(predicted.first);
@@ -72,7 +72,7 @@ pub fn write(path: &Path, text: &str, model: &str, predicted: Predicted<'_>) -> 
     })?;
     out.write_all(bottom(&sums).as_bytes()).and_then(|()| out.flush()).map_err(failed)?;
     drop(out);
-    atomic::publish(draft, path).map_err(failed)?;
+    atomic::persist(draft, path).map_err(failed)?;
     Ok(sums)
 }
 
@@ -124,7 +124,7 @@ fn marked(vocab: &Vocab, char: char, prediction: &CharPrediction) -> String {
 
 /// A character's name in a title, where one can't see a space.
 fn named(char: char) -> String {
-    format!("`{}`", Shown(char))
+    format!("`{}`", EscapedChar(char))
 }
 
 /// A character as it stands in the running text.

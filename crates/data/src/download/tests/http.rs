@@ -1,24 +1,10 @@
+//! Downloads from a server on this machine.
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use super::*;
-
-const TEXT: &str = "hello world";
-const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
-
-fn descriptor(address: &str) -> Descriptor {
-    Descriptor {
-        name: "hello".to_owned(),
-        title: "Hello".to_owned(),
-        address: address.to_owned(),
-        file: "hello.txt".to_owned(),
-        bytes: 11,
-        sha256: SHA256.to_owned(),
-        licence: "public domain".to_owned(),
-        about: "The sum is the one that every tutorial shows.".to_owned(),
-    }
-}
 
 /// Names and contents.
 type Files = Vec<(String, String)>;
@@ -38,7 +24,7 @@ fn serve(response: String) -> (String, JoinHandle<io::Result<()>>) {
 
 /// Downloads from a server that answers so, into a folder where an older text lies already.
 /// Returns the outcome and what is then in the folder.
-fn download(response: String) -> (Result<Vec<u64>, ObtainError>, Files) {
+fn download(response: String) -> (Result<Vec<u64>, DownloadError>, Files) {
     let folder = tempfile::tempdir().unwrap();
     let dest = folder.path().join("hello.txt");
     std::fs::write(&dest, "older").unwrap();
@@ -74,9 +60,8 @@ fn a_download_replaces_the_file_and_tells_how_far_it_is() {
 fn a_body_that_breaks_off_leaves_what_was_there() {
     let (result, left) = download("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello".to_owned());
     let error = result.unwrap_err();
-    assert!(matches!(error, ObtainError::Download { .. }), "{error}");
+    assert!(matches!(error, DownloadError::Download { .. }), "{error}");
     assert!(error.source().is_some());
-    assert!(error.hint().unwrap().contains("--from FILE"));
     assert_eq!(left, untouched());
 }
 
@@ -100,7 +85,7 @@ fn a_body_with_another_sum_is_refused_with_both_sums() {
         download("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello w0rld".to_owned());
     let error = result.unwrap_err().to_string();
     let found = crate::checksum::sha256(b"hello w0rld");
-    assert!(error.contains(&format!("its sha256 is {found}, not {SHA256}")), "{error}");
+    assert!(error.contains(&format!("its SHA-256 is `{found}`, not `{SHA256}`")), "{error}");
     assert_eq!(left, untouched());
 }
 
@@ -109,7 +94,7 @@ fn a_server_that_lacks_the_file_is_named() {
     let (result, left) =
         download("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope".to_owned());
     let error = result.unwrap_err();
-    assert!(error.to_string().contains("could not download `hello` from http://127.0.0.1:"));
+    assert!(error.to_string().contains("could not download `hello` from `http://127.0.0.1:"));
     assert!(error.source().unwrap().to_string().contains("404"));
     assert_eq!(left, untouched());
 }
@@ -119,43 +104,6 @@ fn an_address_without_encryption_is_not_downloaded_from() {
     let folder = tempfile::tempdir().unwrap();
     let result =
         descriptor("http://127.0.0.1:9/").download(folder.path().join("x"), &mut |_, _| {});
-    assert!(matches!(result, Err(ObtainError::Download { .. })));
+    assert!(matches!(result, Err(DownloadError::Download { .. })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_copy_on_disk_is_taken_if_it_is_the_text() {
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("copy");
-    let dest = folder.path().join("new folder/hello.txt");
-    let hello = descriptor("https://example.org/");
-    std::fs::write(&copy, TEXT).unwrap();
-    hello.obtain_from(&copy, &dest).unwrap();
-    hello.verify(&dest).unwrap();
-
-    std::fs::write(&copy, "hello w0rld").unwrap();
-    let error = hello.obtain_from(&copy, &dest).unwrap_err();
-    let ObtainError::OtherText { mismatch, .. } = &error else { panic!("{error}") };
-    assert!(matches!(mismatch, Mismatch::Sum { expected, .. } if expected == SHA256));
-    hello.verify(&dest).unwrap();
-    hello.verify(&copy).unwrap_err();
-}
-
-#[test]
-fn a_copy_that_is_missing_is_named() {
-    let hello = descriptor("https://example.org/");
-    let error = hello.obtain_from("no/such/copy", "unused").unwrap_err();
-    assert_eq!(error.to_string(), "could not read `no/such/copy`");
-    assert!(!Path::new("unused").exists());
-}
-
-#[test]
-fn a_place_that_cannot_be_written_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("copy");
-    std::fs::write(&copy, TEXT).unwrap();
-    // Below a file there can be no file, not even for root.
-    let error =
-        descriptor("https://example.org/").obtain_from(&copy, copy.join("hello.txt")).unwrap_err();
-    assert!(matches!(error, ObtainError::Unwritable { .. }), "{error}");
 }
