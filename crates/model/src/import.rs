@@ -1,13 +1,16 @@
-//! Import of weights that PyTorch's `torch.save` wrote.
+//! Import of weights that were trained with PyTorch.
 
 mod archive;
 mod checkpoint;
 mod error;
 mod layout;
 mod pickle;
+mod safetensors;
 mod vocabulary;
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -19,10 +22,10 @@ pub use vocabulary::read_vocab;
 
 use crate::{Cell, CharRnn, TrainedModel, TrainingSummary};
 use checkpoint::{Checkpoint, TensorError};
-use layout::{Layout, NamedShape, STATE_DICT, VOCABULARY};
+use layout::{NamedShape, STATE_DICT, VOCABULARY, checked_vocab, layout};
 use pickle::{Id, Pickle, Tensor, Value};
 
-/// What a file of `torch.save` may not say.
+/// What a file of weights may not say.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// The vocabulary; `None` to use the one in the file.
@@ -32,72 +35,107 @@ pub struct ImportOptions {
 }
 
 impl TrainedModel {
-    /// Reads a file of `torch.save`: a `state_dict`, or a dictionary that has one under `state_dict`, `model_state_dict` or
-    /// `model`, and perhaps the characters under `tokens` or the like.
+    /// Reads a file of `torch.save` or a safetensors file. The first has a `state_dict`, or a dictionary with one under
+    /// `state_dict`, `model_state_dict` or `model`, and perhaps the characters under `tokens` or the like.
     ///
     /// The architecture is deduced from the tensors' names (`lstm.`, `rnn.` or `gru.`; `fc.`, `decoder.` or `linear.`;
     /// `embed.`, `embedding.` or `encoder.`) and shapes. Ids keep their order, and so do the rows of the weights. No code in
     /// the file is executed: a pickle that references anything but what weights are made of is refused.
     ///
     /// # Errors
-    /// If the file isn't one of `torch.save`, its network isn't one that charloom has, or its characters aren't known.
+    /// If the file is in neither format, its network isn't one that charloom has, or its characters aren't known.
     pub fn import(
         path: &Path,
         options: ImportOptions,
         device: &Device,
     ) -> Result<Self, ImportError> {
-        let ImportOptions { vocab, cell } = options;
-        let file = Checkpoint::open(path)?;
-        let pickle = &file.pickle;
-        let state_dict = STATE_DICT.iter().find_map(|key| pickle.get(pickle.root, key));
-        let invalid_layout = |problem, tensors| ImportError::Layout {
-            path: path.to_path_buf(),
-            problem,
-            tensors: Tensors(tensors),
-        };
-        let tensors = tensors(pickle, state_dict.unwrap_or(pickle.root))
-            .map_err(|problem| invalid_layout(problem.to_owned(), Vec::new()))?;
-        let shapes: Vec<NamedShape> =
-            tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
-        let layout =
-            Layout::of(&shapes, cell).map_err(|problem| invalid_layout(problem, shapes))?;
-        let Layout { config, vocab_size, .. } = layout;
-        let vocab = match vocab {
-            Some(vocab) => vocab,
-            None => vocab_in(path, pickle, vocab_size)?,
-        };
-        if vocab.len() != vocab_size {
-            let (found, needed) = (vocab.len(), vocab_size);
-            return Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed });
+        match FileKind::of(path)? {
+            FileKind::Torch => import_torch(path, options, device),
+            FileKind::Safetensors => safetensors::import(path, options, device),
         }
-
-        let tensor_error = |tensor: &str, error| {
-            let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
-            match error {
-                TensorError::Invalid(problem) => ImportError::Tensor { path, tensor, problem },
-                TensorError::Io(source) => ImportError::Values { path, tensor, source },
-            }
-        };
-        // A file may claim any shape: all are compared with what it holds before any values are read.
-        let mut total = 0;
-        for (name, tensor) in &tensors {
-            let count = file.check(tensor).map_err(|error| tensor_error(name, error))?;
-            total += (count * tensor.storage.element.size()) as u64;
-            if total > file.capacity() {
-                let problem = "and those before it have more values than the file can hold";
-                return Err(tensor_error(name, problem.into()));
-            }
-        }
-        let tensors: HashMap<_, _> = tensors.into_iter().collect();
-        let network = CharRnn::from_tensors(&config, vocab.len(), device, |spec| {
-            let name = layout.name(&spec.name);
-            let tensor = tensors.get(&name).ok_or_else(|| "is missing".into());
-            let values = tensor.and_then(|tensor| file.values(tensor));
-            let values = values.map_err(|error| tensor_error(&name, error))?;
-            Ok(TensorData::new(values, spec.shape.clone()))
-        })?;
-        Ok(Self { network, config, vocab, summary: TrainingSummary::default() })
     }
+}
+
+enum FileKind {
+    /// A file of `torch.save`.
+    Torch,
+    Safetensors,
+}
+
+impl FileKind {
+    /// Tells by the first bytes.
+    fn of(path: &Path) -> Result<Self, ImportError> {
+        let unreadable = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => ImportError::Missing { path: path.to_path_buf() },
+            _ => ImportError::Unreadable { path: path.to_path_buf(), source },
+        };
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(9).read_to_end(&mut start).map_err(unreadable)?;
+        match start[..] {
+            [b'P', b'K', ..] | [0x80, 2..=5, _, ..] => Ok(Self::Torch),
+            // The length of the header, which is at most 100 MB, and its first byte.
+            [_, _, _, _, 0, 0, 0, 0, b'{'] => Ok(Self::Safetensors),
+            _ => {
+                let source = NotPyTorch::Foreign;
+                Err(ImportError::NotPyTorch { path: path.to_path_buf(), source })
+            }
+        }
+    }
+}
+
+fn import_torch(
+    path: &Path,
+    options: ImportOptions,
+    device: &Device,
+) -> Result<TrainedModel, ImportError> {
+    let ImportOptions { vocab, cell } = options;
+    let file = Checkpoint::read(path)?;
+    let pickle = &file.pickle;
+    let state_dict = STATE_DICT.iter().find_map(|key| pickle.get(pickle.root, key));
+    let tensors = tensors(pickle, state_dict.unwrap_or(pickle.root)).map_err(|problem| {
+        ImportError::Layout {
+            path: path.to_path_buf(),
+            problem: problem.to_owned(),
+            tensors: Tensors(Vec::new()),
+        }
+    })?;
+    let shapes: Vec<NamedShape> =
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
+    let layout = layout(path, shapes, cell)?;
+    let vocab = match vocab {
+        Some(vocab) => Some(vocab),
+        None => own_vocab(path, pickle)?,
+    };
+    let vocab = checked_vocab(path, vocab, layout.vocab_size)?;
+
+    let tensor_error = |tensor: &str, error| {
+        let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
+        match error {
+            TensorError::Invalid(problem) => ImportError::Tensor { path, tensor, problem },
+            TensorError::Io(source) => ImportError::Values { path, tensor, source },
+        }
+    };
+    // A file may claim any shape: all are compared with what it holds before any values are read.
+    let mut total = 0;
+    for (name, tensor) in &tensors {
+        let count = file.check(tensor).map_err(|error| tensor_error(name, error))?;
+        total += (count * tensor.storage.element.size()) as u64;
+        if total > file.capacity() {
+            let problem = "and those before it have more values than the file can hold";
+            return Err(tensor_error(name, problem.into()));
+        }
+    }
+    let tensors: HashMap<_, _> = tensors.into_iter().collect();
+    let network = CharRnn::from_tensors(&layout.config, vocab.len(), device, |spec| {
+        let name = layout.name(&spec.name);
+        let tensor = tensors.get(&name).ok_or_else(|| "is missing".into());
+        let values = tensor.and_then(|tensor| file.values(tensor));
+        let values = values.map_err(|error| tensor_error(&name, error))?;
+        Ok(TensorData::new(values, spec.shape.clone()))
+    })?;
+    let config = layout.config;
+    Ok(TrainedModel { network, config, vocab, summary: TrainingSummary::default() })
 }
 
 /// Largest number of tensors that are looked at, and longest name in bytes: a short file can repeat a long key often.
@@ -136,12 +174,10 @@ fn tensors(pickle: &Pickle, dict: Id) -> Result<Vec<(String, Rc<Tensor>)>, &'sta
 }
 
 /// The vocabulary that the file has beside its weights.
-fn vocab_in(path: &Path, pickle: &Pickle, needed: usize) -> Result<Vocab, ImportError> {
-    match VOCABULARY.iter().find_map(|key| pickle.get(pickle.root, key)) {
-        None => Err(ImportError::NoVocab { path: path.to_path_buf(), needed }),
-        Some(found) => vocabulary::from_pickle(pickle, found)
-            .map_err(|source| ImportError::Vocab { path: path.to_path_buf(), source }),
-    }
+fn own_vocab(path: &Path, pickle: &Pickle) -> Result<Option<Vocab>, ImportError> {
+    let found = VOCABULARY.iter().find_map(|key| pickle.get(pickle.root, key));
+    let vocab = found.map(|found| vocabulary::from_pickle(pickle, found)).transpose();
+    vocab.map_err(|source| ImportError::Vocab { path: path.to_path_buf(), source })
 }
 
 #[cfg(test)]

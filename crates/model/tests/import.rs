@@ -104,6 +104,34 @@ fn half_precision_views_of_one_storage_predict_as_in_pytorch() {
 }
 
 #[test]
+fn a_safetensors_file_with_pytorchs_names_becomes_a_model() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lstm.safetensors");
+    let original = TrainedModel::load(&fixture, &Device::flex()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.safetensors");
+    // As `save_file(load_file(…))` in Python leaves it: without metadata.
+    let bytes = std::fs::read(&fixture).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let write = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
+    let bare = safetensors::serialize(tensors.tensors(), None).unwrap();
+    write(&bare);
+    let load = |vocab: Option<&Vocab>| {
+        let options = ImportOptions { vocab: vocab.cloned(), ..ImportOptions::default() };
+        TrainedModel::import(&path, options, &Device::flex())
+    };
+    let model = load(Some(&original.vocab)).unwrap();
+    assert_eq!(model.network.parameters(), original.network.parameters());
+    assert_eq!(model.config.layers, 2);
+    assert!(matches!(load(None), Err(ImportError::NoVocab { needed: 7, .. })));
+    // With the metadata of a model file, the vocabulary is known.
+    write(&bytes);
+    assert_eq!(load(None).unwrap().vocab, original.vocab);
+    write(&bare[..bare.len() - 1]);
+    let error = load(None).unwrap_err().to_string();
+    assert!(error.contains("is not a complete safetensors file"), "{error}");
+}
+
+#[test]
 fn a_pickle_that_would_run_code_is_refused_by_the_name_of_what_it_would_run() {
     for (name, reference) in [("malicious", "posix.system"), ("whole_module", "__main__.CharRnn")] {
         let expected = format!(

@@ -60,7 +60,7 @@ fn failure(error: &ImportError) -> Failure {
         ImportError::NotPyTorch { source: NotPyTorch::Foreign, .. } => failure.hint(
             "in Python, `torch.save(model.state_dict(), \"weights.pt\")` writes what can be imported",
         ),
-        ImportError::NotPyTorch { .. } => {
+        ImportError::NotPyTorch { .. } | ImportError::NotSafetensors { .. } => {
             failure.hint("the file was cut short, or is something else")
         }
         ImportError::RunsCode { .. } => failure.hint(

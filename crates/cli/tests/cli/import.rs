@@ -112,7 +112,7 @@ fn what_is_not_from_pytorch_is_refused() {
     "#);
     insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"error: there is no file `none.pt`");
     insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @r"
-    error: `net.pt` is not a complete `torch.save` file: Missing end of central directory
+    error: `net.pt` is not a complete `torch.save` file: its ZIP archive can't be read: Missing end of central directory
 
     hint: the file was cut short, or is something else
     ");

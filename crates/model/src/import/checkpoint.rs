@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -31,22 +30,15 @@ const OLD_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x5
 
 impl Checkpoint {
     /// Reads a file but for the values of its tensors.
-    pub fn open(path: &Path) -> Result<Self, ImportError> {
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ImportError::Missing { path: path.to_path_buf() },
-            _ => ImportError::Unreadable { path: path.to_path_buf(), source },
-        };
+    pub fn read(path: &Path) -> Result<Self, ImportError> {
         let refused = |source| ImportError::NotPyTorch { path: path.to_path_buf(), source };
-        let mut file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        (&mut file).take(2).read_to_end(&mut bytes).map_err(unreadable)?;
-        let from_bytes = match bytes[..] {
-            [b'P', b'K'] => Self::from_archive,
-            [0x80, 2..=5] => Self::from_old_file,
-            _ => return Err(refused(NotPyTorch::Foreign)),
+        let bytes = std::fs::read(path)
+            .map_err(|source| ImportError::Unreadable { path: path.to_path_buf(), source })?;
+        let read = match bytes.starts_with(b"PK") {
+            true => Self::from_archive(bytes),
+            false => Self::from_old_file(bytes),
         };
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
-        from_bytes(bytes).map_err(|problem| match problem {
+        read.map_err(|problem| match problem {
             Problem::Pickle(PickleError::Foreign(name)) => {
                 ImportError::RunsCode { path: path.to_path_buf(), name }
             }
@@ -196,7 +188,8 @@ impl From<io::Error> for TensorError {
     }
 }
 
-fn number(element: Element, bytes: &[u8]) -> Result<f32, &'static str> {
+/// A number of any precision in single precision.
+pub fn number(element: Element, bytes: &[u8]) -> Result<f32, &'static str> {
     Ok(match (element, bytes) {
         (Element::F16, &[a, b]) => f16::from_le_bytes([a, b]).to_f32(),
         (Element::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).to_f32(),

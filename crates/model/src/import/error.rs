@@ -29,6 +29,14 @@ pub enum ImportError {
         /// What is wrong with it.
         source: NotPyTorch,
     },
+    /// The file begins as a safetensors file does, but is truncated or malformed.
+    #[error("`{}` is not a complete safetensors file: {source}", path.display())]
+    NotSafetensors {
+        /// Path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
     /// The pickle references a function or class that weights don't need. Loading it in Python could run anything.
     #[error(
         "`{}` is refused: its pickle references `{name}`, which weights don't need; nothing was executed",
@@ -101,15 +109,15 @@ pub enum ImportError {
 /// Why a file isn't a complete one of `torch.save`.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPyTorch {
-    /// It is neither a ZIP archive nor a pickle.
+    /// It is neither a ZIP archive nor a pickle, nor a safetensors file.
     #[error("it is neither a ZIP archive nor a pickle")]
     Foreign,
     /// It begins as such a file does, but is truncated or malformed.
     #[error("{0}")]
     Broken(&'static str),
     /// Its ZIP archive can't be read.
-    #[error(transparent)]
-    Archive(io::Error),
+    #[error("its ZIP archive can't be read: {0}")]
+    Archive(#[source] io::Error),
 }
 
 /// Names and shapes of tensors. `Display` shows the first 24.

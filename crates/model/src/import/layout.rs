@@ -1,5 +1,11 @@
-//! From the names and shapes of tensors to the network that they are of.
+//! Recognising a network by the names and shapes of its tensors.
 
+use std::collections::HashMap;
+use std::path::Path;
+
+use charloom_data::Vocab;
+
+use super::{ImportError, Tensors};
 use crate::params::check_shapes;
 use crate::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
 
@@ -47,7 +53,7 @@ impl Layout {
         }) {
             prefix += wrapper;
         }
-        let names = Names { tensors, prefix: &prefix };
+        let names = Names::new(tensors, &prefix);
         names.refuse_other_networks()?;
 
         let rnn = names.module(&RECURRENT, "weight_hh_l0", "recurrent layers")?;
@@ -86,7 +92,7 @@ impl Layout {
             forget_bias: None,
         };
         config.validate().map_err(|error| error.to_string())?;
-        let layout = Self { config, vocab_size, prefix: prefix.clone(), rnn, embed, fc };
+        let layout = Self { config, vocab_size, prefix, rnn, embed, fc };
         layout.check(tensors)?;
         Ok(layout)
     }
@@ -112,6 +118,35 @@ impl Layout {
         let found = tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
         check_shapes(&expected, &found.collect())
             .map_err(|(name, problem)| format!("`{name}` {problem}"))
+    }
+}
+
+/// The layout of a file's tensors.
+pub fn layout(
+    path: &Path,
+    tensors: Vec<NamedShape>,
+    cell: Option<Cell>,
+) -> Result<Layout, ImportError> {
+    Layout::of(&tensors, cell).map_err(|problem| ImportError::Layout {
+        path: path.to_path_buf(),
+        problem,
+        tensors: Tensors(tensors),
+    })
+}
+
+/// The vocabulary, if there is one and it has the size of the network's.
+pub fn checked_vocab(
+    path: &Path,
+    vocab: Option<Vocab>,
+    needed: usize,
+) -> Result<Vocab, ImportError> {
+    match vocab {
+        None => Err(ImportError::NoVocab { path: path.to_path_buf(), needed }),
+        Some(vocab) if vocab.len() == needed => Ok(vocab),
+        Some(vocab) => {
+            let found = vocab.len();
+            Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed })
+        }
     }
 }
 
@@ -142,23 +177,21 @@ fn cell_of(
     }
 }
 
-struct Names<'a> {
-    tensors: &'a [NamedShape],
-    prefix: &'a str,
-}
+/// Shapes of the tensors, by their names without the prefix.
+struct Names<'a>(HashMap<&'a str, &'a [usize]>);
 
-impl Names<'_> {
-    fn find(&self, name: &str) -> Option<&NamedShape> {
-        let stripped = |found: &str| found.strip_prefix(self.prefix) == Some(name);
-        self.tensors.iter().find(|(found, _)| stripped(found))
+impl<'a> Names<'a> {
+    fn new(tensors: &'a [NamedShape], prefix: &str) -> Self {
+        let stripped = |(name, shape): &'a NamedShape| Some((name.strip_prefix(prefix)?, &**shape));
+        Self(tensors.iter().filter_map(stripped).collect())
     }
 
     fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.0.contains_key(name)
     }
 
-    fn shape(&self, name: &str) -> Result<&[usize], String> {
-        self.find(name).map(|(_, shape)| shape.as_slice()).ok_or(format!("`{name}` is missing"))
+    fn shape(&self, name: &str) -> Result<&'a [usize], String> {
+        self.0.get(name).copied().ok_or_else(|| format!("`{name}` is missing"))
     }
 
     /// The first of the known names that has `parameter`.
@@ -179,7 +212,7 @@ impl Names<'_> {
                 "its LSTM has projections (`proj_size`), which charloom doesn't support",
             ),
         ] {
-            if self.tensors.iter().any(|(name, _)| name.contains(mark)) {
+            if self.0.keys().any(|name| name.contains(mark)) {
                 return Err(what.to_owned());
             }
         }
