@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 use charloom_data::{Vocab, atomic};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Keys of the file's metadata.
 const VERSION: &str = "charloom.format_version";
 const CONFIG: &str = "charloom.config";
-const VOCAB: &str = "charloom.vocab";
+pub(crate) const VOCAB: &str = "charloom.vocab";
 const SUMMARY: &str = "charloom.summary";
 
 /// How a model was trained.
@@ -237,11 +237,14 @@ impl TrainedModel {
         let summary = from_json(get(SUMMARY)?).map_err(invalid(SUMMARY))?;
 
         check_tensors(&file, &config.parameters(vocab.len())).map_err(tensor_error(path))?;
-        let tensors = file.read_f32().map_err(unreadable)?;
+        let tensors = file.read().map_err(unreadable)?;
         let mut tensors: HashMap<_, _> = tensors.into_iter().collect();
         let network = CharRnn::from_tensors(&config, vocab.len(), device, |spec| {
             let missing = || tensor_error(path)((spec.name.clone(), TensorProblem::Missing));
-            tensors.remove(&spec.name).ok_or_else(missing)
+            let bytes = tensors.remove(&spec.name).ok_or_else(missing)?;
+            let (values, _) = bytes.as_chunks();
+            let values: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            Ok(TensorData::new(values, spec.shape.clone()))
         })?;
         Ok(Self { network, config, vocab, summary })
     }

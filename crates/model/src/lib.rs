@@ -1,21 +1,36 @@
 //! The character-level recurrent language model, and the file that holds one.
 //!
-//! [`CharRnnConfig`] says what a network is made of, [`CharRnn`] is the network, and
-//! [`TrainedModel`] the network with its vocabulary, as it stands in `model.safetensors`.
+//! - [`CharRnnConfig`] describes a network: cell, sizes, input encoding, initialisation. It lists the network's parameters
+//!   ([`CharRnnConfig::parameters`]) under PyTorch's names and draws them ([`CharRnnConfig::init`]).
+//! - [`CharRnn`] is the network, a Burn module: logits, loss, evaluation scores.
+//! - [`TrainedModel`] is a network with its vocabulary: what `model.safetensors` holds. [`TrainedModel::load`] and
+//!   [`TrainedModel::save`] read and write it, [`TrainedModel::import`] reads PyTorch's files, and
+//!   [`TrainedModel::remap_vocab`] initialises a network with another vocabulary from it.
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
-//! use charloom_model::CharRnnConfig;
+//! use charloom_data::Vocab;
+//! use charloom_model::{CharRnnConfig, TrainedModel, TrainingSummary};
 //! use rand::SeedableRng;
 //!
 //! let device = Device::flex();
+//! let vocab = Vocab::from_text("hello");
 //! let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
-//! let network = config.init(5, &device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+//! config.validate()?;
+//! let network =
+//!     config.init(vocab.len(), &device, &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
 //!
-//! let ids = Tensor::<2, Int>::from_ints([[0, 1, 2], [4, 4, 3]], &device); // [N, T]
+//! let ids = Tensor::<2, Int>::from_ints([[0, 1, 2], [3, 3, 1]], &device); // [N, T]
 //! let (logits, state) = network.forward(ids, network.zero_state(2, &device), None);
-//! assert_eq!(logits.dims(), [2, 3, 5]); // [N, T, V]
-//! assert_eq!(state.hidden(1).dims(), [2, 12]);
+//! assert_eq!(logits.dims(), [2, 3, 4]); // [N, T, V]
+//! assert_eq!(state.hidden(1).dims(), [2, 12]); // [N, H]
+//!
+//! let path = std::env::temp_dir().join(format!("charloom-model-{}.safetensors", std::process::id()));
+//! TrainedModel { network, config, vocab, summary: TrainingSummary::default() }.save(&path)?;
+//! let model = TrainedModel::load(&path, &device)?;
+//! assert_eq!(model.vocab.chars(), ['e', 'h', 'l', 'o']);
+//! # std::fs::remove_file(path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(missing_docs)]
 

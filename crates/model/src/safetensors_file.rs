@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use burn::tensor::TensorData;
 use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::{Metadata, TensorInfo};
 
 /// Why a file can't be read as safetensors.
 #[derive(Debug)]
@@ -54,20 +53,17 @@ impl SafetensorsFile {
         names.filter_map(|name| self.header.info(&name).map(|info| (name, info)))
     }
 
-    /// Reads the values of all tensors, which are of type F32.
-    pub fn read_f32(mut self) -> Result<Vec<(String, TensorData)>, ReadError> {
+    /// Reads the bytes of all tensors, with their names.
+    pub fn read(mut self) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
         let mut tensors = Vec::new();
         for name in self.header.offset_keys() {
             let Some(info) = self.header.info(&name) else { continue };
-            debug_assert_eq!(info.dtype, Dtype::F32);
             let (start, end) = info.data_offsets;
             let bytes = read_up_to(&mut self.rest, (end - start) as u64)?;
             if bytes.len() != end - start {
                 return Err(ReadError::Format(SafeTensorError::MetadataIncompleteBuffer));
             }
-            let (values, _) = bytes.as_chunks();
-            let values: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            tensors.push((name, TensorData::new(values, info.shape.clone())));
+            tensors.push((name, bytes));
         }
         Ok(tensors)
     }

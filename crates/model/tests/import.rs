@@ -104,22 +104,50 @@ fn half_precision_views_of_one_storage_predict_as_in_pytorch() {
 }
 
 #[test]
+fn a_safetensors_file_with_pytorchs_names_becomes_a_model() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lstm.safetensors");
+    let original = TrainedModel::load(&fixture, &Device::flex()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.safetensors");
+    // As `save_file(load_file(…))` in Python leaves it: without metadata.
+    let bytes = std::fs::read(&fixture).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let write = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
+    let bare = safetensors::serialize(tensors.tensors(), None).unwrap();
+    write(&bare);
+    let load = |vocab: Option<&Vocab>| {
+        let options = ImportOptions { vocab: vocab.cloned(), ..ImportOptions::default() };
+        TrainedModel::import(&path, options, &Device::flex())
+    };
+    let model = load(Some(&original.vocab)).unwrap();
+    assert_eq!(model.network.parameters(), original.network.parameters());
+    assert_eq!(model.config.layers, 2);
+    assert!(matches!(load(None), Err(ImportError::NoVocab { needed: 7, .. })));
+    // With the metadata of a model file, the vocabulary is known.
+    write(&bytes);
+    assert_eq!(load(None).unwrap().vocab, original.vocab);
+    write(&bare[..bare.len() - 1]);
+    let error = load(None).unwrap_err().to_string();
+    assert!(error.contains("is not a complete safetensors file"), "{error}");
+}
+
+#[test]
 fn a_pickle_that_would_run_code_is_refused_by_the_name_of_what_it_would_run() {
-    let expected =
-        "`FILE` names `posix.system`, which is no part of weights; nothing of it was run";
-    assert_eq!(refused("malicious"), expected);
-    let expected =
-        "`FILE` names `__main__.CharRnn`, which is no part of weights; nothing of it was run";
-    assert_eq!(refused("whole_module"), expected);
+    for (name, reference) in [("malicious", "posix.system"), ("whole_module", "__main__.CharRnn")] {
+        let expected = format!(
+            "`FILE` is refused: its pickle references `{reference}`, which weights don't need; nothing was executed"
+        );
+        assert_eq!(refused(name), expected);
+    }
 }
 
 #[test]
 fn other_networks_are_refused_with_all_their_tensors() {
     for (name, problem) in [
-        ("bidirectional", "it reads its text in both directions, which cannot write any"),
-        ("projected", "its LSTM has projections (`proj_size`), which charloom's has not"),
+        ("bidirectional", "it is bidirectional, so it can't generate text"),
+        ("projected", "its LSTM has projections (`proj_size`), which charloom doesn't support"),
         ("batch_norm", "`norm.bias` is not a parameter of this network"),
-        ("no_linear", "it has no recurrent layers, which would be `lstm.weight_hh_l0` or"),
+        ("no_linear", "it has no recurrent layers: expected a tensor `lstm.weight_hh_l0` or"),
     ] {
         let found = refused(name);
         assert!(
@@ -143,7 +171,7 @@ fn characters_that_are_missing_or_too_few_are_counted() {
 #[test]
 fn a_file_that_claims_a_giant_network_is_refused_before_one_is_made() {
     let found = refused("repeated");
-    assert!(found.ends_with("has more numbers than the file"), "{found}");
+    assert!(found.ends_with("`hidden_size` must be from 1 to 65536, not 1048576"), "{found}");
 }
 
 #[test]
@@ -180,8 +208,7 @@ fn a_damaged_number_is_noticed_by_its_checksum() {
     std::fs::write(&path, bytes).unwrap();
     let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
     let message = error.unwrap_err().to_string();
-    let problem = "its archive is damaged: a checksum is wrong";
-    assert!(message.ends_with(problem), "{message}");
+    assert!(message.contains(": Invalid checksum: "), "{message}");
 }
 
 #[test]
@@ -191,8 +218,8 @@ fn files_of_something_else_are_refused() {
     for content in ["", "P", "once upon a time", "{\"a\": 1}"] {
         std::fs::write(&path, content).unwrap();
         let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
-        let ImportError::NotPyTorch { problem, .. } = error.unwrap_err() else { panic!() };
-        assert_eq!(problem, NotPyTorch::Foreign);
+        let ImportError::NotPyTorch { source, .. } = error.unwrap_err() else { panic!() };
+        assert!(matches!(source, NotPyTorch::Foreign), "{source}");
     }
     std::fs::write(&path, b"\x80\x02}q\x00.").unwrap();
     let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());

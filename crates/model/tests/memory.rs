@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use burn::prelude::*;
-use charloom_model::TrainedModel;
+use charloom_model::{ImportOptions, TrainedModel};
 use serde_json::json;
 
 /// Fails if this process has ever used more than 100 MB.
@@ -85,4 +85,78 @@ fn a_long_file_with_a_tensor_too_many_is_refused_before_it_is_read() {
     let path = folder.path().join("long.safetensors");
     write_model(&path, &[("fc.weight", &[1 << 32], 0)], 1 << 34);
     refused(&path, "`FILE`: tensor `rnn.weight_ih_l0` is missing");
+}
+
+/// Writes a file as `torch.save` does, with this pickle and one storage of these many bytes.
+fn write_checkpoint(path: &Path, pickle: &[u8], storage: usize) {
+    let mut zip = rawzip::ZipArchiveWriter::new(File::create(path).unwrap());
+    for (name, content) in [("archive/data.pkl", pickle), ("archive/data/0", &vec![0; storage])] {
+        let (mut entry, config) = zip.new_file(name).start().unwrap();
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content).unwrap();
+        let (_, descriptor) = writer.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+#[track_caller]
+fn import_refused(pickle: &[u8], storage: usize, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pth");
+    write_checkpoint(&path, pickle, storage);
+    let error = TrainedModel::import(&path, ImportOptions::default(), &Device::flex());
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error.replace(&path.display().to_string(), "FILE"), expected);
+    used_little_memory();
+}
+
+/// Pushes a string.
+fn text(text: &[u8]) -> Vec<u8> {
+    [b"X", &(text.len() as u32).to_le_bytes()[..], text].concat()
+}
+
+/// Pushes the persistent id of a storage of single-precision numbers.
+fn persistent_id(key: &[u8]) -> Vec<u8> {
+    let class = b"ctorch\nFloatStorage\n".to_vec();
+    [b"(".to_vec(), text(b"storage"), class, text(key), text(b"cpu"), b"K\x01t".to_vec()].concat()
+}
+
+#[test]
+fn a_pickle_that_references_a_storage_with_a_long_key_again_and_again_takes_no_memory() {
+    let mut pickle = b"\x80\x02".to_vec();
+    pickle.extend(persistent_id(&[b'k'; 100_000]));
+    pickle.extend(b"q\x000");
+    pickle.extend(b"h\x00Q0".repeat(100_000));
+    pickle.extend(b"N.");
+    import_refused(&pickle, 0, "`FILE` is not a character model: it has no tensors");
+}
+
+#[test]
+fn a_checkpoint_whose_tensors_all_share_one_storage_is_refused_by_their_total_size() {
+    // An Elman network with 64 layers of 256 units, of which each matrix is the same 256 KiB.
+    let mut pickle = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nq\x000".to_vec();
+    pickle.extend(persistent_id(b"0"));
+    pickle.extend(b"Qq\x010}(");
+    let mut tensor = |name: String, columns: bool| {
+        pickle.extend(text(name.as_bytes()));
+        pickle.extend(b"h\x00(h\x01K\x00");
+        match columns {
+            true => pickle.extend(b"M\x00\x01M\x00\x01\x86M\x00\x01K\x01\x86"),
+            false => pickle.extend(b"M\x00\x01\x85K\x01\x85"),
+        }
+        pickle.extend(b"tR");
+    };
+    for layer in 0..64 {
+        tensor(format!("rnn.weight_ih_l{layer}"), true);
+        tensor(format!("rnn.weight_hh_l{layer}"), true);
+    }
+    tensor("fc.weight".into(), true);
+    tensor("fc.bias".into(), false);
+    pickle.extend(text(b"tokens"));
+    let tokens: String = ('Ā'..).take(256).collect();
+    pickle.extend(text(tokens.as_bytes()));
+    pickle.extend(b"u.");
+    let expected = "`FILE`: tensor `rnn.weight_ih_l10` and those before it have more values than the file can hold";
+    import_refused(&pickle, 256 << 10, expected);
 }

@@ -27,6 +27,7 @@
 mod checkpoint;
 mod clip;
 mod error;
+mod load_on_cpu;
 mod lr_schedule;
 mod metrics_csv;
 mod observer;

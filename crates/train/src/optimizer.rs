@@ -11,6 +11,7 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 
 use crate::OptimizerConfig;
+use crate::load_on_cpu::LoadOnCpu;
 use crate::settings::AdagradForm;
 
 impl OptimizerConfig {
@@ -18,18 +19,24 @@ impl OptimizerConfig {
     pub fn init(&self) -> ModuleOptimizer {
         let decay = |penalty: f64| (penalty > 0.0).then(|| WeightDecayConfig::new(penalty as f32));
         match self {
-            Self::Adam(config) => burn::optim::AdamConfig::new()
-                .with_beta_1(config.beta1 as f32)
-                .with_beta_2(config.beta2 as f32)
-                .with_epsilon(config.eps as f32)
-                .with_weight_decay(decay(config.weight_decay))
-                .init(),
-            Self::AdamW(config) => burn::optim::AdamWConfig::new()
-                .with_beta_1(config.beta1 as f32)
-                .with_beta_2(config.beta2 as f32)
-                .with_epsilon(config.eps as f32)
-                .with_weight_decay(config.weight_decay as f32)
-                .init(),
+            Self::Adam(config) => LoadOnCpu(
+                burn::optim::AdamConfig::new()
+                    .with_beta_1(config.beta1 as f32)
+                    .with_beta_2(config.beta2 as f32)
+                    .with_epsilon(config.eps as f32)
+                    .with_weight_decay(decay(config.weight_decay))
+                    .build(),
+            )
+            .into(),
+            Self::AdamW(config) => LoadOnCpu(
+                burn::optim::AdamWConfig::new()
+                    .with_beta_1(config.beta1 as f32)
+                    .with_beta_2(config.beta2 as f32)
+                    .with_epsilon(config.eps as f32)
+                    .with_weight_decay(config.weight_decay as f32)
+                    .build(),
+            )
+            .into(),
             Self::Sgd(config) => {
                 let momentum = (config.momentum > 0.0).then(|| {
                     MomentumConfig::new()
@@ -37,25 +44,34 @@ impl OptimizerConfig {
                         .with_dampening(config.dampening)
                         .with_nesterov(config.nesterov)
                 });
-                burn::optim::SgdConfig::new()
-                    .with_momentum(momentum)
-                    .with_weight_decay(decay(config.weight_decay))
-                    .init()
+                LoadOnCpu(
+                    burn::optim::SgdConfig::new()
+                        .with_momentum(momentum)
+                        .with_weight_decay(decay(config.weight_decay))
+                        .build(),
+                )
+                .into()
             }
-            Self::RmsProp(config) => burn::optim::RmsPropConfig::new()
-                .with_alpha(config.alpha as f32)
-                .with_epsilon(config.eps as f32)
-                .with_momentum(config.momentum as f32)
-                .with_centered(config.centered)
-                .with_weight_decay(decay(config.weight_decay))
-                .init(),
-            Self::Adagrad(config) => match config.form {
-                AdagradForm::PyTorch => AdaGradConfig::new()
-                    .with_lr_decay(config.lr_decay)
+            Self::RmsProp(config) => LoadOnCpu(
+                burn::optim::RmsPropConfig::new()
+                    .with_alpha(config.alpha as f32)
                     .with_epsilon(config.eps as f32)
+                    .with_momentum(config.momentum as f32)
+                    .with_centered(config.centered)
                     .with_weight_decay(decay(config.weight_decay))
-                    .init(),
-                AdagradForm::MinCharRnn => MinCharRnnAdagrad { eps: config.eps }.into(),
+                    .build(),
+            )
+            .into(),
+            Self::Adagrad(config) => match config.form {
+                AdagradForm::PyTorch => LoadOnCpu(
+                    AdaGradConfig::new()
+                        .with_lr_decay(config.lr_decay)
+                        .with_epsilon(config.eps as f32)
+                        .with_weight_decay(decay(config.weight_decay))
+                        .build(),
+                )
+                .into(),
+                AdagradForm::MinCharRnn => LoadOnCpu(MinCharRnnAdagrad { eps: config.eps }).into(),
             },
         }
     }

@@ -57,10 +57,10 @@ fn characters_of(text: &Path) -> Result<Vocab> {
 fn failure(error: &ImportError) -> Failure {
     let failure = Failure::request_error(error);
     match error {
-        ImportError::NotPyTorch { problem: NotPyTorch::Foreign, .. } => failure.hint(
+        ImportError::NotPyTorch { source: NotPyTorch::Foreign, .. } => failure.hint(
             "in Python, `torch.save(model.state_dict(), \"weights.pt\")` writes what can be imported",
         ),
-        ImportError::NotPyTorch { problem: NotPyTorch::Broken(_), .. } => {
+        ImportError::NotPyTorch { .. } | ImportError::NotSafetensors { .. } => {
             failure.hint("the file was cut short, or is something else")
         }
         ImportError::RunsCode { .. } => failure.hint(
@@ -80,6 +80,7 @@ fn failure(error: &ImportError) -> Failure {
         }
         ImportError::Missing { .. }
         | ImportError::Unreadable { .. }
-        | ImportError::Tensor { .. } => failure,
+        | ImportError::Tensor { .. }
+        | ImportError::Values { .. } => failure,
     }
 }

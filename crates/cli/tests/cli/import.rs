@@ -101,18 +101,18 @@ fn the_weights_that_are_imported_are_never_overwritten() {
 #[test]
 fn what_is_not_from_pytorch_is_refused() {
     insta::assert_snapshot!(refused("It was a dark and stormy night."), @r#"
-    error: `net.pt` is not a whole file of `torch.save`: it is something else
+    error: `net.pt` is not a complete `torch.save` file: it is neither a ZIP archive nor a pickle
 
     hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
     "#);
     insta::assert_snapshot!(refused(""), @r#"
-    error: `net.pt` is not a whole file of `torch.save`: it is something else
+    error: `net.pt` is not a complete `torch.save` file: it is neither a ZIP archive nor a pickle
 
     hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
     "#);
     insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"error: there is no file `none.pt`");
     insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @r"
-    error: `net.pt` is not a whole file of `torch.save`: its archive is cut short or damaged
+    error: `net.pt` is not a complete `torch.save` file: its ZIP archive can't be read: Missing end of central directory
 
     hint: the file was cut short, or is something else
     ");
@@ -124,7 +124,7 @@ fn a_truncated_file_is_refused() {
         let bytes = pytorch_file(name);
         let message = refused(&bytes[..bytes.len() - 40]);
         assert!(
-            message.starts_with("error: `net.pt` is not a whole file of `torch.save`: "),
+            message.starts_with("error: `net.pt` is not a complete `torch.save` file: "),
             "{message}"
         );
         assert!(
@@ -137,7 +137,7 @@ fn a_truncated_file_is_refused() {
 #[test]
 fn a_malicious_file_runs_nothing_and_says_what_it_names() {
     insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
-    error: `net.pt` names `posix.system`, which is no part of weights; nothing of it was run
+    error: `net.pt` is refused: its pickle references `posix.system`, which weights don't need; nothing was executed
 
     hint: if you trust the file, load it in Python and save its weights alone: `torch.save(model.state_dict(), "weights.pt")`
     "#);
@@ -146,12 +146,12 @@ fn a_malicious_file_runs_nothing_and_says_what_it_names() {
 #[test]
 fn an_unknown_layout_lists_its_tensors() {
     insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @r"
-    error: `net.pt` is not a character model: it has no recurrent layers, which would be `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
+    error: `net.pt` is not a character model: it has no recurrent layers: expected a tensor `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
 
     hint: its tensors are `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
     ");
     let message = refused(pytorch_file("bidirectional.pt"));
-    assert!(message.contains("it reads its text in both directions"), "{message}");
+    assert!(message.contains("it is bidirectional"), "{message}");
     assert!(message.contains("`lstm.weight_ih_l0_reverse` [20, 7]"), "{message}");
 }
 
@@ -201,7 +201,7 @@ fn a_vocabulary_file_that_is_none_is_named() {
 fn a_cell_that_the_weights_are_not_of_is_refused() {
     let world = world_with(&["lstm_exercise.pt"]);
     let message = world.run("import lstm_exercise.pt --cell gru").fails(2);
-    assert!(message.contains("its weights are those of lstm layers, not of gru"), "{message}");
+    assert!(message.contains("its weights are those of lstm cells, not of gru cells"), "{message}");
     let message = world.run("import lstm_exercise.pt --cell lstn").fails(2);
     assert!(message.contains("it must be lstm, gru, tanh or relu"), "{message}");
 }

@@ -1,198 +1,220 @@
-//! ZIP archives, as far as `torch.save` writes them: every entry is stored as it is, none compressed.
-//! The format is that of PKWARE's APPNOTE.TXT, with its 64-bit extension.
+//! The ZIP archive that `torch.save` writes: `data.pkl`, and an entry for each storage, in one folder.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::io::{self, Read};
 
-/// Where the entries of an archive are.
-pub struct Archive<'a> {
-    bytes: &'a [u8],
+use flate2::read::DeflateDecoder;
+use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive};
+
+use super::NotPyTorch;
+
+/// An archive in memory. An entry is read only if what the directory says of its size is credible.
+pub struct Archive {
+    zip: ZipSliceArchive<Vec<u8>>,
+    /// The entries of the archive's folder, by their names within it.
     entries: HashMap<String, Entry>,
 }
 
 struct Entry {
-    /// Of its own header.
-    start: usize,
-    len: usize,
-    /// 0 where none was computed.
-    crc32: u32,
-    plain: bool,
+    location: ZipArchiveEntryWayfinder,
+    method: CompressionMethod,
+    encrypted: bool,
 }
 
-type Result<T> = std::result::Result<T, &'static str>;
+/// How many times as large as its compressed bytes a compressed entry may be. Weights compress to no less than half.
+const MAX_EXPANSION: u64 = 16;
+/// What a compressed entry may hold whatever its compressed size is: biases that are all zeros, say.
+const ANY_EXPANSION: u64 = 1 << 20;
 
-const CUT: &str = "its archive is cut short or damaged";
-
-impl<'a> Archive<'a> {
-    /// Reads the table at the archive's end.
-    pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        let (mut at, count) = directory(bytes)?;
-        let mut entries = HashMap::new();
-        for _ in 0..count {
-            let header = Fields(part(bytes, at, 46)?);
-            if header.0[..4] != *b"PK\x01\x02" {
-                return Err(CUT);
+impl Archive {
+    /// Reads the archive's directory.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, NotPyTorch> {
+        let zip = ZipArchive::from_slice(bytes).map_err(zip_error)?;
+        let mut all = HashMap::new();
+        let mut records = zip.entries();
+        while let Some(record) = records.next_entry().map_err(zip_error)? {
+            let name = String::from_utf8_lossy(record.file_path().as_bytes()).into_owned();
+            let entry = Entry {
+                location: record.wayfinder(),
+                method: record.compression_method(),
+                encrypted: record.flags().is_encrypted(),
+            };
+            if all.insert(name, entry).is_some() {
+                return Err(NotPyTorch::Broken("two entries of the archive have the same name"));
             }
-            let [name_len, extra_len, comment_len] = [28, 30, 32].map(|place| header.u16(place));
-            let name = std::str::from_utf8(part(bytes, at + 46, name_len)?).map_err(|_| CUT)?;
-            let extra = part(bytes, at + 46 + name_len, extra_len)?;
-            let (packed, len, start) =
-                wide([header.u32(20), header.u32(24), header.u32(42)], extra)?;
-            let plain = header.u16(10) == 0 && header.u16(8) & 1 == 0 && packed == len;
-            entries
-                .insert(name.to_owned(), Entry { start, len, crc32: header.u32(16) as u32, plain });
-            at += 46 + name_len + extra_len + comment_len;
         }
-        Ok(Self { bytes, entries })
+        // `torch.save` names the folder after the file.
+        let mut folders = all.keys().filter_map(|name| name.strip_suffix("data.pkl"));
+        let folder = match (folders.next(), folders.next()) {
+            (Some(folder), None) => folder.to_owned(),
+            (None, _) => return Err(NotPyTorch::Broken("the archive has no `data.pkl`")),
+            (Some(_), Some(_)) => {
+                return Err(NotPyTorch::Broken("the archive has more than one `data.pkl`"));
+            }
+        };
+        let within = |(name, entry): (String, _)| Some((name.strip_prefix(&folder)?.into(), entry));
+        let entries = all.into_iter().filter_map(within).collect();
+        Ok(Self { zip, entries })
     }
 
-    /// The folder that holds everything: `torch.save` names it after the file.
-    pub fn folder(&self) -> Option<&str> {
-        self.entries.keys().find_map(|name| name.strip_suffix("data.pkl"))
+    /// Most bytes that all tensors together can have.
+    pub fn capacity(&self) -> u64 {
+        expanded(self.zip.get_ref().len() as u64)
     }
 
-    /// The content of an entry, if there is one of that name.
-    pub fn content(&self, name: &str) -> Result<Option<&'a [u8]>> {
-        let Some(entry) = self.entries.get(name) else { return Ok(None) };
-        if !entry.plain {
-            return Err("its archive is compressed or encrypted, which `torch.save` does not do");
+    /// Size of an entry in bytes, if there is one of that name.
+    ///
+    /// # Errors
+    /// If the entry is encrypted or its size isn't credible.
+    pub fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        let Some(Entry { location, method, encrypted }) = self.entries.get(name) else {
+            return Ok(None);
+        };
+        let (size, compressed) =
+            (location.uncompressed_size_hint(), location.compressed_size_hint());
+        let credible = match *method {
+            CompressionMethod::STORE => size == compressed,
+            CompressionMethod::DEFLATE => size <= expanded(compressed),
+            _ => return Err(invalid("an entry of the archive has an unknown compression method")),
+        };
+        if *encrypted {
+            return Err(invalid("an entry of the archive is encrypted"));
         }
-        let header = Fields(part(self.bytes, entry.start, 30)?);
-        if header.0[..4] != *b"PK\x03\x04" {
-            return Err(CUT);
+        if !credible || compressed > self.zip.get_ref().len() as u64 {
+            return Err(invalid("an entry of the archive claims a size that can't be right"));
         }
-        let start = entry.start + 30 + header.u16(26) + header.u16(28);
-        let content = part(self.bytes, start, entry.len)?;
-        if entry.crc32 != 0 && crc32(content) != entry.crc32 {
-            return Err("its archive is damaged: a checksum is wrong");
-        }
+        Ok(Some(size))
+    }
+
+    /// Content of an entry, if there is one of that name.
+    ///
+    /// # Errors
+    /// If [`size`](Self::size) refuses the entry, or its size or checksum is wrong.
+    pub fn read(&self, name: &str) -> io::Result<Option<Cow<'_, [u8]>>> {
+        let (Some(size), Some(Entry { location, method, .. })) =
+            (self.size(name)?, self.entries.get(name))
+        else {
+            return Ok(None);
+        };
+        let entry = self.zip.get_entry(*location).map_err(io::Error::other)?;
+        let content = match *method {
+            CompressionMethod::STORE => Cow::Borrowed(entry.data()),
+            _ => {
+                let mut content = Vec::new();
+                DeflateDecoder::new(entry.data()).take(size).read_to_end(&mut content)?;
+                Cow::Owned(content)
+            }
+        };
+        let expected = entry.claim_verifier();
+        // `torch.serialization.set_crc32_options(False)` writes 0 for every checksum.
+        let crc = if expected.crc == 0 { 0 } else { rawzip::crc32(&content) };
+        let found = rawzip::ZipVerification { crc, uncompressed_size: content.len() as u64 };
+        expected.valid(found).map_err(io::Error::other)?;
         Ok(Some(content))
     }
 }
 
-/// The place and the number of entries of the central directory.
-fn directory(bytes: &[u8]) -> Result<(usize, usize)> {
-    // The end record is the last thing but for a comment of at most 65,535 bytes.
-    let last = bytes.len().checked_sub(22).ok_or(CUT)?;
-    let at = (last.saturating_sub(0xffff)..=last)
-        .rev()
-        .find(|&at| bytes[at..].starts_with(b"PK\x05\x06"))
-        .ok_or(CUT)?;
-    let end = Fields(part(bytes, at, 22)?);
-    let (count, start) = (end.u16(10), end.u32(16));
-    if count != 0xffff && start != NARROW {
-        return Ok((start, count));
-    }
-    // The 64-bit record, whose place stands right before the other.
-    let locator = Fields(part(bytes, at.checked_sub(20).ok_or(CUT)?, 20)?);
-    let record = Fields(part(bytes, locator.u64(8)?, 56)?);
-    if locator.0[..4] != *b"PK\x06\x07" || record.0[..4] != *b"PK\x06\x06" {
-        return Err(CUT);
-    }
-    Ok((record.u64(48)?, record.u64(32)?))
+/// Most bytes that a compressed entry of this size may have.
+fn expanded(compressed: u64) -> u64 {
+    compressed.saturating_mul(MAX_EXPANSION).saturating_add(ANY_EXPANSION)
 }
 
-/// What a 32-bit field has where the 64-bit extension tells.
-const NARROW: usize = 0xffff_ffff;
-
-/// Packed size, size and place of an entry, those from the 64-bit extension that are too large for the header.
-fn wide(fields: [usize; 3], extra: &[u8]) -> Result<(usize, usize, usize)> {
-    let mut rest = extra;
-    let mut wide = Fields(&[]);
-    while let Some((head, tail)) = rest.split_at_checked(4) {
-        let (tag, len) = (Fields(head).u16(0), Fields(head).u16(2));
-        let (field, tail) = tail.split_at_checked(len).ok_or(CUT)?;
-        if tag == 1 {
-            wide = Fields(field);
-        }
-        rest = tail;
-    }
-    // The header's order is packed, plain; the extension's is plain, packed.
-    let [packed, len, start] = fields;
-    let mut place = 0;
-    let mut take = |field: usize| {
-        if field != NARROW {
-            return Ok(field);
-        }
-        place += 8;
-        wide.u64(place - 8)
-    };
-    let len = take(len)?;
-    let packed = take(packed)?;
-    Ok((packed, len, take(start)?))
+fn invalid(problem: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-fn part(bytes: &[u8], start: usize, len: usize) -> Result<&[u8]> {
-    let range: Range<usize> = start..start.checked_add(len).ok_or(CUT)?;
-    bytes.get(range).ok_or(CUT)
-}
-
-/// Little-endian fields of a record.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn u16(&self, place: usize) -> usize {
-        usize::from(u16::from_le_bytes([self.0[place], self.0[place + 1]]))
-    }
-
-    fn u32(&self, place: usize) -> usize {
-        self.u16(place) | self.u16(place + 2) << 16
-    }
-
-    fn u64(&self, place: usize) -> Result<usize> {
-        let bytes = self.0.get(place..).and_then(|bytes| bytes.first_chunk()).ok_or(CUT)?;
-        usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| CUT)
-    }
-}
-
-/// The checksum of ZIP (ISO 3309), a nibble at a time.
-fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 16] = {
-        let mut table = [0; 16];
-        let mut index = 0;
-        while index < 16 {
-            let mut value = index as u32;
-            let mut bit = 0;
-            while bit < 4 {
-                value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[index] = value;
-            index += 1;
-        }
-        table
-    };
-    let step = |crc: u32, nibble: u32| TABLE[((crc ^ nibble) & 15) as usize] ^ (crc >> 4);
-    !bytes.iter().fold(!0, |crc, &byte| {
-        let byte = u32::from(byte);
-        step(step(crc, byte), byte >> 4)
-    })
+fn zip_error(error: rawzip::Error) -> NotPyTorch {
+    NotPyTorch::Archive(io::Error::other(error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+    use rawzip::ZipArchiveWriter;
+
     use super::*;
 
+    fn archive(entries: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
+        let mut zip = ZipArchiveWriter::new(Vec::new());
+        for &(name, content) in entries {
+            let builder = zip.new_file(name).compression_method(method);
+            let (mut entry, config) = builder.start().unwrap();
+            let descriptor = if method == CompressionMethod::STORE {
+                let mut writer = config.wrap(&mut entry);
+                writer.write_all(content).unwrap();
+                writer.finish().unwrap().1
+            } else {
+                let encoder = DeflateEncoder::new(&mut entry, Compression::default());
+                let mut writer = config.wrap(encoder);
+                writer.write_all(content).unwrap();
+                let (encoder, descriptor) = writer.finish().unwrap();
+                encoder.finish().unwrap();
+                descriptor
+            };
+            entry.finish(descriptor).unwrap();
+        }
+        zip.finish().unwrap()
+    }
+
+    const STORE: CompressionMethod = CompressionMethod::STORE;
+    const DEFLATE: CompressionMethod = CompressionMethod::DEFLATE;
+
     #[test]
-    fn the_checksum_is_that_of_the_standard() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc32(b""), 0);
+    fn stored_and_compressed_entries_are_read() {
+        let numbers: Vec<u8> = (0..10_000u32).map(|n| (n * n % 251) as u8).collect();
+        for method in [STORE, DEFLATE] {
+            let entries = [("net/data.pkl", &b"N."[..]), ("net/data/0", &numbers)];
+            let archive = Archive::open(archive(&entries, method)).unwrap();
+            assert_eq!(*archive.read("data.pkl").unwrap().unwrap(), *b"N.");
+            assert_eq!(archive.size("data/0").unwrap(), Some(10_000));
+            assert_eq!(*archive.read("data/0").unwrap().unwrap(), numbers);
+            assert!(archive.read("data/1").unwrap().is_none());
+        }
     }
 
     #[test]
-    fn sizes_too_large_for_the_header_are_in_the_extension() {
-        let mut extra = vec![9, 0, 2, 0, 7, 7, 1, 0, 16, 0];
-        extra.extend(5_000_000_000u64.to_le_bytes());
-        extra.extend(6_000_000_000u64.to_le_bytes());
-        assert_eq!(wide([12, NARROW, NARROW], &extra), Ok((12, 5_000_000_000, 6_000_000_000)));
-        assert_eq!(wide([NARROW, NARROW, NARROW], &extra), Err(CUT));
-        assert_eq!(wide([1, 2, 3], &[1, 0, 200, 0]), Err(CUT));
+    fn an_entry_that_expands_beyond_measure_is_refused_before_it_is_read() {
+        let bytes = archive(&[("a/data.pkl", &vec![0; 64 << 20])], DEFLATE);
+        let error = Archive::open(bytes).unwrap().read("data.pkl").unwrap_err().to_string();
+        assert_eq!(error, "an entry of the archive claims a size that can't be right");
     }
 
     #[test]
-    fn what_is_no_archive_is_refused() {
+    fn a_changed_byte_is_noticed_by_its_checksum_unless_there_is_none() {
+        let content = b"five five five";
+        let bytes = archive(&[("a/data.pkl", content)], STORE);
+        let at = bytes.windows(content.len()).position(|part| part == content).unwrap();
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let error = Archive::open(changed.clone()).unwrap().read("data.pkl").unwrap_err();
+        assert!(error.to_string().starts_with("Invalid checksum"), "{error}");
+        let crc = rawzip::crc32(content).to_le_bytes();
+        while let Some(at) = changed.windows(4).position(|part| part == crc) {
+            changed[at..at + 4].fill(0);
+        }
+        let archive = Archive::open(changed).unwrap();
+        assert_eq!(*archive.read("data.pkl").unwrap().unwrap(), *b"give five five");
+    }
+
+    #[test]
+    fn an_archive_with_no_pickle_or_two_is_refused() {
+        let error =
+            |entries: &[_]| Archive::open(archive(entries, STORE)).err().unwrap().to_string();
+        assert_eq!(error(&[("a/b", &b""[..])]), "the archive has no `data.pkl`");
+        let two = [("a/data.pkl", &b""[..]), ("b/data.pkl", b"")];
+        assert_eq!(error(&two), "the archive has more than one `data.pkl`");
+        let same = [("a/data.pkl", &b""[..]), ("a/data.pkl", b"")];
+        assert_eq!(error(&same), "two entries of the archive have the same name");
+    }
+
+    #[test]
+    fn what_is_not_an_archive_is_refused() {
         for bytes in [&b""[..], b"PK\x03\x04", &[b'P'; 300], b"PK\x05\x06aaaaaaaaaaaaaaaaaa"] {
-            assert!(Archive::open(bytes).is_err());
+            assert!(Archive::open(bytes.to_vec()).is_err());
         }
     }
 }

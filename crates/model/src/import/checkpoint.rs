@@ -1,7 +1,9 @@
-//! The file of `torch.save`: what was pickled, and the numbers of its tensors.
+//! A file of `torch.save`: what was pickled, and the values of its tensors.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{bf16, f16};
@@ -12,55 +14,53 @@ use super::{ImportError, NotPyTorch};
 
 /// A file of `torch.save`, in memory.
 pub struct Checkpoint {
-    bytes: Vec<u8>,
     pub pickle: Pickle,
-    /// Where each storage's bytes are.
     storages: Storages,
 }
 
 enum Storages {
-    /// In entries of the archive, in this folder.
-    Archive { folder: String },
-    /// Behind the pickles: each with its name, its first byte and its number of elements.
-    Behind(Vec<(String, usize, usize)>),
+    /// Entries of an archive.
+    Archive(Archive),
+    /// Parts of a file, by their keys.
+    File { bytes: Vec<u8>, ranges: HashMap<String, Range<usize>> },
 }
 
-/// What a file of before torch 1.6 begins with, as an integer.
+/// What a file of torch before 1.6 begins with, as an integer.
 const OLD_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 impl Checkpoint {
-    /// Reads a file.
+    /// Reads a file but for the values of its tensors.
     pub fn read(path: &Path) -> Result<Self, ImportError> {
-        let bytes = content(path)?;
-        Self::parse(bytes).map_err(|problem| match problem {
+        let refused = |source| ImportError::NotPyTorch { path: path.to_path_buf(), source };
+        let bytes = std::fs::read(path)
+            .map_err(|source| ImportError::Unreadable { path: path.to_path_buf(), source })?;
+        let read = match bytes.starts_with(b"PK") {
+            true => Self::from_archive(bytes),
+            false => Self::from_old_file(bytes),
+        };
+        read.map_err(|problem| match problem {
             Problem::Pickle(PickleError::Foreign(name)) => {
                 ImportError::RunsCode { path: path.to_path_buf(), name }
             }
-            Problem::Pickle(PickleError::Broken(problem)) | Problem::Broken(problem) => {
-                let problem = NotPyTorch::Broken(problem);
-                ImportError::NotPyTorch { path: path.to_path_buf(), problem }
-            }
+            Problem::Pickle(PickleError::Broken(problem)) => refused(NotPyTorch::Broken(problem)),
+            Problem::File(problem) => refused(problem),
         })
     }
 
-    fn parse(bytes: Vec<u8>) -> Result<Self, Problem> {
-        if !bytes.starts_with(b"PK") {
-            return Self::parse_old(bytes);
-        }
-        let archive = Archive::open(&bytes)?;
-        let folder = archive.folder().ok_or("its archive has no `data.pkl`")?.to_owned();
-        let pickle = archive.content(&format!("{folder}data.pkl"))?.unwrap_or_default();
-        let pickle = Pickle::read(pickle)?.0;
-        if let Some(order) = archive.content(&format!("{folder}byteorder"))?
-            && order != b"little"
-        {
+    fn from_archive(bytes: Vec<u8>) -> Result<Self, Problem> {
+        let archive = Archive::open(bytes)?;
+        let read = |name| archive.read(name).map_err(NotPyTorch::Archive);
+        let pickle = read("data.pkl")?.unwrap_or_default();
+        let (pickle, _) = Pickle::read(&pickle)?;
+        if read("byteorder")?.is_some_and(|order| *order != *b"little") {
             return Err(BIG_ENDIAN.into());
         }
-        Ok(Self { storages: Storages::Archive { folder }, pickle, bytes })
+        Ok(Self { pickle, storages: Storages::Archive(archive) })
     }
 
-    /// Five pickles (a magic number, a version, the machine, the content, the storages' names), then the storages.
-    fn parse_old(bytes: Vec<u8>) -> Result<Self, Problem> {
+    /// Reads five pickles (a magic number, a version, the machine, the content, the storages' keys), which the storages
+    /// follow.
+    fn from_old_file(bytes: Vec<u8>) -> Result<Self, Problem> {
         let mut at = 0;
         let mut next = || {
             let (pickle, len) = Pickle::read(&bytes[at..])?;
@@ -71,60 +71,90 @@ impl Checkpoint {
         if *magic.value(magic.root) != Value::Long(OLD_MAGIC.to_vec()) {
             return Err("it is a pickle, but not one of `torch.save`".into());
         }
-        let (_version, machine, pickle, names) = (next()?, next()?, next()?, next()?);
+        let (_version, machine, pickle, keys) = (next()?, next()?, next()?, next()?);
         if let Some(little) = machine.get(machine.root, "little_endian")
             && *machine.value(little) == Value::Bool(false)
         {
             return Err(BIG_ENDIAN.into());
         }
-        let Value::List(names_of) = names.value(names.root) else { return Err(CUT.into()) };
-        let mut storages = Vec::new();
-        for &name in names_of {
-            let name = names.text(name).ok_or(CUT)?;
-            // A name that no tensor uses says nothing about how long its storage is.
-            let element = pickle.element(name).ok_or("it has a storage that nothing uses")?;
-            let count = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(CUT)?;
-            let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| CUT)?;
-            let len = count.checked_mul(element.size()).ok_or(CUT)?;
+        let Value::List(key_ids) = keys.value(keys.root) else { return Err(TRUNCATED.into()) };
+        let elements = pickle.elements();
+        let mut ranges = HashMap::new();
+        for &key in key_ids {
+            let key = keys.text(key).ok_or(TRUNCATED)?;
+            // Without a tensor that uses it, the length of a storage isn't known.
+            let element = elements.get(key).ok_or("it has a storage that nothing uses")?;
+            let count = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(TRUNCATED)?;
+            let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| TRUNCATED)?;
+            let len = count.checked_mul(element.size()).ok_or(TRUNCATED)?;
             let start = at + 8;
-            at = start.checked_add(len).filter(|&end| end <= bytes.len()).ok_or(CUT)?;
-            storages.push((name.to_owned(), start, count));
+            at = start.checked_add(len).filter(|&end| end <= bytes.len()).ok_or(TRUNCATED)?;
+            ranges.insert(key.to_owned(), start..at);
         }
-        Ok(Self { storages: Storages::Behind(storages), pickle, bytes })
+        Ok(Self { pickle, storages: Storages::File { bytes, ranges } })
     }
 
-    /// The numbers of a tensor, row by row.
+    /// Size of a storage in bytes, if the file has it.
+    fn storage_size(&self, key: &str) -> io::Result<Option<u64>> {
+        match &self.storages {
+            Storages::Archive(archive) => archive.size(&format!("data/{key}")),
+            Storages::File { ranges, .. } => Ok(ranges.get(key).map(|range| range.len() as u64)),
+        }
+    }
+
+    /// Most bytes that all tensors together can have: some may share a storage, and a storage may be compressed.
+    pub fn capacity(&self) -> u64 {
+        match &self.storages {
+            Storages::Archive(archive) => archive.capacity(),
+            Storages::File { bytes, .. } => 2 * bytes.len() as u64,
+        }
+    }
+
+    /// Compares what the pickle says of a tensor with the size of its storage, and returns the number of its elements.
     ///
     /// # Errors
-    /// If its storage is missing or too short, or holds no floating-point numbers.
-    pub fn numbers(&self, tensor: &Tensor) -> Result<Vec<f32>, &'static str> {
+    /// If its storage is missing or too small, or holds no floating-point numbers.
+    pub fn check(&self, tensor: &Tensor) -> Result<usize, TensorError> {
+        let Tensor { storage, offset, shape, strides } = tensor;
+        if matches!(storage.element, Element::Integer(_)) {
+            return Err("holds integers, not weights".into());
+        }
+        let size = self.storage_size(&storage.key)?.ok_or("has no values in the file")?;
+        let len = usize::try_from(size).unwrap_or(usize::MAX) / storage.element.size();
+        let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+        let last = shape.iter().zip(strides).try_fold(*offset, |last, (&size, &stride)| {
+            last.checked_add(size.saturating_sub(1).checked_mul(stride)?)
+        });
+        // A view that repeats its values could be of any size; parameters don't.
+        match (count, last) {
+            (Some(0), _) => Ok(0),
+            (Some(count), Some(last)) if count <= len && last < len => Ok(count),
+            _ => Err("has more values than its storage in the file".into()),
+        }
+    }
+
+    /// The values of a tensor in row-major order.
+    ///
+    /// # Errors
+    /// If [`check`](Self::check) refuses the tensor, or the file can't be read.
+    pub fn values(&self, tensor: &Tensor) -> Result<Vec<f32>, TensorError> {
+        let count = self.check(tensor)?;
         let Tensor { storage, offset, shape, strides } = tensor;
         let bytes = match &self.storages {
-            Storages::Archive { folder } => {
-                Archive::open(&self.bytes)?.content(&format!("{folder}data/{}", storage.key))?
+            Storages::Archive(archive) => {
+                archive.read(&format!("data/{}", storage.key))?.unwrap_or_default()
             }
-            Storages::Behind(storages) => {
-                let found = storages.iter().find(|(name, ..)| *name == storage.key);
-                found.and_then(|&(_, start, len)| {
-                    self.bytes.get(start..start + len * storage.element.size())
-                })
+            Storages::File { bytes, ranges } => {
+                Cow::Borrowed(&bytes[ranges[&*storage.key].clone()])
             }
         };
-        let bytes = bytes.ok_or("has no numbers in the file")?;
         let size = storage.element.size();
-        let have = bytes.len() / size;
-        // A view that repeats its numbers could be of any size; parameters don't.
-        let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-        let count = count.filter(|&count| count <= have).ok_or("has more numbers than the file")?;
-
-        let mut numbers = Vec::with_capacity(count);
+        let mut values = Vec::with_capacity(count);
         let mut index = vec![0; shape.len()];
         for _ in 0..count {
-            let steps = index.iter().zip(strides).try_fold(*offset, |at, (&index, &stride)| {
-                at.checked_add(usize::checked_mul(index, stride)?)
-            });
-            let at = steps.filter(|&at| at < have).ok_or("has more numbers than the file")?;
-            numbers.push(number(storage.element, &bytes[at * size..][..size])?);
+            let at =
+                offset + index.iter().zip(strides).map(|(i, stride)| i * stride).sum::<usize>();
+            values.push(number(storage.element, &bytes[at * size..][..size])?);
             for axis in (0..shape.len()).rev() {
                 index[axis] += 1;
                 if index[axis] < shape[axis] {
@@ -133,11 +163,33 @@ impl Checkpoint {
                 index[axis] = 0;
             }
         }
-        Ok(numbers)
+        Ok(values)
     }
 }
 
-fn number(element: Element, bytes: &[u8]) -> Result<f32, &'static str> {
+/// Why the values of a tensor can't be read.
+#[derive(Debug)]
+pub enum TensorError {
+    /// What the file says of it can't be right.
+    Invalid(&'static str),
+    /// The file can't be read.
+    Io(io::Error),
+}
+
+impl From<&'static str> for TensorError {
+    fn from(problem: &'static str) -> Self {
+        Self::Invalid(problem)
+    }
+}
+
+impl From<io::Error> for TensorError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A number of any precision in single precision.
+pub fn number(element: Element, bytes: &[u8]) -> Result<f32, &'static str> {
     Ok(match (element, bytes) {
         (Element::F16, &[a, b]) => f16::from_le_bytes([a, b]).to_f32(),
         (Element::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).to_f32(),
@@ -145,16 +197,16 @@ fn number(element: Element, bytes: &[u8]) -> Result<f32, &'static str> {
         (Element::F64, &[a, b, c, d, e, f, g, h]) => {
             f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32
         }
-        _ => return Err("holds whole numbers, not weights"),
+        _ => return Err("holds integers, not weights"),
     })
 }
 
 const BIG_ENDIAN: &str = "it was written on a big-endian machine";
-const CUT: &str = "it ends too early";
+const TRUNCATED: &str = "it is truncated";
 
 enum Problem {
     Pickle(PickleError),
-    Broken(&'static str),
+    File(NotPyTorch),
 }
 
 impl From<PickleError> for Problem {
@@ -163,35 +215,22 @@ impl From<PickleError> for Problem {
     }
 }
 
-impl From<&'static str> for Problem {
-    fn from(problem: &'static str) -> Self {
-        Self::Broken(problem)
+impl From<NotPyTorch> for Problem {
+    fn from(error: NotPyTorch) -> Self {
+        Self::File(error)
     }
 }
 
-/// The file's bytes, if it begins as those of `torch.save` do.
-fn content(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ImportError::Missing { path: path.to_path_buf() },
-        _ => ImportError::Unreadable { path: path.to_path_buf(), source },
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let mut bytes = vec![0; 2];
-    let begins = match file.read_exact(&mut bytes) {
-        Ok(()) => bytes == *b"PK" || (bytes[0] == 0x80 && (2..=5).contains(&bytes[1])),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
-        Err(error) => return Err(failed(error)),
-    };
-    if !begins {
-        let problem = NotPyTorch::Foreign;
-        return Err(ImportError::NotPyTorch { path: path.to_path_buf(), problem });
+impl From<&'static str> for Problem {
+    fn from(problem: &'static str) -> Self {
+        Self::File(NotPyTorch::Broken(problem))
     }
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::super::pickle::Storage;
     use super::*;
 
@@ -199,38 +238,45 @@ mod tests {
     fn six() -> Checkpoint {
         let bytes = (0..6u8).flat_map(|number| f32::from(number).to_le_bytes()).collect();
         let (pickle, _) = Pickle::read(b"N.").unwrap_or_else(|error| panic!("{error:?}"));
-        Checkpoint { bytes, pickle, storages: Storages::Behind(vec![("a".into(), 0, 6)]) }
+        let ranges = HashMap::from([("a".to_owned(), 0..24)]);
+        Checkpoint { pickle, storages: Storages::File { bytes, ranges } }
     }
 
-    fn view(offset: usize, shape: &[usize], strides: &[usize]) -> Tensor {
-        let storage = Storage { key: "a".into(), element: Element::F32, len: 6 };
+    fn view(key: &str, offset: usize, shape: &[usize], strides: &[usize]) -> Tensor {
+        let storage = Rc::new(Storage { key: key.into(), element: Element::F32, len: 6 });
         Tensor { storage, offset, shape: shape.to_vec(), strides: strides.to_vec() }
     }
 
     #[test]
     fn a_view_is_read_row_by_row_whatever_its_strides() {
-        let read = |tensor: &Tensor| six().numbers(tensor);
-        assert_eq!(read(&view(0, &[2, 3], &[3, 1])), Ok(vec![0., 1., 2., 3., 4., 5.]));
-        assert_eq!(read(&view(0, &[3, 2], &[1, 3])), Ok(vec![0., 3., 1., 4., 2., 5.]));
-        assert_eq!(read(&view(4, &[2], &[1])), Ok(vec![4., 5.]));
-        assert_eq!(read(&view(5, &[], &[])), Ok(vec![5.]));
+        let read = |offset, shape: &[usize], strides: &[usize]| {
+            six().values(&view("a", offset, shape, strides)).unwrap()
+        };
+        assert_eq!(read(0, &[2, 3], &[3, 1]), [0., 1., 2., 3., 4., 5.]);
+        assert_eq!(read(0, &[3, 2], &[1, 3]), [0., 3., 1., 4., 2., 5.]);
+        assert_eq!(read(4, &[2], &[1]), [4., 5.]);
+        assert_eq!(read(5, &[], &[]), [5.]);
+        assert_eq!(read(9, &[0, 2], &[2, 1]), [0.; 0]);
     }
 
     #[test]
     fn a_view_of_more_than_there_is_is_an_error_and_takes_no_memory() {
-        for tensor in [
-            view(4, &[3], &[1]),
-            view(0, &[2], &[6]),
-            view(usize::MAX, &[2], &[1]),
-            view(0, &[2], &[usize::MAX]),
-            view(0, &[1 << 40, 1 << 40], &[0, 0]),
-            view(0, &[1 << 40], &[0]),
+        let refused = |tensor: &Tensor| match six().values(tensor) {
+            Err(TensorError::Invalid(problem)) => problem,
+            other => panic!("{other:?}"),
+        };
+        for (offset, shape, strides) in [
+            (4, &[3][..], &[1][..]),
+            (0, &[2], &[6]),
+            (usize::MAX, &[2], &[1]),
+            (0, &[2], &[usize::MAX]),
+            (0, &[1 << 40, 1 << 40], &[0, 0]),
+            (0, &[1 << 40], &[0]),
         ] {
-            assert_eq!(six().numbers(&tensor), Err("has more numbers than the file"));
+            let tensor = view("a", offset, shape, strides);
+            assert_eq!(refused(&tensor), "has more values than its storage in the file");
         }
-        let mut elsewhere = view(0, &[1], &[1]);
-        elsewhere.storage.key = "b".into();
-        assert_eq!(six().numbers(&elsewhere), Err("has no numbers in the file"));
+        assert_eq!(refused(&view("b", 0, &[1], &[1])), "has no values in the file");
     }
 
     #[test]
@@ -239,6 +285,6 @@ mod tests {
         assert_eq!(number(Element::Bf16, &[0xc0, 0xbf]), Ok(-1.5));
         assert_eq!(number(Element::F32, &(-1.5f32).to_le_bytes()), Ok(-1.5));
         assert_eq!(number(Element::F64, &(-1.5f64).to_le_bytes()), Ok(-1.5));
-        assert!(number(Element::Whole(8), &[0; 8]).is_err());
+        assert!(number(Element::Integer(8), &[0; 8]).is_err());
     }
 }

@@ -1,108 +1,126 @@
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use charloom_data::VocabError;
 
-/// Why a file of PyTorch's can't be imported.
+/// Why a PyTorch file can't be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// There is no such file.
     #[error("there is no file `{}`", path.display())]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The system said no.
+    /// The file can't be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// The operating system's error.
+        source: io::Error,
     },
-    /// Not a file of `torch.save`, or one that was cut short.
-    #[error("`{}` is not a whole file of `torch.save`: {problem}", path.display())]
+    /// The file wasn't written by `torch.save`, or is truncated.
+    #[error("`{}` is not a complete `torch.save` file: {source}", path.display())]
     NotPyTorch {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: NotPyTorch,
+        source: NotPyTorch,
     },
-    /// Its pickle names a function or class that weights have no use for: loading it in Python could run anything.
-    #[error("`{}` names `{name}`, which is no part of weights; nothing of it was run", path.display())]
-    RunsCode {
-        /// The file.
+    /// The file begins as a safetensors file does, but is truncated or malformed.
+    #[error("`{}` is not a complete safetensors file: {source}", path.display())]
+    NotSafetensors {
+        /// Path of the file.
         path: PathBuf,
-        /// What it names.
+        /// What is wrong with it.
+        source: safetensors::SafeTensorError,
+    },
+    /// The pickle references a function or class that weights don't need. Loading it in Python could run anything.
+    #[error(
+        "`{}` is refused: its pickle references `{name}`, which weights don't need; nothing was executed",
+        path.display()
+    )]
+    RunsCode {
+        /// Path of the file.
+        path: PathBuf,
+        /// The function or class.
         name: String,
     },
-    /// The tensors are not those of a character model.
+    /// The tensors aren't those of a character-level recurrent network.
     #[error("`{}` is not a character model: {problem}", path.display())]
     Layout {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What doesn't fit.
         problem: String,
         /// Every tensor with its shape.
         tensors: Tensors,
     },
-    /// A tensor can't be read.
+    /// What the file says of a tensor can't be right.
     #[error("`{}`: tensor `{tensor}` {problem}", path.display())]
     Tensor {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its name in the file.
+        /// Name of the tensor in the file.
         tensor: String,
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The values of a tensor can't be read.
+    #[error("cannot read tensor `{tensor}` of `{}`: {source}", path.display())]
+    Values {
+        /// Path of the file.
+        path: PathBuf,
+        /// Name of the tensor in the file.
+        tensor: String,
+        /// What is wrong with the file.
+        source: io::Error,
+    },
     /// Neither the file nor the caller has the characters.
     #[error("`{}` does not say which characters its {needed} ids stand for", path.display())]
     NoVocab {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// How many there are.
+        /// Number of characters that the network has.
         needed: usize,
     },
-    /// The characters in the file are no vocabulary.
+    /// The characters in the file aren't a vocabulary.
     #[error("the characters in `{}` cannot be used: {source}", path.display())]
     Vocab {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with them.
         source: VocabularyError,
     },
-    /// The vocabulary has another size than the network.
+    /// The vocabulary and the network differ in size.
     #[error("the vocabulary has {found} characters, but the network of `{}` has {needed}", path.display())]
     VocabSize {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Characters of the vocabulary.
+        /// Number of characters in the vocabulary.
         found: usize,
-        /// Ids of the network.
+        /// Number of characters that the network has.
         needed: usize,
     },
 }
 
-/// Why a file is not one of `torch.save`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a file isn't a complete one of `torch.save`.
+#[derive(Debug, thiserror::Error)]
 pub enum NotPyTorch {
-    /// It begins like no such file.
+    /// It is neither a ZIP archive nor a pickle, nor a safetensors file.
+    #[error("it is neither a ZIP archive nor a pickle")]
     Foreign,
-    /// It begins well.
+    /// It begins as such a file does, but is truncated or malformed.
+    #[error("{0}")]
     Broken(&'static str),
+    /// Its ZIP archive can't be read.
+    #[error("its ZIP archive can't be read: {0}")]
+    Archive(#[source] io::Error),
 }
 
-impl fmt::Display for NotPyTorch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Foreign => "it is something else",
-            Self::Broken(problem) => problem,
-        })
-    }
-}
-
-/// Names and shapes; shows some of them.
+/// Names and shapes of tensors. `Display` shows the first 24.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensors(pub Vec<(String, Vec<usize>)>);
 
@@ -121,41 +139,41 @@ impl fmt::Display for Tensors {
     }
 }
 
-/// Why something is no vocabulary.
+/// Why something isn't a vocabulary.
 #[derive(Debug, thiserror::Error)]
 pub enum VocabularyError {
-    /// Neither a list of characters nor a table of characters and ids.
-    #[error("they are neither a list of characters nor a table of characters and ids")]
+    /// It is neither a list of characters nor a table of characters and ids.
+    #[error("neither a list of characters nor a table of characters and ids")]
     Form,
-    /// Something that should be one character is none, or several.
+    /// An entry isn't one character. Holds the entry's first characters.
     #[error("`{0}` is not one character")]
     NotACharacter(String),
-    /// The ids are not those from 0 on.
+    /// The ids aren't those from 0 on.
     #[error("no character has the id {0}")]
     NoId(usize),
-    /// A character is there twice.
+    /// A character occurs twice.
     #[error(transparent)]
     Vocab(#[from] VocabError),
     /// The file can't be read.
     #[error("could not read the vocabulary file `{}`: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// The operating system's error.
+        source: io::Error,
     },
-    /// It is not JSON, though it begins so.
+    /// The file begins as JSON does, but isn't JSON.
     #[error("`{}` is not a vocabulary file: {source}", path.display())]
     Json {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// It is JSON, but no vocabulary.
+    /// The file is JSON, but not a vocabulary.
     #[error("`{}` is not a vocabulary file: {source}", path.display())]
     Content {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<VocabularyError>,

@@ -1,47 +1,59 @@
-//! From the names and shapes of tensors to the network that they are of.
+//! Recognising a network by the names and shapes of its tensors.
 
+use std::collections::HashMap;
+use std::path::Path;
+
+use charloom_data::Vocab;
+
+use super::{ImportError, Tensors};
 use crate::params::check_shapes;
 use crate::{Bias, Cell, CharRnnConfig, Init, InputEncoding};
 
-/// What a tensor is called in the file, and its shape.
-pub type Named = (String, Vec<usize>);
+/// Name and shape of a tensor in the file.
+pub type NamedShape = (String, Vec<usize>);
 
-/// The network, and which of the file's tensors its parameters are.
+/// The architecture of a network, and the names of its parameters in the file.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     pub config: CharRnnConfig,
     pub vocab_size: usize,
-    /// What programs put before all names.
-    wrapped: String,
+    /// Prefix of all names.
+    prefix: String,
     rnn: String,
     embed: Option<String>,
     fc: String,
 }
 
-/// What programs call the recurrent layers, the embedding and the linear layer.
+/// Names of the recurrent layers, the embedding and the linear layer in a `state_dict`. This and the following lists are
+/// all the names that `import` looks for: to recognise another one, add it here.
 const RECURRENT: [&str; 3] = ["lstm", "rnn", "gru"];
 const EMBEDDING: [&str; 3] = ["embed", "embedding", "encoder"];
 const LINEAR: [&str; 3] = ["fc", "decoder", "linear"];
-/// What `DataParallel` and `torch.compile` put before all names.
+/// Prefixes that `DataParallel` and `torch.compile` put before all names.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+/// Keys of a checkpoint's dictionary that hold the `state_dict`.
+pub const STATE_DICT: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+/// Keys of a checkpoint's dictionary that hold the characters.
+pub const VOCABULARY: [&str; 7] =
+    ["tokens", "chars", "vocab", "char2int", "int2char", "stoi", "itos"];
 
 impl Layout {
-    /// Deduces the network. Layers without gates are of `cell` if that is given, and of tanh otherwise.
+    /// Deduces the architecture. Cells without gates are `cell` if that is given, and tanh otherwise.
     ///
     /// # Errors
-    /// If a tensor is missing, has no place or has another shape than the others call for.
-    pub fn of(tensors: &[Named], cell: Option<Cell>) -> Result<Self, String> {
+    /// If a tensor is missing, isn't part of the network, or has another shape than the others call for.
+    pub fn of(tensors: &[NamedShape], cell: Option<Cell>) -> Result<Self, String> {
         if tensors.is_empty() {
             return Err("it has no tensors".into());
         }
-        let mut wrapped = String::new();
+        let mut prefix = String::new();
         while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| {
-            let wrapped = format!("{wrapped}{wrapper}");
-            tensors.iter().all(|(name, _)| name.starts_with(&wrapped))
+            let prefix = format!("{prefix}{wrapper}");
+            tensors.iter().all(|(name, _)| name.starts_with(&prefix))
         }) {
-            wrapped += wrapper;
+            prefix += wrapper;
         }
-        let names = Names { tensors, wrapped: &wrapped };
+        let names = Names::new(tensors, &prefix);
         names.refuse_other_networks()?;
 
         let rnn = names.module(&RECURRENT, "weight_hh_l0", "recurrent layers")?;
@@ -49,10 +61,10 @@ impl Layout {
         let embed = names.module(&EMBEDDING, "weight", "embedding").ok();
         let matrix = |name: String| match names.shape(&name)? {
             &[rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),
-            shape => Err(format!("`{name}` has shape {shape:?}, which is no matrix")),
+            shape => Err(format!("`{name}` has shape {shape:?}, expected a matrix")),
         };
         let (rows, hidden_size) = matrix(format!("{rnn}.weight_hh_l0"))?;
-        let cell = cell_of(rows, hidden_size, cell)?;
+        let cell = cell_of(&format!("{rnn}.weight_hh_l0"), rows, hidden_size, cell)?;
         let (vocab_size, _) = matrix(format!("{fc}.weight"))?;
         let input = match &embed {
             None => InputEncoding::OneHot,
@@ -67,7 +79,7 @@ impl Layout {
             [false, false] => Bias::Without,
             [false, true] => return Err(format!("`{rnn}.bias_ih_l0` is missing")),
         };
-        // Nobody drops anything while reading, and a training says for itself what it drops.
+        // The weights don't tell, and only training needs it.
         let (dropout, init) = (0.0, Init::PyTorch);
         let config = CharRnnConfig {
             cell,
@@ -79,25 +91,26 @@ impl Layout {
             init,
             forget_bias: None,
         };
-        let layout = Self { config, vocab_size, wrapped: wrapped.clone(), rnn, embed, fc };
+        config.validate().map_err(|error| error.to_string())?;
+        let layout = Self { config, vocab_size, prefix, rnn, embed, fc };
         layout.check(tensors)?;
         Ok(layout)
     }
 
-    /// What a parameter of ours is called in the file.
+    /// Name of a parameter in the file.
     pub fn name(&self, parameter: &str) -> String {
-        let Self { config: _, vocab_size: _, wrapped, rnn, embed, fc } = self;
+        let Self { config: _, vocab_size: _, prefix, rnn, embed, fc } = self;
         let (module, rest) = parameter.split_once('.').unwrap_or((parameter, ""));
         let module = match (module, embed) {
             ("rnn", _) => rnn,
             ("embed", Some(embed)) => embed,
             _ => fc,
         };
-        format!("{wrapped}{module}.{rest}")
+        format!("{prefix}{module}.{rest}")
     }
 
-    /// Holds the tensors against what the network needs.
-    fn check(&self, tensors: &[Named]) -> Result<(), String> {
+    /// Compares the tensors with the parameters of the network.
+    fn check(&self, tensors: &[NamedShape]) -> Result<(), String> {
         let mut expected = self.config.parameters(self.vocab_size);
         for spec in &mut expected {
             spec.name = self.name(&spec.name);
@@ -108,8 +121,42 @@ impl Layout {
     }
 }
 
-/// The cell whose weights have so many rows.
-fn cell_of(rows: usize, hidden_size: usize, asked: Option<Cell>) -> Result<Cell, String> {
+/// The layout of a file's tensors.
+pub fn layout(
+    path: &Path,
+    tensors: Vec<NamedShape>,
+    cell: Option<Cell>,
+) -> Result<Layout, ImportError> {
+    Layout::of(&tensors, cell).map_err(|problem| ImportError::Layout {
+        path: path.to_path_buf(),
+        problem,
+        tensors: Tensors(tensors),
+    })
+}
+
+/// The vocabulary, if there is one and it has the size of the network's.
+pub fn checked_vocab(
+    path: &Path,
+    vocab: Option<Vocab>,
+    needed: usize,
+) -> Result<Vocab, ImportError> {
+    match vocab {
+        None => Err(ImportError::NoVocab { path: path.to_path_buf(), needed }),
+        Some(vocab) if vocab.len() == needed => Ok(vocab),
+        Some(vocab) => {
+            let found = vocab.len();
+            Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed })
+        }
+    }
+}
+
+/// The cell whose recurrent weights, of this name, have so many rows.
+fn cell_of(
+    name: &str,
+    rows: usize,
+    hidden_size: usize,
+    asked: Option<Cell>,
+) -> Result<Cell, String> {
     let gates = rows / hidden_size;
     let found = match gates {
         _ if !rows.is_multiple_of(hidden_size) => None,
@@ -120,51 +167,52 @@ fn cell_of(rows: usize, hidden_size: usize, asked: Option<Cell>) -> Result<Cell,
     };
     match (found, asked) {
         (None, _) => Err(format!(
-            "its recurrent weights have {rows} rows of {hidden_size}: no cell known here has such"
+            "`{name}` has shape [{rows}, {hidden_size}], expected [H, H], [3H, H] (GRU) or [4H, H] (LSTM)"
         )),
         (Some(_), Some(asked)) if asked.gates() == gates => Ok(asked),
         (Some(found), None) => Ok(found),
         (Some(found), Some(asked)) => {
-            Err(format!("its weights are those of {found} layers, not of {asked}"))
+            Err(format!("its weights are those of {found} cells, not of {asked} cells"))
         }
     }
 }
 
-struct Names<'a> {
-    tensors: &'a [Named],
-    wrapped: &'a str,
-}
+/// Shapes of the tensors, by their names without the prefix.
+struct Names<'a>(HashMap<&'a str, &'a [usize]>);
 
-impl Names<'_> {
-    fn find(&self, name: &str) -> Option<&Named> {
-        let stripped = |found: &str| found.strip_prefix(self.wrapped) == Some(name);
-        self.tensors.iter().find(|(found, _)| stripped(found))
+impl<'a> Names<'a> {
+    fn new(tensors: &'a [NamedShape], prefix: &str) -> Self {
+        let stripped = |(name, shape): &'a NamedShape| Some((name.strip_prefix(prefix)?, &**shape));
+        Self(tensors.iter().filter_map(stripped).collect())
     }
 
     fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.0.contains_key(name)
     }
 
-    fn shape(&self, name: &str) -> Result<&[usize], String> {
-        self.find(name).map(|(_, shape)| shape.as_slice()).ok_or(format!("`{name}` is missing"))
+    fn shape(&self, name: &str) -> Result<&'a [usize], String> {
+        self.0.get(name).copied().ok_or_else(|| format!("`{name}` is missing"))
     }
 
-    /// The one of the known names that has `parameter`.
+    /// The first of the known names that has `parameter`.
     fn module(&self, known: &[&str], parameter: &str, what: &str) -> Result<String, String> {
         let found = known.iter().find(|name| self.has(&format!("{name}.{parameter}")));
         found.map(|name| (*name).to_owned()).ok_or_else(|| {
             let known: Vec<_> = known.iter().map(|name| format!("`{name}.{parameter}`")).collect();
-            format!("it has no {what}, which would be {}", known.join(" or "))
+            format!("it has no {what}: expected a tensor {}", known.join(" or "))
         })
     }
 
-    /// Layers that PyTorch has and charloom has not.
+    /// Refuses variants of PyTorch's layers that charloom doesn't have.
     fn refuse_other_networks(&self) -> Result<(), String> {
         for (mark, what) in [
-            ("_reverse", "it reads its text in both directions, which cannot write any"),
-            ("weight_hr_l", "its LSTM has projections (`proj_size`), which charloom's has not"),
+            ("_reverse", "it is bidirectional, so it can't generate text"),
+            (
+                "weight_hr_l",
+                "its LSTM has projections (`proj_size`), which charloom doesn't support",
+            ),
         ] {
-            if self.tensors.iter().any(|(name, _)| name.contains(mark)) {
+            if self.0.keys().any(|name| name.contains(mark)) {
                 return Err(what.to_owned());
             }
         }
@@ -176,12 +224,12 @@ impl Names<'_> {
 mod tests {
     use super::*;
 
-    fn named(tensors: &[(&str, &[usize])]) -> Vec<Named> {
+    fn named(tensors: &[(&str, &[usize])]) -> Vec<NamedShape> {
         tensors.iter().map(|&(name, shape)| (name.to_owned(), shape.to_vec())).collect()
     }
 
     /// A GRU with an embedding: V, D, H, L = 7, 3, 5, 2.
-    fn gru() -> Vec<Named> {
+    fn gru() -> Vec<NamedShape> {
         named(&[
             ("encoder.weight", &[7, 3]),
             ("gru.weight_ih_l0", &[15, 3]),
@@ -209,11 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_all_names_is_kept_for_finding_them() {
-        let wrapped: Vec<_> = (gru().into_iter())
+    fn a_prefix_of_all_names_is_kept_to_find_them() {
+        let prefix: Vec<_> = (gru().into_iter())
             .map(|(name, shape)| (format!("_orig_mod.module.{name}"), shape))
             .collect();
-        let layout = Layout::of(&wrapped, None).unwrap();
+        let layout = Layout::of(&prefix, None).unwrap();
         assert_eq!(layout.name("fc.bias"), "_orig_mod.module.decoder.bias");
     }
 
@@ -231,7 +279,7 @@ mod tests {
         assert_eq!((found.cell, found.bias), (Cell::Tanh, Bias::Single));
         assert_eq!(config(Some(Cell::Relu)).unwrap().cell, Cell::Relu);
         let error = config(Some(Cell::Gru)).unwrap_err();
-        assert_eq!(error, "its weights are those of tanh layers, not of gru");
+        assert_eq!(error, "its weights are those of tanh cells, not of gru cells");
     }
 
     #[test]
@@ -247,7 +295,10 @@ mod tests {
             "`gru.bias_hh_l1` is not a parameter of this network"
         );
         assert_eq!(without("decoder.bias"), "`decoder.bias` is missing");
-        assert!(without("decoder.weight").starts_with("it has no linear layer, which would be"));
+        assert!(
+            without("decoder.weight")
+                .starts_with("it has no linear layer: expected a tensor `fc.weight` or")
+        );
         assert!(without("gru.weight_hh_l0").starts_with("it has no recurrent layers"));
         // Without its table, an embedding's size is none of the vocabulary's.
         let error = "`gru.weight_ih_l0` has shape [15, 3], expected [15, 7]";
@@ -258,9 +309,11 @@ mod tests {
         assert_eq!(error, "`norm.running_mean` is not a parameter of this network");
         let mut tensors = gru();
         tensors[2].1 = vec![25, 5];
-        assert!(Layout::of(&tensors, None).unwrap_err().contains("25 rows of 5"));
+        assert!(
+            Layout::of(&tensors, None).unwrap_err().contains("has shape [25, 5], expected [H, H]")
+        );
         tensors[2].1 = vec![15, 0];
-        assert!(Layout::of(&tensors, None).unwrap_err().contains("is no matrix"));
+        assert!(Layout::of(&tensors, None).unwrap_err().contains("expected a matrix"));
         assert_eq!(Layout::of(&[], None).unwrap_err(), "it has no tensors");
     }
 }

@@ -1,16 +1,19 @@
 //! Python's pickle, as far as `torch.save` uses it.
 //!
-//! A pickle is a program for a stack machine that may name any function of Python and call it. This machine calls none:
-//! the few names that a file of weights needs stand for what is done here, and any other name is an error.
+//! A pickle is a program for a stack machine that may reference and call any function of Python. This machine calls none:
+//! the few names that a file of weights needs are implemented here, and any other name is an error.
 //! The format is that of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>, protocols 2 to 5.
+
+use std::collections::HashMap;
+use std::rc::Rc;
 
 mod machine;
 mod names;
 
 use machine::Machine;
 
-/// Where a value stands in [`Pickle`]: values are shared as they are in Python, and what
-/// calls copy is counted: a short file can't become a large value.
+/// Index of a value in [`Pickle`]. Values are shared as they are in Python, strings and storages included, and what calls
+/// copy is counted: a short file can't become a large value.
 pub type Id = usize;
 
 /// What was pickled.
@@ -20,22 +23,22 @@ pub struct Pickle {
     pub root: Id,
 }
 
-/// A value, as far as weights and vocabularies need it told from others.
+/// A value, as far as weights and vocabularies need it to be distinguished.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Int(i64),
-    /// An integer beyond 64 bits: its bytes, the lowest first.
+    /// An integer beyond 64 bits: its bytes in little-endian order.
     Long(Vec<u8>),
-    Text(String),
+    Text(Rc<str>),
     Bool(bool),
     /// A list, a tuple or a set.
     List(Vec<Id>),
     /// Keys and values, in their order.
     Dict(Vec<(Id, Id)>),
     Name(Name),
-    Storage(Storage),
-    Tensor(Tensor),
-    /// Something else, harmless and of no use here.
+    Storage(Rc<Storage>),
+    Tensor(Rc<Tensor>),
+    /// Any other value, which is harmless and not needed here.
     Other,
 }
 
@@ -46,7 +49,7 @@ pub enum Name {
     RebuildTensor,
     RebuildParameter,
     Storage(Element),
-    /// Makes a value that is of no use here.
+    /// Makes a value that isn't needed here.
     Harmless,
 }
 
@@ -57,8 +60,8 @@ pub enum Element {
     Bf16,
     F32,
     F64,
-    /// Whole numbers or truth values of so many bytes.
-    Whole(usize),
+    /// Integers or booleans of so many bytes.
+    Integer(usize),
 }
 
 impl Element {
@@ -68,16 +71,16 @@ impl Element {
             Self::F16 | Self::Bf16 => 2,
             Self::F32 => 4,
             Self::F64 => 8,
-            Self::Whole(bytes) => bytes,
+            Self::Integer(bytes) => bytes,
         }
     }
 }
 
-/// Numbers that tensors are views of.
+/// The memory that tensors are views of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Its name within the file.
-    pub key: String,
+    /// Name within the file.
+    pub key: Rc<str>,
     pub element: Element,
     /// Number of elements.
     pub len: usize,
@@ -86,7 +89,7 @@ pub struct Storage {
 /// A view of a storage: offset and strides count elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    pub storage: Storage,
+    pub storage: Rc<Storage>,
     pub offset: usize,
     pub shape: Vec<usize>,
     pub strides: Vec<usize>,
@@ -95,44 +98,45 @@ pub struct Tensor {
 /// Why a pickle isn't read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PickleError {
-    /// It is cut short or makes no sense.
+    /// It is truncated or malformed.
     Broken(&'static str),
-    /// It names something that a file of weights has no use for.
+    /// It references a function or class that weights don't need.
     Foreign(String),
 }
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-const SHORT: PickleError = PickleError::Broken("its pickle ends too early");
-const SENSELESS: PickleError = PickleError::Broken("its pickle makes no sense");
+const TRUNCATED: PickleError = PickleError::Broken("truncated pickle");
+const MALFORMED: PickleError = PickleError::Broken("malformed pickle");
 
 impl Pickle {
-    /// Reads the pickle that `bytes` begin with, and says how many bytes it has.
+    /// Reads the pickle at the beginning of `bytes`; returns its length, too.
     pub fn read(bytes: &[u8]) -> Result<(Self, usize)> {
         Machine::run(bytes)
     }
 
-    /// The value that stands there.
+    /// The value of this index.
     pub fn value(&self, id: Id) -> &Value {
         &self.values[id]
     }
 
-    /// The type of the numbers of a storage.
-    pub fn element(&self, key: &str) -> Option<Element> {
-        self.values.iter().find_map(|value| match value {
-            Value::Storage(storage) if storage.key == key => Some(storage.element),
+    /// The element types of all storages, by their keys.
+    pub fn elements(&self) -> HashMap<&str, Element> {
+        let storages = self.values.iter().filter_map(|value| match value {
+            Value::Storage(storage) => Some((&*storage.key, storage.element)),
             _ => None,
-        })
+        });
+        storages.collect()
     }
 
-    /// What a dictionary has under a key that is a string.
+    /// The value of a dictionary under a key that is a string.
     pub fn get(&self, dict: Id, key: &str) -> Option<Id> {
         let Value::Dict(pairs) = self.value(dict) else { return None };
         let found = pairs.iter().rev().find(|(name, _)| self.text(*name) == Some(key));
         found.map(|&(_, value)| value)
     }
 
-    /// A value that is a string.
+    /// The value of this index, if it is a string.
     pub fn text(&self, id: Id) -> Option<&str> {
         match self.value(id) {
             Value::Text(text) => Some(text),

@@ -1,4 +1,4 @@
-//! Vocabularies as Python programs keep them: a list of characters, or a table from characters to ids or back.
+//! Vocabularies as Python programs store them: a list of characters, or a table from characters to ids or back.
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use charloom_data::Vocab;
 use super::VocabularyError;
 use super::pickle::{Id, Pickle, Value};
 
-/// A vocabulary, in whichever form.
+/// A vocabulary in one of the forms that occur.
 #[derive(Debug, PartialEq)]
-pub enum Written {
+enum VocabForm {
     /// The characters in the order of their ids.
-    List(Vec<String>),
-    /// Characters and ids, in any order.
-    Table(Vec<(String, usize)>),
+    List(Vec<char>),
+    /// Characters with their ids, in any order.
+    Table(Vec<(char, usize)>),
 }
 
-impl Written {
-    /// As the vocabulary it stands for. The order is kept: it is that of the rows of the weights.
-    pub fn vocab(self) -> Result<Vocab, VocabularyError> {
+impl VocabForm {
+    /// The vocabulary with the same ids, which are those of the rows of the weights.
+    fn vocab(self) -> Result<Vocab, VocabularyError> {
         let chars = match self {
             Self::List(chars) => chars,
             Self::Table(mut table) => {
@@ -29,38 +29,40 @@ impl Written {
                 }
             }
         };
-        let chars = chars.into_iter().map(|text| {
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(char), None) => Ok(char),
-                _ => Err(VocabularyError::NotACharacter(text)),
-            }
-        });
-        Ok(Vocab::from_ordered(chars.collect::<Result<_, _>>()?)?)
+        Ok(Vocab::from_ordered(chars)?)
     }
 }
 
-/// A vocabulary from a checkpoint: a string, a list, or a dictionary either way round.
-pub fn pickled(pickle: &Pickle, id: Id) -> Result<Vocab, VocabularyError> {
-    let text = |id: Id| pickle.text(id).map(str::to_owned).ok_or(VocabularyError::Form);
-    let written = match pickle.value(id) {
-        Value::Text(text) => Written::List(text.chars().map(String::from).collect()),
-        Value::List(items) => {
-            Written::List(items.iter().map(|&item| text(item)).collect::<Result<_, _>>()?)
-        }
+/// The only character of a string.
+fn only_char(text: &str) -> Result<char, VocabularyError> {
+    /// How many characters of the string an error shows.
+    const SHOWN: usize = 40;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(char), None) => Ok(char),
+        _ => Err(VocabularyError::NotACharacter(text.chars().take(SHOWN).collect())),
+    }
+}
+
+/// A vocabulary from a checkpoint: a string, a list, or a dictionary in either direction.
+pub fn from_pickle(pickle: &Pickle, id: Id) -> Result<Vocab, VocabularyError> {
+    let char = |id: &Id| pickle.text(*id).ok_or(VocabularyError::Form).and_then(only_char);
+    let form = match pickle.value(id) {
+        Value::Text(text) => VocabForm::List(text.chars().collect()),
+        Value::List(items) => VocabForm::List(items.iter().map(char).collect::<Result<_, _>>()?),
         Value::Dict(pairs) => {
             let pair = |&(key, value): &(Id, Id)| match (pickle.value(key), pickle.value(value)) {
                 (Value::Text(char), Value::Int(id)) | (Value::Int(id), Value::Text(char)) => {
                     let id = usize::try_from(*id).map_err(|_| VocabularyError::Form)?;
-                    Ok((char.clone(), id))
+                    Ok((only_char(char)?, id))
                 }
                 _ => Err(VocabularyError::Form),
             };
-            Written::Table(pairs.iter().map(pair).collect::<Result<_, _>>()?)
+            VocabForm::Table(pairs.iter().map(pair).collect::<Result<_, _>>()?)
         }
         _ => return Err(VocabularyError::Form),
     };
-    written.vocab()
+    form.vocab()
 }
 
 /// Reads a vocabulary file: charloom's own, or JSON (a list of characters, or an object from characters to ids or from
@@ -85,26 +87,26 @@ pub fn read_vocab(path: &Path) -> Result<Vocab, VocabularyError> {
 
 fn from_json(json: serde_json::Value) -> Result<Vocab, VocabularyError> {
     use serde_json::Value;
-    let written = match json {
-        Value::Array(items) => Written::List(
+    let form = match json {
+        Value::Array(items) => VocabForm::List(
             items
                 .into_iter()
                 .map(|item| match item {
-                    Value::String(text) => Ok(text),
+                    Value::String(text) => only_char(&text),
                     _ => Err(VocabularyError::Form),
                 })
                 .collect::<Result<_, _>>()?,
         ),
-        Value::Object(pairs) => Written::Table(
+        Value::Object(pairs) => VocabForm::Table(
             pairs
                 .into_iter()
                 .map(|(key, value)| match value {
                     Value::String(char) => {
-                        Ok((char, key.parse().map_err(|_| VocabularyError::Form)?))
+                        Ok((only_char(&char)?, key.parse().map_err(|_| VocabularyError::Form)?))
                     }
                     Value::Number(id) => {
                         let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
-                        Ok((key, id.ok_or(VocabularyError::Form)?))
+                        Ok((only_char(&key)?, id.ok_or(VocabularyError::Form)?))
                     }
                     _ => Err(VocabularyError::Form),
                 })
@@ -112,7 +114,7 @@ fn from_json(json: serde_json::Value) -> Result<Vocab, VocabularyError> {
         ),
         _ => return Err(VocabularyError::Form),
     };
-    written.vocab()
+    form.vocab()
 }
 
 #[cfg(test)]
@@ -152,7 +154,7 @@ mod tests {
             (r#"{"a": 0, "b": 0}"#, "`vocab` is not a vocabulary file: no character has the id 1"),
             (
                 r#"{"a": -1}"#,
-                "`vocab` is not a vocabulary file: they are neither a list of characters nor a \
+                "`vocab` is not a vocabulary file: neither a list of characters nor a \
                  table of characters and ids",
             ),
         ] {

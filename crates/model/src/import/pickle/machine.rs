@@ -1,24 +1,25 @@
-//! The stack machine that a pickle is a program for.
+//! The stack machine that executes a pickle.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::names::known;
-use super::{Id, Name, Pickle, PickleError, Result, SENSELESS, SHORT, Storage, Tensor, Value};
+use super::{Id, MALFORMED, Name, Pickle, PickleError, Result, Storage, TRUNCATED, Tensor, Value};
 
 #[derive(Default)]
 pub struct Machine<'a> {
     rest: &'a [u8],
     values: Vec<Value>,
     stack: Vec<Id>,
-    /// Heights of the stack.
+    /// Heights of the stack at which marks were set.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    /// Elements that calls may still copy.
+    /// How many elements of arguments calls may still look at.
     to_copy: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// Obeys a pickle to its end, and says how many bytes it has.
+    /// Executes a pickle to its end; returns its length, too.
     pub fn run(bytes: &'a [u8]) -> Result<(Pickle, usize)> {
         let mut machine = Machine { rest: bytes, to_copy: bytes.len(), ..Machine::default() };
         while machine.step()? {}
@@ -27,44 +28,50 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(SHORT)?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    /// A whole number of up to eight bytes, the lowest first.
+    /// An unsigned integer of up to eight bytes, little-endian.
     fn number(&mut self, bytes: usize) -> Result<u64> {
         let bytes = self.take(bytes)?;
         Ok(bytes.iter().rev().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
     }
 
-    /// As many bytes as a number of `bytes` bytes before them says.
+    /// Bytes that are preceded by their count, an integer of `bytes` bytes.
     fn counted(&mut self, bytes: usize) -> Result<&'a [u8]> {
         let count = self.number(bytes)?;
-        self.take(usize::try_from(count).map_err(|_| SHORT)?)
+        self.take(usize::try_from(count).map_err(|_| TRUNCATED)?)
     }
 
     fn line(&mut self) -> Result<&'a str> {
-        let end = self.rest.iter().position(|&byte| byte == b'\n').ok_or(SHORT)?;
+        let end = self.rest.iter().position(|&byte| byte == b'\n').ok_or(TRUNCATED)?;
         let line = self.take(end)?;
         self.take(1)?;
-        std::str::from_utf8(line).map_err(|_| SENSELESS)
+        std::str::from_utf8(line).map_err(|_| MALFORMED)
     }
 
     fn push(&mut self, value: Value) {
-        self.stack.push(self.values.len());
+        let id = self.add(value);
+        self.stack.push(id);
+    }
+
+    fn add(&mut self, value: Value) -> Id {
         self.values.push(value);
+        self.values.len() - 1
     }
 
     fn push_text(&mut self, bytes: &[u8]) -> Result<()> {
-        let text = std::str::from_utf8(bytes).map_err(|_| SENSELESS)?;
-        self.push(Value::Text(text.to_owned()));
+        let text = std::str::from_utf8(bytes).map_err(|_| MALFORMED)?;
+        self.push(Value::Text(text.into()));
         Ok(())
     }
 
-    /// A string of Python 2: bytes, of which the ASCII ones are what names are made of.
+    /// A string of Python 2, which is bytes; names consist of ASCII.
     fn push_old_text(&mut self, bytes: &[u8]) {
-        self.push(Value::Text(bytes.iter().map(|&byte| char::from(byte)).collect()));
+        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        self.push(Value::Text(text.into()));
     }
 
     fn push_long(&mut self, bytes: &[u8]) {
@@ -77,21 +84,21 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(i64::from_le_bytes(wide)));
     }
 
-    /// The topmost value; none lies under a mark that is still set.
+    /// Pops the topmost value, unless a mark is above it.
     fn pop(&mut self) -> Result<Id> {
         match self.marks.last() {
-            Some(&height) if self.stack.len() <= height => Err(SENSELESS),
-            _ => self.stack.pop().ok_or(SENSELESS),
+            Some(&height) if self.stack.len() <= height => Err(MALFORMED),
+            _ => self.stack.pop().ok_or(MALFORMED),
         }
     }
 
     fn top(&self) -> Result<Id> {
-        self.stack.last().copied().ok_or(SENSELESS)
+        self.stack.last().copied().ok_or(MALFORMED)
     }
 
-    /// What lies over the last mark.
+    /// Pops everything above the last mark.
     fn popped_to_mark(&mut self) -> Result<Vec<Id>> {
-        let height = self.marks.pop().ok_or(SENSELESS)?;
+        let height = self.marks.pop().ok_or(MALFORMED)?;
         Ok(self.stack.split_off(height))
     }
 
@@ -105,28 +112,28 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Puts the items into the list or set below them.
+    /// Adds the items to the list or set on top of the stack.
     fn append(&mut self, items: Vec<Id>) -> Result<()> {
         let list = self.top()?;
         match &mut self.values[list] {
             Value::List(list) => list.extend(items),
             Value::Other => {}
-            _ => return Err(SENSELESS),
+            _ => return Err(MALFORMED),
         }
         Ok(())
     }
 
-    /// Puts keys and values, in turn, into the dictionary below them.
+    /// Adds keys and values, in turn, to the dictionary on top of the stack.
     fn set(&mut self, items: &[Id]) -> Result<()> {
         let dict = self.top()?;
         let (pairs, rest) = items.as_chunks();
         if !rest.is_empty() {
-            return Err(SENSELESS);
+            return Err(MALFORMED);
         }
         match &mut self.values[dict] {
             Value::Dict(dict) => dict.extend(pairs.iter().map(|&[key, value]| (key, value))),
             Value::Other => {}
-            _ => return Err(SENSELESS),
+            _ => return Err(MALFORMED),
         }
         Ok(())
     }
@@ -144,12 +151,12 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, place: u64) -> Result<()> {
-        let place = u32::try_from(place).map_err(|_| SENSELESS)?;
-        self.stack.push(*self.memo.get(&place).ok_or(SENSELESS)?);
+        let place = u32::try_from(place).map_err(|_| MALFORMED)?;
+        self.stack.push(*self.memo.get(&place).ok_or(MALFORMED)?);
         Ok(())
     }
 
-    /// Obeys one opcode; false after the last.
+    /// Executes one opcode; false after the last.
     fn step(&mut self) -> Result<bool> {
         match self.take(1)?[0] {
             0x80 => drop(self.take(1)?), // PROTO
@@ -257,7 +264,7 @@ impl<'a> Machine<'a> {
                 let place = self.number(4)?;
                 self.keep(place as u32)?;
             }
-            0x94 => self.keep(u32::try_from(self.memo.len()).map_err(|_| SENSELESS)?)?,
+            0x94 => self.keep(u32::try_from(self.memo.len()).map_err(|_| MALFORMED)?)?,
             b'h' => {
                 let place = self.number(1)?;
                 self.recall(place)?;
@@ -276,10 +283,10 @@ impl<'a> Machine<'a> {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.values[module], &self.values[name]) {
                     (Value::Text(module), Value::Text(name)) => {
-                        let (module, name) = (module.clone(), name.clone());
+                        let (module, name) = (Rc::clone(module), Rc::clone(name));
                         self.name(&module, &name)?;
                     }
-                    _ => return Err(SENSELESS),
+                    _ => return Err(MALFORMED),
                 }
             }
             // NEWOBJ makes an object of a class as REDUCE calls a function; NEWOBJ_EX has named arguments besides.
@@ -289,9 +296,9 @@ impl<'a> Machine<'a> {
                 }
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 let made = self.call(callable, arguments)?;
-                self.push(made);
+                self.stack.push(made);
             }
-            // The attributes of an object, of which none is of use.
+            // Attributes of an object, which aren't needed.
             b'b' => {
                 self.pop()?;
                 self.top()?;
@@ -299,94 +306,98 @@ impl<'a> Machine<'a> {
             b'Q' => {
                 let id = self.pop()?;
                 let storage = self.storage(id)?;
-                self.push(Value::Storage(storage));
+                self.push(Value::Storage(storage.into()));
             }
-            _ => return Err(SENSELESS),
+            _ => return Err(MALFORMED),
         }
         Ok(true)
     }
 
-    fn call(&mut self, callable: Id, arguments: Id) -> Result<Value> {
+    /// The value that a call returns.
+    fn call(&mut self, callable: Id, arguments: Id) -> Result<Id> {
         self.pay_for(arguments)?;
         let (Value::Name(name), Value::List(arguments)) =
             (&self.values[callable], &self.values[arguments])
         else {
-            return Err(SENSELESS);
+            return Err(MALFORMED);
         };
-        match name {
-            Name::OrderedDict => self.ordered_dict(arguments),
-            Name::RebuildTensor => self.tensor(arguments).map(Value::Tensor),
-            Name::RebuildParameter => match arguments.first().map(|&data| &self.values[data]) {
-                Some(Value::Tensor(tensor)) => Ok(Value::Tensor(tensor.clone())),
-                _ => Err(SENSELESS),
+        let value = match name {
+            Name::OrderedDict => self.ordered_dict(arguments)?,
+            Name::RebuildTensor => Value::Tensor(self.tensor(arguments)?.into()),
+            // A parameter is its tensor.
+            Name::RebuildParameter => match arguments.first() {
+                Some(&data) if matches!(self.values[data], Value::Tensor(_)) => return Ok(data),
+                _ => return Err(MALFORMED),
             },
-            Name::Storage(_) => Err(SENSELESS),
-            Name::Harmless => Ok(Value::Other),
-        }
+            Name::Storage(_) => return Err(MALFORMED),
+            Name::Harmless => Value::Other,
+        };
+        Ok(self.add(value))
     }
 
-    /// Counts what a call copies of its arguments. Each element has a byte of its own in a file of weights; in one that is
-    /// made to harm, the same long list may be asked for again and again.
+    /// Counts the elements of a call's arguments, which it may look at and copy. In a file of weights each of them has a
+    /// byte of its own; a malicious one may pass the same long list again and again.
     fn pay_for(&mut self, arguments: Id) -> Result<()> {
         let elements = |&id: &Id| match &self.values[id] {
             Value::List(elements) => elements.len(),
             _ => 0,
         };
-        let Value::List(arguments) = &self.values[arguments] else { return Err(SENSELESS) };
+        let Value::List(arguments) = &self.values[arguments] else { return Err(MALFORMED) };
+        let left = self.to_copy.checked_sub(arguments.len()).ok_or(MALFORMED)?;
         let copied = arguments.iter().map(elements).sum();
-        self.to_copy = self.to_copy.checked_sub(copied).ok_or(SENSELESS)?;
+        self.to_copy = left.checked_sub(copied).ok_or(MALFORMED)?;
         Ok(())
     }
 
     /// An `OrderedDict`, of nothing or of a list of pairs.
     fn ordered_dict(&self, arguments: &[Id]) -> Result<Value> {
         let Some(&pairs) = arguments.first() else { return Ok(Value::Dict(Vec::new())) };
-        let Value::List(pairs) = &self.values[pairs] else { return Err(SENSELESS) };
+        let Value::List(pairs) = &self.values[pairs] else { return Err(MALFORMED) };
         let pair = |&pair: &Id| match &self.values[pair] {
             Value::List(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err(SENSELESS),
+            _ => Err(MALFORMED),
         };
         Ok(Value::Dict(pairs.iter().map(pair).collect::<Result<_>>()?))
     }
 
     fn size(&self, id: Id) -> Result<usize> {
         match self.values[id] {
-            Value::Int(number) => usize::try_from(number).map_err(|_| SENSELESS),
-            _ => Err(SENSELESS),
+            Value::Int(number) => usize::try_from(number).map_err(|_| MALFORMED),
+            _ => Err(MALFORMED),
         }
     }
 
     /// The arguments of `_rebuild_tensor_v2`: storage, offset, size, stride, and what autograd needs.
     fn tensor(&self, arguments: &[Id]) -> Result<Tensor> {
-        let &[storage, offset, shape, strides, ..] = arguments else { return Err(SENSELESS) };
-        let Value::Storage(storage) = &self.values[storage] else { return Err(SENSELESS) };
+        let &[storage, offset, shape, strides, ..] = arguments else { return Err(MALFORMED) };
+        let Value::Storage(storage) = &self.values[storage] else { return Err(MALFORMED) };
         let sizes = |id: Id| match &self.values[id] {
             Value::List(sizes) => sizes.iter().map(|&size| self.size(size)).collect(),
-            _ => Err(SENSELESS),
+            _ => Err(MALFORMED),
         };
         let (shape, strides): (Vec<_>, Vec<_>) = (sizes(shape)?, sizes(strides)?);
         if shape.len() != strides.len() {
-            return Err(SENSELESS);
+            return Err(MALFORMED);
         }
-        Ok(Tensor { storage: storage.clone(), offset: self.size(offset)?, shape, strides })
+        Ok(Tensor { storage: Rc::clone(storage), offset: self.size(offset)?, shape, strides })
     }
 
-    /// What stands for a storage: `("storage", type, key, device, number of elements)`.
+    /// The persistent id of a storage: `("storage", type, key, device, number of elements)`.
     fn storage(&self, id: Id) -> Result<Storage> {
-        let Value::List(parts) = &self.values[id] else { return Err(SENSELESS) };
+        let Value::List(parts) = &self.values[id] else { return Err(MALFORMED) };
         let &[_, kind, key, _, len, ref view @ ..] = parts.as_slice() else {
-            return Err(SENSELESS);
+            return Err(MALFORMED);
         };
-        if view.iter().any(|&view| self.values[view] != Value::Other) {
+        if view.len() > 1 || view.iter().any(|&view| self.values[view] != Value::Other) {
             return Err(PickleError::Broken(
                 "it has views of storages, which torch 0.4 and later don't write",
             ));
         }
         match (&self.values[kind], &self.values[key]) {
             (Value::Name(Name::Storage(element)), Value::Text(key)) => {
-                Ok(Storage { key: key.clone(), element: *element, len: self.size(len)? })
+                Ok(Storage { key: Rc::clone(key), element: *element, len: self.size(len)? })
             }
-            _ => Err(SENSELESS),
+            _ => Err(MALFORMED),
         }
     }
 }

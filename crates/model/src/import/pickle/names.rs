@@ -1,11 +1,11 @@
-//! The names that a pickle may use.
+//! The names that a pickle may reference.
 
 use super::{Element, Name};
 
-/// What a name stands for, if it may be used. These are the names that `torch.load(weights_only=True)` takes too, as far
-/// as they occur beside the weights of recurrent networks.
+/// The meaning of a name, if a pickle may reference it. `torch.load(weights_only=True)` allows the same names, as far as they
+/// occur beside the weights of recurrent networks.
 pub fn known(module: &str, name: &str) -> Option<Name> {
-    let whole = |bytes| Name::Storage(Element::Whole(bytes));
+    let integer = |bytes| Name::Storage(Element::Integer(bytes));
     Some(match (module, name) {
         ("collections", "OrderedDict") => Name::OrderedDict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Name::RebuildTensor,
@@ -14,10 +14,10 @@ pub fn known(module: &str, name: &str) -> Option<Name> {
         ("torch", "BFloat16Storage") => Name::Storage(Element::Bf16),
         ("torch", "FloatStorage") => Name::Storage(Element::F32),
         ("torch", "DoubleStorage") => Name::Storage(Element::F64),
-        ("torch", "BoolStorage" | "ByteStorage" | "CharStorage") => whole(1),
-        ("torch", "ShortStorage") => whole(2),
-        ("torch", "IntStorage") => whole(4),
-        ("torch", "LongStorage") => whole(8),
+        ("torch", "BoolStorage" | "ByteStorage" | "CharStorage") => integer(1),
+        ("torch", "ShortStorage") => integer(2),
+        ("torch", "IntStorage") => integer(4),
+        ("torch", "LongStorage") => integer(8),
         (
             "torch",
             "Size" | "device" | "float16" | "bfloat16" | "float32" | "float64" | "int8" | "int16"
@@ -25,7 +25,7 @@ pub fn known(module: &str, name: &str) -> Option<Name> {
         )
         | ("collections", "Counter" | "defaultdict")
         | ("builtins" | "__builtin__", "set" | "frozenset" | "int" | "float" | "str" | "list" | "dict")
-        // A number of numpy's; the encoding is of its bytes.
+        // A scalar of numpy's, and the encoding of its bytes.
         | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
         | ("numpy", "dtype")
         | ("_codecs", "encode") => Name::Harmless,

@@ -48,7 +48,7 @@ fn a_pickle_cut_anywhere_ends_too_early() {
     let whole = b"\x80\x04}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94](K\x02M\x03\x04eu.";
     assert!(matches!(read(whole), Ok(Value::Dict(pairs)) if pairs.len() == 2));
     for length in 0..whole.len() {
-        assert_eq!(read(&whole[..length]), Err(SHORT), "{length}");
+        assert_eq!(read(&whole[..length]), Err(TRUNCATED), "{length}");
     }
 }
 
@@ -95,5 +95,41 @@ fn a_list_that_is_copied_again_and_again_is_refused() {
     let once = b"h\x02h\x01\x85R";
     let of = |times: usize| [&bytes[..], &b"("[..], &once.repeat(times), b"l."].concat();
     assert!(read(&of(2)).is_ok(), "{:?}", read(&of(2)));
-    assert_eq!(read(&of(1000)), Err(SENSELESS));
+    assert_eq!(read(&of(1000)), Err(MALFORMED));
+}
+
+#[test]
+fn a_storages_key_is_shared_however_often_the_storage_is_referenced() {
+    // The same persistent id, with a key of 1,000 bytes, 1,000 times.
+    let mut bytes =
+        b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\xe8\x03\x00\x00".to_vec();
+    bytes.extend([b'k'; 1000]);
+    bytes.extend(b"X\x03\x00\x00\x00cpuK\x01tq\x000");
+    bytes.extend(b"h\x00Q".repeat(1000));
+    bytes.push(b'.');
+    let (pickle, _) = Pickle::read(&bytes).unwrap();
+    let keys = pickle.values.iter().filter_map(|value| match value {
+        Value::Storage(storage) => Some(&storage.key),
+        _ => None,
+    });
+    let keys: Vec<_> = keys.collect();
+    assert_eq!(keys.len(), 1000);
+    assert!(keys.iter().all(|key| std::rc::Rc::ptr_eq(key, keys[0])));
+    assert_eq!(pickle.elements().len(), 1);
+}
+
+#[test]
+fn a_parameter_is_its_tensor_and_no_copy_of_it() {
+    let mut bytes = b"\x80\x02ctorch._utils\n_rebuild_parameter\nq\x000".to_vec();
+    // The tensor, then 100 parameters of it.
+    bytes.extend(
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n",
+    );
+    bytes.extend(b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00K\x01\x85K\x01\x85tRq\x01");
+    bytes.extend(b"h\x00h\x01\x85R".repeat(100));
+    bytes.push(b'.');
+    let (pickle, _) = Pickle::read(&bytes).unwrap();
+    assert!(matches!(pickle.value(pickle.root), Value::Tensor(_)));
+    let tensors = pickle.values.iter().filter(|value| matches!(value, Value::Tensor(_))).count();
+    assert_eq!(tensors, 1);
 }
