@@ -70,6 +70,6 @@ impl Mask {
         x = s.u_xor(x, s.u_splat(self.second));
         x = s.u_mul(s.u_xor(x, s.u_shr::<13>(x)), s.u_splat(MULTIPLIERS[2]));
         x = s.u_xor(x, s.u_shr::<16>(x));
-        s.if_at_least(x, s.u_splat(self.threshold), s.mul(value, s.splat(self.scale)))
+        s.zero_unless_ge(x, s.u_splat(self.threshold), s.mul(value, s.splat(self.scale)))
     }
 }

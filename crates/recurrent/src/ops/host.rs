@@ -36,7 +36,7 @@ pub trait Host: Recurrence {
 #[derive(Clone, Debug)]
 pub enum HostSaved<B: Host> {
     /// The kernels' buffers.
-    Kernel(Arc<cpu::Saved>),
+    Kernel(Arc<cpu::SavedActivations>),
     /// Tensors.
     Generic(generic::Walked<B>),
 }
@@ -68,7 +68,7 @@ impl<B: Host> RecurrentKernels for B {
         }
         let layer = Layer::<B>::new(&input, &weights, &state, spec);
         let cpu::Dims { t, n, h, .. } = layer.dims;
-        let mut saved = cpu::Saved::new(spec.cell, t, n, h);
+        let mut saved = cpu::SavedActivations::new(spec.cell, t, n, h);
         let out = layer.forward(Some(&mut saved));
         (out, HostSaved::Kernel(Arc::new(saved)))
     }
@@ -205,61 +205,53 @@ impl<B: Host> Layer<B> {
         }
     }
 
-    fn input(&self) -> cpu::Input<'_> {
-        match &self.input {
-            Input::Ids(ids) => cpu::Input::Ids(ids),
-            Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
-        }
-    }
-
-    fn weights(&self) -> cpu::Weights<'_> {
+    fn args(&self) -> cpu::SequenceArgs<'_> {
         let [w_ih, w_hh, b_ih, b_hh] = self.weights.each_ref().map(B::slice);
-        cpu::Weights { w_ih, w_hh, b_ih, b_hh }
+        cpu::SequenceArgs {
+            cell: self.spec.cell,
+            dims: self.dims,
+            input: match &self.input {
+                Input::Ids(ids) => cpu::Input::Ids(ids),
+                Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
+            },
+            weights: cpu::Weights { w_ih, w_hh, b_ih, b_hh },
+            dropout: self.spec.dropout,
+        }
     }
 
     fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> FloatTensor<B> {
         B::tensor(values, shape, &self.device)
     }
 
-    fn forward(&self, saved: Option<&mut cpu::Saved>) -> FloatTensor<B> {
-        let Self { spec, dims, .. } = self;
-        let rows = dims.t + spec.cell.states();
-        let mut out = vec![0.0; rows * dims.n * dims.h];
-        let (input, weights, state) = (self.input(), self.weights(), B::slice(&self.state));
-        cpu::forward(spec.cell, *dims, input, &weights, state, spec.dropout, &mut out, saved);
-        self.tensor(out, &[rows, dims.n, dims.h])
+    fn forward(&self, saved: Option<&mut cpu::SavedActivations>) -> FloatTensor<B> {
+        let cpu::Dims { t, n, h, .. } = self.dims;
+        let rows = t + self.spec.cell.states();
+        let mut out = vec![0.0; rows * n * h];
+        cpu::forward(&self.args(), B::slice(&self.state), &mut out, saved);
+        self.tensor(out, &[rows, n, h])
     }
 
     fn backward(
         &self,
-        saved: &cpu::Saved,
+        saved: &cpu::SavedActivations,
         grad: &FloatTensor<B>,
         want_input: bool,
     ) -> LayerGrads<B> {
-        let Self { spec, dims, .. } = self;
-        let cpu::Dims { n, d, h, .. } = *dims;
-        let (input, weights, grad) = (self.input(), self.weights(), B::floats(grad));
-        let found = cpu::backward(
-            spec.cell,
-            *dims,
-            input,
-            &weights,
-            spec.dropout,
-            saved,
-            B::slice(&grad),
-            want_input,
-        );
-        let rows = spec.cell.gates() * h;
+        let cpu::Dims { n, d, h, .. } = self.dims;
+        let grad = B::floats(grad);
+        let cpu::Grads { weights, state, input } =
+            cpu::backward(&self.args(), saved, B::slice(&grad), want_input);
+        let rows = self.spec.cell.gates() * h;
         LayerGrads {
-            input: found.input.map(|grad| {
+            input: input.map(|grad| {
                 let steps = grad.len() / (n * d);
                 self.tensor(grad, &[steps, n, d])
             }),
-            ih: self.tensor(found.w_ih, &[rows, d]),
-            hh: self.tensor(found.w_hh, &[rows, h]),
-            bias_ih: self.tensor(found.b_ih, &[rows]),
-            bias_hh: self.tensor(found.b_hh, &[rows]),
-            state: self.tensor(found.state, &[spec.cell.states(), n, h]),
+            ih: self.tensor(weights.w_ih, &[rows, d]),
+            hh: self.tensor(weights.w_hh, &[rows, h]),
+            bias_ih: self.tensor(weights.b_ih, &[rows]),
+            bias_hh: self.tensor(weights.b_hh, &[rows]),
+            state: self.tensor(state, &[self.spec.cell.states(), n, h]),
         }
     }
 }

@@ -1,5 +1,6 @@
-use super::super::gates::{exp, sigmoid, tanh};
-use super::super::simd::{Kernel, Level, Simd};
+use super::super::isa::Isa;
+use super::super::math::{exp, sigmoid, tanh};
+use super::super::simd::{Kernel, Simd};
 
 #[derive(Clone, Copy)]
 enum Function {
@@ -14,7 +15,7 @@ impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    unsafe fn run<S: Simd>(self, s: S) {
         for x in self.1.chunks_exact_mut(S::LANES) {
             // SAFETY: the chunk has all lanes.
             unsafe {
@@ -41,9 +42,10 @@ fn worst(
     let count = 1 << 20;
     let x: Vec<f32> = (0..count).map(|i| from + (to - from) * i as f32 / count as f32).collect();
     let mut worst = 0.0_f64;
-    for level in Level::available() {
+    for isa in Isa::available() {
         let mut y = x.clone();
-        level.run(Apply(function, &mut y));
+        // SAFETY: the kernel has no demands.
+        unsafe { isa.run(Apply(function, &mut y)) };
         for (&x, &y) in x.iter().zip(&y) {
             let truth = truth(f64::from(x));
             worst = worst.max((f64::from(y) - truth).abs() / scale(truth));
@@ -69,20 +71,21 @@ fn they_are_right_to_a_few_parts_in_ten_million() {
 #[test]
 fn their_ends_are_finite_and_nan_stays() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
-    for level in Level::available() {
+    for isa in Isa::available() {
         let run = |function| {
             let mut x = [-inf, -1e30, -100.0, 0.0, 100.0, 1e30, inf, nan].repeat(2);
-            level.run(Apply(function, &mut x));
+            // SAFETY: the kernel has no demands.
+            unsafe { isa.run(Apply(function, &mut x)) };
             x.truncate(8);
             x
         };
         let y = run(Function::Tanh);
-        assert_eq!(y[..7], [-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0], "{level:?}");
-        assert!(y[7].is_nan(), "{level:?}");
+        assert_eq!(y[..7], [-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0], "{isa:?}");
+        assert!(y[7].is_nan(), "{isa:?}");
         let y = run(Function::Sigmoid);
-        assert!(y[..3].iter().all(|&y| (0.0..1e-30).contains(&y)), "{level:?} {y:?}");
-        assert_eq!(y[3..7], [0.5, 1.0, 1.0, 1.0], "{level:?}");
-        assert!(y[7].is_nan(), "{level:?}");
-        assert!(run(Function::Exp)[7].is_nan(), "{level:?}");
+        assert!(y[..3].iter().all(|&y| (0.0..1e-30).contains(&y)), "{isa:?} {y:?}");
+        assert_eq!(y[3..7], [0.5, 1.0, 1.0, 1.0], "{isa:?}");
+        assert!(y[7].is_nan(), "{isa:?}");
+        assert!(run(Function::Exp)[7].is_nan(), "{isa:?}");
     }
 }
