@@ -1,4 +1,4 @@
-//! Taking one step at a time, for generation: no graph, nothing allocated, weights packed once.
+//! One step at a time, for generation: no graph, no allocation, weights packed once.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
@@ -69,7 +69,7 @@ impl Stepper {
         Self { kernel: cpu::Stepper::new(config, rows) }
     }
 
-    /// Puts every stream into a state of as many rows.
+    /// Sets the state of every stream, one row for each.
     pub fn set_state(&mut self, state: &State) {
         // The kernel has all layers of h, then all layers of c.
         let states = state.0[0].dims()[0];
@@ -83,7 +83,7 @@ impl Stepper {
         self.kernel.set_state(&numbers);
     }
 
-    /// Puts every stream into the state that stream `parents[stream]` is in.
+    /// Gives each stream the state of stream `parents[stream]`.
     ///
     /// # Panics
     /// Unless there is one parent a stream, each of them a stream.
@@ -91,7 +91,7 @@ impl Stepper {
         self.kernel.reorder(parents);
     }
 
-    /// Reads one id a stream; gives the logits, `[N, V]` row by row.
+    /// Feeds one id to each stream; returns the logits, `[N, V]` row by row.
     ///
     /// # Panics
     /// Unless there is one id a stream, each in `0..V`.

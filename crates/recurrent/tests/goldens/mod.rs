@@ -120,9 +120,9 @@ pub fn layers_match(cell: Cell, device: &Device) {
         golden.check(&name("h_n"), last.hidden(0));
         let mut total = (output * golden.tensor(&name("grad_output"), device)).sum()
             + (last.hidden(0) * get("grad_h_n")).sum();
-        if let Some(memory) = last.memory(0) {
-            golden.check(&name("c_n"), memory.clone());
-            total = total + (memory * get("grad_c_n")).sum();
+        if let Some(cell_state) = last.cell_state(0) {
+            golden.check(&name("c_n"), cell_state.clone());
+            total = total + (cell_state * get("grad_c_n")).sum();
         }
 
         let grads = total.backward();
@@ -157,12 +157,13 @@ pub fn stacks_match(device: &Device) {
     let (output, last) = stack.forward(input.clone(), State(start.collect()), None);
     golden.check("output", output.clone());
     let hidden = Tensor::stack::<3>(vec![last.hidden(0), last.hidden(1)], 0);
-    let memory = Tensor::stack::<3>(vec![last.memory(0).unwrap(), last.memory(1).unwrap()], 0);
+    let cell_state =
+        Tensor::stack::<3>(vec![last.cell_state(0).unwrap(), last.cell_state(1).unwrap()], 0);
     golden.check("h_n", hidden.clone());
-    golden.check("c_n", memory.clone());
+    golden.check("c_n", cell_state.clone());
     let total = (output * golden.tensor("grad_output", device)).sum()
         + (hidden * golden.tensor("grad_h_n", device)).sum()
-        + (memory * golden.tensor("grad_c_n", device)).sum();
+        + (cell_state * golden.tensor("grad_c_n", device)).sum();
     let grads = total.backward();
     golden.check("grad_input", input.grad(&grads).unwrap());
     for (index, layer) in stack.layers.iter().enumerate() {
