@@ -1,13 +1,24 @@
 use super::super::isa::Isa;
 use super::super::saved::SavedActivations;
 use super::super::sequence::{Grads, SequenceArgs, backward_on, forward_on};
+use super::super::weight_grads::WeightGrads;
 use super::super::{Dims, Dropout, Input, Weights};
 use super::reference::{B_HH, B_IH, INPUT, Problem, STATE, W_HH, W_IH};
 use super::{Cell, Numbers, assert_close, with_threads};
 
 pub const CELLS: [Cell; 4] = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
-const SIZES: [(usize, usize, usize, usize); 5] =
-    [(5, 3, 7, 6), (4, 5, 9, 17), (1, 1, 2, 1), (7, 33, 20, 70), (2, 150, 3, 5)];
+/// T, N, D, H.
+const SIZES: [(usize, usize, usize, usize); 7] = [
+    (5, 3, 7, 6),
+    (4, 5, 9, 17),
+    (1, 1, 2, 1),
+    (7, 33, 20, 70),
+    (2, 150, 3, 5),
+    // H a multiple of every vector, so that gates are stored past the caches; and more than a chunk of the backward pass.
+    (40, 33, 9, 32),
+    // Enough weights to pack them in parallel.
+    (2, 5, 180, 64),
+];
 
 impl Problem {
     fn args(&self) -> SequenceArgs<'_> {
@@ -40,16 +51,14 @@ impl Problem {
     }
 }
 
-fn for_all(mut check: impl FnMut(Isa, Problem)) {
-    for isa in Isa::available() {
-        for cell in CELLS {
-            for sizes in SIZES {
-                for ids in [false, true] {
-                    for dropout in [None, Some((0.4, 77))] {
-                        let mut problem = Problem::new(cell, sizes, ids, 1.0);
-                        problem.dropout = dropout;
-                        check(isa, problem);
-                    }
+fn for_all(check: impl Fn(Problem)) {
+    for cell in CELLS {
+        for sizes in SIZES {
+            for ids in [false, true] {
+                for dropout in [None, Some((0.4, 77))] {
+                    let mut problem = Problem::new(cell, sizes, ids, 1.0);
+                    problem.dropout = dropout;
+                    check(problem);
                 }
             }
         }
@@ -58,35 +67,43 @@ fn for_all(mut check: impl FnMut(Isa, Problem)) {
 
 #[test]
 fn outputs_and_gradients_equal_the_equations() {
-    for_all(|isa, problem| {
+    for_all(|problem| {
         let values = problem.values_f64();
-        let expected = problem.output(&values);
-        let grad_out = Numbers(8).many(expected.len(), 1.0);
-        let (out, grads) = problem.train(isa, &grad_out);
-        let what = format!("{isa:?} {:?} {:?} {:?}", problem.cell, problem.dims, problem.dropout);
-        assert_close(&format!("{what} out"), &out, &expected, 1e-5);
-
-        let grad_out: Vec<f64> = grad_out.into_iter().map(f64::from).collect();
-        let wanted = problem.gradients(&values, &grad_out);
-        assert_close(&format!("{what} w_ih"), &grads.weights.w_ih, &wanted[W_IH], 1e-5);
-        assert_close(&format!("{what} w_hh"), &grads.weights.w_hh, &wanted[W_HH], 1e-5);
-        assert_close(&format!("{what} b_ih"), &grads.weights.b_ih, &wanted[B_IH], 1e-5);
-        assert_close(&format!("{what} b_hh"), &grads.weights.b_hh, &wanted[B_HH], 1e-5);
-        assert_close(&format!("{what} state"), &grads.state, &wanted[STATE], 1e-5);
-        match grads.input {
-            Some(input) => assert_close(&format!("{what} input"), &input, &wanted[INPUT], 1e-5),
-            None => assert!(problem.ids.is_some(), "{what}: no input gradient"),
+        let expected_out = problem.output(&values);
+        let grad_out = Numbers(8).many(expected_out.len(), 1.0);
+        let grad_out_f64: Vec<f64> = grad_out.iter().map(|&x| f64::from(x)).collect();
+        let expected = problem.gradients(&values, &grad_out_f64);
+        for isa in Isa::available() {
+            // At least two threads, so that weights are packed in parallel.
+            let (out, grads) = with_threads(2, || problem.train(isa, &grad_out));
+            let Problem { cell, dims, dropout, .. } = problem;
+            let close = |name: &str, found: &[f32], expected: &[f64]| {
+                let what = format!("{isa:?} {cell:?} {dims:?} {dropout:?} {name}");
+                assert_close(&what, found, expected, 1e-5);
+            };
+            close("out", &out, &expected_out);
+            close("w_ih", &grads.weights.w_ih, &expected[W_IH]);
+            close("w_hh", &grads.weights.w_hh, &expected[W_HH]);
+            close("b_ih", &grads.weights.b_ih, &expected[B_IH]);
+            close("b_hh", &grads.weights.b_hh, &expected[B_HH]);
+            close("state", &grads.state, &expected[STATE]);
+            match grads.input {
+                Some(input) => close("input", &input, &expected[INPUT]),
+                None => assert!(problem.ids.is_some(), "{cell:?} {dims:?}: no input gradient"),
+            }
         }
     });
 }
 
 #[test]
 fn evaluation_gives_the_bytes_of_training() {
-    for_all(|isa, problem| {
+    for_all(|problem| {
         let Dims { t, n, h, .. } = problem.dims;
-        let mut saved = SavedActivations::new(problem.cell, t, n, h);
-        let training = problem.forward(isa, Some(&mut saved));
-        assert_eq!(problem.forward(isa, None), training, "{isa:?} {:?}", problem.cell);
+        for isa in Isa::available() {
+            let mut saved = SavedActivations::new(problem.cell, t, n, h);
+            let training = problem.forward(isa, Some(&mut saved));
+            assert_eq!(problem.forward(isa, None), training, "{isa:?} {:?}", problem.cell);
+        }
     });
 }
 
@@ -111,32 +128,28 @@ fn a_sequence_equals_its_chunks() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    for isa in Isa::available() {
-        for cell in CELLS {
-            for ids in [false, true] {
-                let mut problem = Problem::new(cell, (6, 37, 20, 70), ids, 1.0);
-                problem.dropout = Some((0.5, 3));
-                let count = (6 + cell.states()) * 37 * 70;
-                let grad_out = Numbers(8).many(count, 1.0);
-                let run = |threads| {
-                    with_threads(threads, || {
-                        let (out, grads) = problem.train(isa, &grad_out);
-                        let input = grads.input.unwrap_or_default();
-                        [
-                            out,
-                            grads.weights.w_ih,
-                            grads.weights.w_hh,
-                            grads.weights.b_ih,
-                            grads.weights.b_hh,
-                            grads.state,
-                            input,
-                        ]
-                    })
-                };
-                let alone = run(1);
-                for threads in [2, 3, 8] {
-                    assert_eq!(run(threads), alone, "{isa:?} {cell:?} {threads} threads");
-                }
+    // The second packs weights in parallel, the third has more than a chunk of the backward pass.
+    let sizes = [(6, 37, 20, 70), (3, 37, 180, 64), (40, 33, 9, 32)];
+    let problems = sizes.iter().flat_map(|&sizes| {
+        CELLS
+            .into_iter()
+            .flat_map(move |cell| [false, true].map(|ids| Problem::new(cell, sizes, ids, 1.0)))
+    });
+    for mut problem in problems {
+        problem.dropout = Some((0.5, 3));
+        let (cell, Dims { t, n, h, .. }) = (problem.cell, problem.dims);
+        let grad_out = Numbers(8).many((t + cell.states()) * n * h, 1.0);
+        for isa in Isa::available() {
+            let run = |threads| {
+                with_threads(threads, || {
+                    let (out, Grads { weights, state, input }) = problem.train(isa, &grad_out);
+                    let WeightGrads { w_ih, w_hh, b_ih, b_hh } = weights;
+                    [out, w_ih, w_hh, b_ih, b_hh, state, input.unwrap_or_default()]
+                })
+            };
+            let alone = run(1);
+            for threads in [2, 3, 8] {
+                assert!(run(threads) == alone, "{isa:?} {cell:?} {h} units, {threads} threads");
             }
         }
     }
