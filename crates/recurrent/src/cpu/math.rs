@@ -25,7 +25,7 @@ fn split_exp<S: Simd>(s: S, y: S::F) -> (S::F, S::F) {
     q = s.mul_add(q, r, s.splat(0.5));
     let p = s.mul_add(s.mul(r, r), q, r);
     let power = s.u_add(s.u_shl::<23>(s.to_bits(shifted)), s.u_splat(0x3f80_0000));
-    (p, s.from_bits(power))
+    (p, s.bits_to_float(power))
 }
 
 #[inline(always)]

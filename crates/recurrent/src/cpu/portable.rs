@@ -136,7 +136,7 @@ impl Simd for Portable {
         a.map(f32::to_bits)
     }
     #[inline(always)]
-    fn from_bits(self, a: [u32; 4]) -> [f32; 4] {
+    fn bits_to_float(self, a: [u32; 4]) -> [f32; 4] {
         a.map(f32::from_bits)
     }
     #[inline(always)]

@@ -99,8 +99,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn u_xor(self, a: Self::U, b: Self::U) -> Self::U;
     fn u_shr<const BITS: u32>(self, a: Self::U) -> Self::U;
     fn u_shl<const BITS: u32>(self, a: Self::U) -> Self::U;
+    /// The bits of each lane.
     fn to_bits(self, a: Self::F) -> Self::U;
-    fn from_bits(self, a: Self::U) -> Self::F;
+    /// The inverse of [`to_bits`](Self::to_bits).
+    fn bits_to_float(self, a: Self::U) -> Self::F;
     /// `value` where `a >= b` (unsigned), else 0.
     fn zero_unless_ge(self, a: Self::U, b: Self::U, value: Self::F) -> Self::F;
 }

@@ -166,7 +166,7 @@ impl Simd for Avx512 {
         arithmetic!(_mm512_castps_si512(a))
     }
     #[inline(always)]
-    fn from_bits(self, a: __m512i) -> __m512 {
+    fn bits_to_float(self, a: __m512i) -> __m512 {
         arithmetic!(_mm512_castsi512_ps(a))
     }
     #[inline(always)]
@@ -328,7 +328,7 @@ impl Simd for Avx2 {
         arithmetic!(_mm256_castps_si256(a))
     }
     #[inline(always)]
-    fn from_bits(self, a: __m256i) -> __m256 {
+    fn bits_to_float(self, a: __m256i) -> __m256 {
         arithmetic!(_mm256_castsi256_ps(a))
     }
     #[inline(always)]
