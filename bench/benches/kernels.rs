@@ -1,10 +1,10 @@
 //! The CPU kernels by themselves, on the classic network's sizes: `cargo bench --workspace --bench kernels`.
 
+use charloom_recurrent::Cell;
 use charloom_recurrent::cpu::{
-    Dims, Dropout, Input, Linear, Reduction, Saved, Stepper, StepperConfig, Weights, backward,
-    forward, linear_cross_entropy_training,
+    Dims, Dropout, Input, Linear, Reduction, SavedActivations, SequenceArgs, Stepper,
+    StepperConfig, Weights, backward, forward, linear_cross_entropy_training,
 };
-use charloom_recurrent::{Cell, cpu};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use rand::distr::{Distribution, Uniform};
@@ -42,7 +42,16 @@ fn weights([w_ih, w_hh, b_ih, b_hh]: &[Vec<f32>; 4]) -> Weights<'_> {
     Weights { w_ih, w_hh, b_ih, b_hh }
 }
 
-const DROPOUT: Option<Dropout> = Some(Dropout { p: 0.5, seed: 1 });
+/// A layer that reads vectors, with dropout.
+fn args<'a>(cell: Cell, parameters: &'a [Vec<f32>; 4], input: &'a [f32]) -> SequenceArgs<'a> {
+    SequenceArgs {
+        cell,
+        dims: DIMS,
+        input: Input::Dense(input),
+        weights: weights(parameters),
+        dropout: Some(Dropout { p: 0.5, seed: 1 }),
+    }
+}
 
 #[divan::bench(args = CELLS)]
 fn layer_forward(bencher: Bencher<'_, '_>, cell: Cell) {
@@ -50,11 +59,9 @@ fn layer_forward(bencher: Bencher<'_, '_>, cell: Cell) {
     let (parameters, input) = (layer(cell, d, h), numbers(t * n * d));
     let state = numbers(cell.states() * n * h);
     let mut out = vec![0.0; (t + cell.states()) * n * h];
-    let mut saved = Saved::new(cell, t, n, h);
+    let mut saved = SavedActivations::new(cell, t, n, h);
     bencher.counter(ItemsCount::new(t * n)).bench_local(|| {
-        let weights = weights(&parameters);
-        let input = Input::Dense(&input);
-        forward(cell, DIMS, input, &weights, &state, DROPOUT, &mut out, Some(&mut saved));
+        forward(&args(cell, &parameters, &input), &state, &mut out, Some(&mut saved));
         black_box(&out);
     });
 }
@@ -65,14 +72,13 @@ fn layer_backward(bencher: Bencher<'_, '_>, cell: Cell) {
     let (parameters, input) = (layer(cell, d, h), numbers(t * n * d));
     let state = numbers(cell.states() * n * h);
     let mut out = vec![0.0; (t + cell.states()) * n * h];
-    let mut saved = Saved::new(cell, t, n, h);
-    let weights = weights(&parameters);
-    let input = Input::Dense(&input);
-    forward(cell, DIMS, input, &weights, &state, DROPOUT, &mut out, Some(&mut saved));
+    let mut saved = SavedActivations::new(cell, t, n, h);
+    let args = args(cell, &parameters, &input);
+    forward(&args, &state, &mut out, Some(&mut saved));
     let grad = numbers(out.len());
-    bencher.counter(ItemsCount::new(t * n)).bench_local(|| {
-        black_box(backward(cell, DIMS, input, &weights, DROPOUT, &saved, &grad, true))
-    });
+    bencher
+        .counter(ItemsCount::new(t * n))
+        .bench_local(|| black_box(backward(&args, &saved, &grad, true)));
 }
 
 #[divan::bench]
@@ -96,7 +102,7 @@ fn generation_step(bencher: Bencher<'_, '_>, streams: usize) {
     let linear = Linear { h, v: V, weight: &weight, bias: &bias };
     let config =
         StepperConfig { cell: Cell::Lstm, vocabulary: V, hidden_size: h, layers: &layers, linear };
-    let mut stepper: cpu::Stepper = Stepper::new(config, streams);
+    let mut stepper = Stepper::new(config, streams);
     let ids = ids(streams);
     bencher.counter(ItemsCount::new(streams)).bench_local(|| {
         black_box(stepper.step(&ids));

@@ -38,7 +38,7 @@ impl Bias {
     }
 }
 
-/// The sequence that a layer reads, time-major.
+/// The input sequence of a layer, time-major.
 #[derive(Clone, Debug)]
 pub enum Sequence {
     /// Ids `[T, N]`, each in `0..D`, standing for their one-hot vectors.
@@ -48,7 +48,7 @@ pub enum Sequence {
 }
 
 impl Sequence {
-    /// T.
+    /// The number of time steps T.
     pub fn steps(&self) -> usize {
         match self {
             Self::Ids(ids) => ids.dims()[0],
@@ -103,7 +103,7 @@ impl RecurrentLayerConfig {
     }
 }
 
-/// The bias `[4H]` of an LSTM with the second of its gates (i, f, g, o) all at one number.
+/// The bias `[4H]` of an LSTM with the forget gate's part (the second of i, f, g, o) set to one number.
 fn with_forget_gate_at(number: f64, bias: Param<Tensor<1>>, h: usize) -> Param<Tensor<1>> {
     let bias = bias.val();
     let gate = Tensor::full([h], number, &bias.device());
@@ -154,13 +154,16 @@ impl RecurrentLayer {
         self.weight_hh.dims()[1]
     }
 
-    /// Runs the layer over a sequence.
+    /// Runs the layer over a sequence, in f32.
     ///
     /// # Shapes
     /// - `input`: ids `[T, N]` or vectors `[T, N, D]`, T and N at least 1
     /// - `state`: `[S, N, H]`, h before c
     /// - result: the output `[T, N, H]`, after dropout where it is given, and the final state
     ///   `[S, N, H]`; both differentiable
+    ///
+    /// # Panics
+    /// Unless all tensors are in f32.
     pub fn forward(
         &self,
         input: Sequence,
@@ -180,7 +183,7 @@ impl RecurrentLayer {
     }
 
     /// [`forward`](Self::forward) with output and final state in one tensor, `[T + S, N, H]`, which the layer above and
-    /// the loss can read as it is: to part them costs a copy of the gradients.
+    /// the loss can read as it is: splitting them would copy the gradients.
     ///
     /// The input may be longer than `steps`; what follows is not read.
     pub(crate) fn forward_packed(
@@ -196,7 +199,7 @@ impl RecurrentLayer {
         };
         let weight_ih = self.weight_ih.val();
         let [rows, _] = weight_ih.dims();
-        // An absent bias is zeros that nothing is differentiated by.
+        // An absent bias is zeros without a gradient.
         let absent = || Tensor::<1>::zeros([rows], &weight_ih.device());
         let bias = |bias: &Option<Param<Tensor<1>>>| match bias {
             Some(bias) => bias.val(),

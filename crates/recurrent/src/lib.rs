@@ -2,7 +2,7 @@
 //!
 //! [`Recurrent`] is a stack of layers with the parameters of `torch.nn.LSTM`, `GRU` or `RNN`; the [`State`] goes in and
 //! comes out. A layer over a sequence is one node of the autodiff graph, with its gradients written by hand. It runs
-//! on kernels of this crate: on Burn's CPU backends all of it ([`cpu`]), on GPUs the recurrence.
+//! on kernels of this crate, in single precision: on Burn's CPU backends all of it, on GPUs the recurrence.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -24,15 +24,14 @@
 #![deny(missing_docs)]
 
 mod cell;
+#[doc(hidden)]
 pub mod cpu;
-mod dropout;
-mod generic;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod init;
 mod layer;
 mod loss;
-pub mod ops;
+mod ops;
 mod stack;
 mod state;
 mod stepper;

@@ -26,8 +26,8 @@ pub fn linear_cross_entropy(
     ))
 }
 
-/// The sum of the cross-entropies of the same, in nats, and how many targets were the likeliest: `[2]`. Nothing is
-/// differentiated by it.
+/// The sum of the same cross-entropies, in nats, and the number of targets that were the most likely. It isn't
+/// differentiable.
 ///
 /// # Shapes
 /// As [`linear_cross_entropy`]; the result is `[2]`.

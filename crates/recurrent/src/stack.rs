@@ -124,6 +124,9 @@ impl Recurrent {
     /// # Shapes
     /// - `input`: ids `[T, N]` or vectors `[T, N, D]`
     /// - result: `[T, N, H]` and the final state
+    ///
+    /// # Panics
+    /// Unless all tensors are in f32.
     pub fn run(
         &self,
         input: Sequence,

@@ -1,4 +1,4 @@
-//! What a recurrent network carries from one sequence to the next.
+//! The state that a recurrent network carries from one sequence to the next.
 
 use burn::tensor::{Device, Tensor};
 
@@ -12,8 +12,8 @@ impl State {
         self.0[layer].clone().narrow(0, 0, 1).squeeze_dim(0)
     }
 
-    /// The memory of an LSTM layer, `[N, H]`; nothing for other cells.
-    pub fn memory(&self, layer: usize) -> Option<Tensor<2>> {
+    /// The cell state c of an LSTM layer, `[N, H]`; `None` for other cells.
+    pub fn cell_state(&self, layer: usize) -> Option<Tensor<2>> {
         let [states, _, _] = self.0[layer].dims();
         (states == 2).then(|| self.0[layer].clone().narrow(0, 1, 1).squeeze_dim(0))
     }
@@ -23,12 +23,12 @@ impl State {
         self.0[0].dims()[1]
     }
 
-    /// The same numbers without their history: what truncated BPTT carries to the next batch.
+    /// The same state without its graph: what truncated BPTT carries to the next batch.
     pub fn detach(self) -> Self {
         Self(self.0.into_iter().map(Tensor::detach).collect())
     }
 
-    /// The same numbers on another device.
+    /// The same state on another device.
     pub fn to_device(self, device: &Device) -> Self {
         Self(self.0.into_iter().map(|layer| layer.to_device(device)).collect())
     }

@@ -1,4 +1,4 @@
-//! Taking one step at a time, for generation: no graph, nothing allocated, weights packed once.
+//! One step at a time, for generation: no graph, no allocation, weights packed once.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
@@ -69,7 +69,7 @@ impl Stepper {
         Self { kernel: cpu::Stepper::new(config, rows) }
     }
 
-    /// Puts every stream into a state of as many rows.
+    /// Sets the state of every stream, one row for each.
     pub fn set_state(&mut self, state: &State) {
         self.kernel.set_state(&numbers(state));
     }
@@ -81,7 +81,7 @@ impl Stepper {
     }
 
     /// Puts every stream into the state that stream `parents[stream]` is in. There are as many streams afterwards as
-    /// parents: some may end, and others go on in several ways.
+    /// parents: some may end, others continue in several ways.
     ///
     /// # Panics
     /// Unless every parent is a stream.
@@ -89,7 +89,7 @@ impl Stepper {
         self.kernel.reorder(parents);
     }
 
-    /// Reads one id a stream; gives the logits, `[N, V]` row by row.
+    /// Feeds one id to each stream; returns the logits, `[N, V]` row by row.
     ///
     /// # Panics
     /// Unless there is one id a stream, each in `0..V`.

@@ -22,3 +22,8 @@ fn every_cell_gives_pytorchs_output_state_and_gradients_on_ndarray() {
 fn two_lstm_layers_give_pytorchs_output_state_and_gradients_on_ndarray() {
     goldens::stacks_match(&device());
 }
+
+#[test]
+fn layers_of_usual_sizes_give_pytorchs_output_state_and_gradients_on_ndarray() {
+    goldens::sizes_match(&device());
+}

@@ -29,3 +29,8 @@ fn a_relu_layer_gives_pytorchs_output_state_and_gradients() {
 fn two_lstm_layers_give_pytorchs_output_state_and_gradients() {
     goldens::stacks_match(&Device::flex());
 }
+
+#[test]
+fn layers_of_usual_sizes_give_pytorchs_output_state_and_gradients() {
+    goldens::sizes_match(&Device::flex());
+}

@@ -25,6 +25,11 @@ fn two_lstm_layers_give_pytorchs_output_state_and_gradients_on_wgpu() {
     goldens::stacks_match(&device());
 }
 
+#[test]
+fn layers_of_usual_sizes_give_pytorchs_output_state_and_gradients_on_wgpu() {
+    goldens::sizes_match(&device());
+}
+
 /// Output, state and gradients of one layer with D = 3 and T = 4, one after the other.
 fn layer_on(device: Device, cell: Cell, n: usize, h: usize) -> Vec<Vec<f32>> {
     let device = device.autodiff();

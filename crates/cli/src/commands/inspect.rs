@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use charloom_data::{BatchConfig, Corpus, Fractions, LastTarget, PartBatches, EscapedChar, TextStats};
+use charloom_data::{
+    BatchConfig, Corpus, EscapedChar, Fractions, LastTarget, PartBatches, TextStats,
+};
 use charloom_model::{
     Bias, CharRnnConfig, InputEncoding, ParamSpec, TrainedModel, TrainingSummary,
 };
@@ -115,8 +117,9 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     answer!("sha256      {}", corpus.sha256())?;
     answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
     let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
-        let parts: Vec<_> =
-            counts.map(|(char, count)| format!("`{}` {}", EscapedChar(char), grouped(count))).collect();
+        let parts: Vec<_> = counts
+            .map(|(char, count)| format!("`{}` {}", EscapedChar(char), grouped(count)))
+            .collect();
         parts.join(", ")
     };
     answer!("most frequent   {}", listed(&mut stats.most_frequent(LISTED)))?;

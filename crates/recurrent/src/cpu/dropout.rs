@@ -8,13 +8,28 @@ use super::simd::Simd;
 pub struct Dropout {
     /// The probability that an element is dropped, in `0..=1`.
     pub p: f32,
-    /// Governs which; another seed for each layer and step.
+    /// The seed of the mask; another one for each layer and step.
     pub seed: u64,
+}
+
+impl Dropout {
+    /// The same dropout with a seed of its own for a layer of a stack.
+    pub fn for_layer(self, layer: usize) -> Self {
+        // Multiples of 2^64 / φ are far apart in all bits.
+        let seed = self.seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        Self { seed, ..self }
+    }
+
+    /// The factor of what is kept.
+    pub fn scale(self) -> f32 {
+        // All elements are dropped at p = 1: any finite scale does, and the threshold, a u32, can't be 2³².
+        if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 }
+    }
 }
 
 const MULTIPLIERS: [u32; 3] = [0x9e37_79b9, 0x85eb_ca6b, 0xc2b2_ae35];
 
-/// What the hash of an element is held against: it is dropped where the hash is below `floor(p · 2³²)`.
+/// The threshold of the hash, `floor(p · 2³²)`: an element is dropped where its hash is below.
 pub fn dropout_threshold(p: f32) -> u32 {
     (f64::from(p) * 4_294_967_296.0) as u32
 }
@@ -54,11 +69,10 @@ pub struct Mask {
 impl Mask {
     /// `None` where nothing is dropped.
     pub fn new(dropout: Option<Dropout>) -> Option<Mask> {
-        let Dropout { p, seed } = dropout.filter(|d| d.p > 0.0)?;
-        let (first, second) = keys(seed);
-        // All elements are dropped at p = 1: any finite scale does, and u32 can't hold 2³².
-        let scale = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
-        Some(Mask { first, second, threshold: dropout_threshold(p), scale })
+        let dropout = dropout.filter(|dropout| dropout.p > 0.0)?;
+        let (first, second) = keys(dropout.seed);
+        let threshold = dropout_threshold(dropout.p);
+        Some(Mask { first, second, threshold, scale: dropout.scale() })
     }
 
     /// The elements `index..index + LANES`, dropped or scaled.
@@ -70,6 +84,6 @@ impl Mask {
         x = s.u_xor(x, s.u_splat(self.second));
         x = s.u_mul(s.u_xor(x, s.u_shr::<13>(x)), s.u_splat(MULTIPLIERS[2]));
         x = s.u_xor(x, s.u_shr::<16>(x));
-        s.if_at_least(x, s.u_splat(self.threshold), s.mul(value, s.splat(self.scale)))
+        s.zero_unless_ge(x, s.u_splat(self.threshold), s.mul(value, s.splat(self.scale)))
     }
 }

@@ -1,16 +1,19 @@
 //! A linear layer, softmax and cross-entropy in one pass, over chunks of rows: the logits never exist whole.
 
-use super::buffers::Buffer;
-use super::gates::exp;
-use super::outer::{self, Dense, Outer};
-use super::panels::{Columns, Panels, Product, load_some, store_some};
-use super::simd::{Kernel, Level, Simd};
-use super::threads::{Shared, for_each_piece};
+use super::buffer::Buffer;
+use super::gemm::Gemm;
+use super::isa::Isa;
+use super::math::exp;
+use super::packed::{PackedWeights, PanelLayout};
+use super::send_ptr::SendPtr;
+use super::simd::{Kernel, Simd};
+use super::threads::for_each_row_range;
+use super::weight_grad_gemm::{Dense, WeightGradGemm, add_products};
 
-/// Logits of a chunk, about.
+/// The most logits in a chunk, about.
 const CHUNK: usize = 1 << 18;
 
-/// What becomes of the rows' losses.
+/// How the rows' losses are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// Their mean.
@@ -19,7 +22,7 @@ pub enum Reduction {
     Sum,
 }
 
-/// Gradients of the loss; the caller multiplies them by the gradient of whatever follows.
+/// Gradients of the loss; the caller multiplies them by the gradient that arrives from above.
 #[derive(Clone, Debug)]
 pub struct LossGrads {
     /// Of the length of `hidden`, `[R, H]`.
@@ -30,7 +33,7 @@ pub struct LossGrads {
     pub bias: Vec<f32>,
 }
 
-/// How well the rows were predicted.
+/// The loss and the hits of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowScores {
     /// The sum of `-log p(target)`, in nats.
@@ -39,7 +42,7 @@ pub struct RowScores {
     pub hits: usize,
 }
 
-/// A linear layer and what it is held against.
+/// A linear layer `hidden · weightᵀ + bias`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
     /// H.
@@ -67,7 +70,7 @@ pub fn linear_cross_entropy(
     targets: &[i32],
     reduction: Reduction,
 ) -> f64 {
-    reduce(run(Level::best(), hidden, linear, targets, None).nll, targets.len(), reduction)
+    reduce(run(Isa::best(), hidden, linear, targets, None).nll, targets.len(), reduction)
 }
 
 /// [`linear_cross_entropy`] and its gradients, from one pass.
@@ -80,7 +83,7 @@ pub fn linear_cross_entropy_training(
     targets: &[i32],
     reduction: Reduction,
 ) -> (f64, LossGrads) {
-    training_at(Level::best(), hidden, linear, targets, reduction)
+    training_on(Isa::best(), hidden, linear, targets, reduction)
 }
 
 /// The summed loss and the number of rows predicted right.
@@ -88,12 +91,12 @@ pub fn linear_cross_entropy_training(
 /// # Panics
 /// As [`linear_cross_entropy`].
 pub fn linear_scores(hidden: &[f32], linear: Linear<'_>, targets: &[i32]) -> RowScores {
-    run(Level::best(), hidden, linear, targets, None)
+    run(Isa::best(), hidden, linear, targets, None)
 }
 
 /// [`linear_cross_entropy_training`] with an instruction set.
-pub(super) fn training_at(
-    level: Level,
+pub(super) fn training_on(
+    isa: Isa,
     hidden: &[f32],
     linear: Linear<'_>,
     targets: &[i32],
@@ -108,7 +111,7 @@ pub(super) fn training_at(
         Reduction::Mean => 1.0 / targets.len() as f32,
         Reduction::Sum => 1.0,
     };
-    let scores = run(level, hidden, linear, targets, Some((&mut grads, scale)));
+    let scores = run(isa, hidden, linear, targets, Some((&mut grads, scale)));
     (reduce(scores.nll, targets.len(), reduction), grads)
 }
 
@@ -120,7 +123,7 @@ fn reduce(sum: f64, rows: usize, reduction: Reduction) -> f64 {
 }
 
 fn run(
-    level: Level,
+    isa: Isa,
     hidden: &[f32],
     Linear { h, v, weight, bias }: Linear<'_>,
     targets: &[i32],
@@ -133,8 +136,8 @@ fn run(
     let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < v);
     assert!(targets.iter().all(below), "targets are in 0..{v}");
 
-    let forward = Panels::of_transposed(level, weight, h, Columns::consecutive(v, level));
-    let backward = training.is_some().then(|| Panels::of_rows(level, weight, v, h));
+    let forward = PackedWeights::of_transposed(isa, weight, h, PanelLayout::consecutive(v, isa));
+    let backward = training.is_some().then(|| PackedWeights::of_rows(isa, weight, v, h));
     // Rows of the chunk start on a cache line.
     let stride = v.next_multiple_of(16);
     let chunk = (CHUNK / stride).clamp(16, rows.max(16));
@@ -145,14 +148,19 @@ fn run(
         let count = chunk.min(rows - first);
         let hidden = &hidden[first * h..(first + count) * h];
         let targets = &targets[first..first + count];
-        let shared_losses = SharedLosses(losses.as_mut_ptr());
-        let shared_logits = Shared(logits.as_mut_ptr());
-        let d_hidden = training
-            .as_mut()
-            .map(|(grads, scale)| (Shared(grads.hidden[first * h..].as_mut_ptr()), *scale));
-        for_each_piece(count, |rows| {
-            level.run(Rows {
-                hidden: hidden[rows.start * h..].as_ptr(),
+        // SAFETY: each range of rows accesses its own rows.
+        let (shared_logits, shared_losses, d_hidden) = unsafe {
+            let d_hidden = match &mut training {
+                Some((grads, scale)) => {
+                    Some((SendPtr::new(&mut grads.hidden[first * h..]), *scale))
+                }
+                None => None,
+            };
+            (SendPtr::new(&mut logits), SendPtr::new(&mut losses), d_hidden)
+        };
+        for_each_row_range(count, |rows| {
+            let item = LossRows {
+                hidden: &hidden[rows.start * h..rows.end * h],
                 targets: &targets[rows.clone()],
                 bias,
                 forward: &forward,
@@ -161,22 +169,25 @@ fn run(
                 stride,
                 losses: shared_losses.at(rows.start),
                 d_hidden: d_hidden.map(|(d_hidden, scale)| (d_hidden.at(rows.start * h), scale)),
-            });
+            };
+            // SAFETY: targets were checked above; the chunk's buffers have these rows, and ranges don't overlap.
+            unsafe { isa.run(item) };
         });
         if let Some((grads, _)) = &mut training {
-            let outer = Outer {
-                a: &logits,
-                stride,
-                k: count,
-                columns: 0..v,
-                dense: [
-                    Some(Dense { b: hidden, n: h, c: Shared(grads.weight.as_mut_ptr()) }),
-                    None,
-                ],
-                one_hot: None,
-                sums: Shared(grads.bias.as_mut_ptr()),
-            };
-            outer::run(level, &[outer]);
+            // SAFETY: it is the only product; the gradients have the shapes of the weight and the bias.
+            unsafe {
+                let c = SendPtr::new(&mut grads.weight);
+                let gemm = WeightGradGemm {
+                    a: &logits,
+                    stride,
+                    k: count,
+                    columns: 0..v,
+                    dense: [Some(Dense { b: hidden, n: h, c }), None],
+                    one_hot: None,
+                    sums: SendPtr::new(&mut grads.bias),
+                };
+                add_products(isa, &[gemm]);
+            }
         }
         for &(loss, hit) in &losses[..count] {
             scores.nll += f64::from(loss);
@@ -186,52 +197,53 @@ fn run(
     scores
 }
 
-/// The losses of a chunk's rows; each piece writes its own.
-#[derive(Clone, Copy)]
-struct SharedLosses(*mut (f32, bool));
-// SAFETY: each piece writes its own rows.
-unsafe impl Send for SharedLosses {}
-// SAFETY: as above.
-unsafe impl Sync for SharedLosses {}
-
-impl SharedLosses {
-    fn at(self, row: usize) -> *mut (f32, bool) {
-        self.0.wrapping_add(row)
-    }
-}
-
 /// Some rows of a chunk.
-struct Rows<'a> {
-    hidden: *const f32,
+///
+/// # Safety
+/// To run it, the pointers must be valid for reads and writes of as many rows as there are targets, which nothing else
+/// accesses meanwhile; targets are below V.
+struct LossRows<'a> {
+    /// `[R, H]`
+    hidden: &'a [f32],
+    /// `[R]`
     targets: &'a [i32],
+    /// `[V]`
     bias: &'a [f32],
-    forward: &'a Panels,
-    backward: Option<&'a Panels>,
+    /// `weightᵀ`
+    forward: &'a PackedWeights,
+    /// `weight`, where gradients are wanted.
+    backward: Option<&'a PackedWeights>,
+    /// `[R, stride]`; in the end the gradients of the logits, where they are wanted.
     logits: *mut f32,
+    /// From one row of logits to the next, at least V.
     stride: usize,
+    /// `[R]`: the loss of each row, and whether its target has the largest logit.
     losses: *mut (f32, bool),
+    /// `[R, H]`, the gradient of `hidden`, and the factor of all gradients.
     d_hidden: Option<(*mut f32, f32)>,
 }
 
-impl Kernel for Rows<'_> {
+impl Kernel for LossRows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    unsafe fn run<S: Simd>(self, s: S) {
         let (v, h, rows) = (self.bias.len(), self.forward.k, self.targets.len());
-        s.vectorize(Product {
-            a: self.hidden,
-            a_row: h,
+        let gemm = Gemm {
+            a: self.hidden.as_ptr(),
+            a_stride: h,
             rows,
             parts: &[(0, h)],
             b: self.forward,
-            panels: 0..self.forward.count(),
-            out: self.logits,
-            out_row: self.stride,
+            panels: 0..self.forward.panels(),
+            c: self.logits,
+            c_stride: self.stride,
             add: false,
-        });
+        };
+        // SAFETY: A is `hidden`; the caller promised the logits.
+        unsafe { s.vectorize(gemm) };
         for (row, &target) in self.targets.iter().enumerate() {
-            // SAFETY: the piece has this row of logits and of losses.
+            // SAFETY: the caller promised this row of logits and of losses.
             let (logits, loss) = unsafe {
                 let logits = self.logits.add(row * self.stride);
                 (std::slice::from_raw_parts_mut(logits, v), &mut *self.losses.add(row))
@@ -240,23 +252,25 @@ impl Kernel for Rows<'_> {
             *loss = softmax_row(s, logits, self.bias, target as usize, scale);
         }
         if let (Some(backward), Some((d_hidden, _))) = (self.backward, self.d_hidden) {
-            s.vectorize(Product {
+            let gemm = Gemm {
                 a: self.logits,
-                a_row: self.stride,
+                a_stride: self.stride,
                 rows,
                 parts: &[(0, v)],
                 b: backward,
-                panels: 0..backward.count(),
-                out: d_hidden,
-                out_row: h,
+                panels: 0..backward.panels(),
+                c: d_hidden,
+                c_stride: h,
                 add: false,
-            });
+            };
+            // SAFETY: A is the logits that were just written; the caller promised the rows of `d_hidden`.
+            unsafe { s.vectorize(gemm) };
         }
     }
 }
 
-/// Adds the bias; gives the row's loss and whether the target has the largest logit. With a scale, leaves the
-/// scaled gradient in place of the logits.
+/// Adds the bias; returns the row's loss and whether the target has the largest logit. With a scale, replaces the
+/// logits by their gradient times the scale.
 #[inline(always)]
 fn softmax_row<S: Simd>(
     s: S,
@@ -273,9 +287,9 @@ fn softmax_row<S: Simd>(
     unsafe {
         for i in (0..v).step_by(S::LANES) {
             let lanes = S::LANES.min(v - i);
-            let sum =
-                s.add(load_some(s, at.add(i), lanes), load_some(s, bias.as_ptr().add(i), lanes));
-            store_some(s, at.add(i), sum, lanes);
+            let sum = s
+                .add(s.load_partial(at.add(i), lanes), s.load_partial(bias.as_ptr().add(i), lanes));
+            s.store_partial(at.add(i), sum, lanes);
         }
         for (i, &logit) in logits.iter().enumerate() {
             if logit > largest {
@@ -288,9 +302,9 @@ fn softmax_row<S: Simd>(
         let mut tail = 0.0;
         for i in (0..v).step_by(S::LANES) {
             let lanes = S::LANES.min(v - i);
-            let e = exp(s, s.sub(load_some(s, at.add(i), lanes), s.splat(largest)));
+            let e = exp(s, s.sub(s.load_partial(at.add(i), lanes), s.splat(largest)));
             if scale.is_some() {
-                store_some(s, at.add(i), e, lanes);
+                s.store_partial(at.add(i), e, lanes);
             }
             if lanes == S::LANES {
                 sums = s.add(sums, e);
@@ -303,7 +317,7 @@ fn softmax_row<S: Simd>(
             let factor = s.splat(scale / sum);
             for i in (0..v).step_by(S::LANES) {
                 let lanes = S::LANES.min(v - i);
-                store_some(s, at.add(i), s.mul(load_some(s, at.add(i), lanes), factor), lanes);
+                s.store_partial(at.add(i), s.mul(s.load_partial(at.add(i), lanes), factor), lanes);
             }
             logits[target] -= scale;
         }

@@ -1,33 +1,45 @@
-//! Recurrent layers on raw f32 slices: the fast path of the CPU backends.
+//! Recurrent layers on raw f32 slices: the kernels of the CPU backends.
 //!
 //! A layer runs over its whole sequence in one call. Rows of a batch are independent, so each thread takes some
 //! rows through all steps without waiting for another; within a step the products and the gates of a tile of
-//! rows and units are computed in registers ([`forward`], `panels`). The backward pass mirrors it; after every
+//! rows and units are computed in registers ([`forward`], `gemm`). The backward pass mirrors it; after every
 //! thousand rows or so it adds their products to the gradients of the weights, while they are in the cache.
 //!
 //! Shapes: T steps, N batch rows, D input size, H hidden size; G gates (4 for LSTM, 3 for GRU, 1 for Elman cells) and
 //! S states (2 for LSTM, else 1). Everything is contiguous and time comes first. Parameters have PyTorch's layout.
 //!
 //! The same inputs give the same bytes for any number of threads, on processors with the same vector width.
+//!
+//! From the bottom up: `simd`, `portable`, `x86` and `isa` (vectors), `math` and `dropout` (functions of vectors), `packed` and `gemm`
+//! (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `forward` and `backward` (some rows
+//! on one thread), `weight_grad_gemm` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
 
 mod backward;
-mod buffers;
+mod buffer;
+mod cell;
 mod dropout;
 mod elman;
 mod forward;
-mod gates;
+mod gemm;
 mod gru;
-mod layer;
+mod isa;
 mod loss;
 mod lstm;
-mod outer;
-mod panels;
+mod math;
+mod packed;
+mod packed_layer;
+mod portable;
+mod saved;
+mod send_ptr;
 mod sequence;
 mod simd;
-mod step;
-mod team;
+mod spin_pair;
+mod state_buffer;
+mod stepper;
+mod sync;
 mod threads;
-mod weight_sums;
+mod weight_grad_gemm;
+mod weight_grads;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -35,13 +47,14 @@ mod x86;
 mod tests;
 
 pub use dropout::{Dropout, dropout_keep, dropout_threshold};
-pub use layer::Saved;
 pub use loss::{
     Linear, LossGrads, Reduction, RowScores, linear_cross_entropy, linear_cross_entropy_training,
     linear_scores,
 };
-pub use sequence::{Grads, backward, forward};
-pub use step::{Stepper, StepperConfig};
+pub use saved::SavedActivations;
+pub use sequence::{Grads, SequenceArgs, backward, forward};
+pub use stepper::{Stepper, StepperConfig};
+pub use weight_grads::WeightGrads;
 
 use crate::Cell;
 

@@ -1,40 +1,42 @@
 //! A layer over a whole sequence, forward and backward, on all threads.
 
 use std::ops::Range;
-use std::ptr::null_mut;
 
-use super::backward::Backward;
-use super::buffers::Buffer;
+use super::backward::{BackwardPass, InputGrad};
+use super::buffer::Buffer;
 use super::dropout::{Dropout, Mask};
-use super::forward::{Forward, Source, Track};
-use super::layer::{PackedLayer, Saved};
-use super::panels::Panels;
-use super::simd::{Level, VECTORS};
-use super::threads::{Shared, for_each_piece};
-use super::weight_sums::WeightSums;
+use super::forward::ForwardPass;
+use super::isa::Isa;
+use super::packed::PackedWeights;
+use super::packed_layer::PackedLayer;
+use super::saved::SavedActivations;
+use super::send_ptr::SendPtr;
+use super::simd::VECTORS;
+use super::state_buffer::StateBuffer;
+use super::threads::for_each_row_range;
+use super::weight_grads::{WeightGradAccumulator, WeightGrads};
 use super::{Cell, Dims, Input, Weights};
 
-/// Gradients of a layer.
-#[derive(Clone, Debug)]
-pub struct Grads {
-    /// `[G · H, D]`
-    pub w_ih: Vec<f32>,
-    /// `[G · H, H]`
-    pub w_hh: Vec<f32>,
-    /// `[G · H]`
-    pub b_ih: Vec<f32>,
-    /// `[G · H]`
-    pub b_hh: Vec<f32>,
-    /// `[S, N, H]`, of the initial state.
-    pub state: Vec<f32>,
-    /// Of the input's length, `[T, N, D]`, if it was asked for and the input is dense.
-    pub input: Option<Vec<f32>>,
+/// A layer and the sequence that it reads.
+#[derive(Clone, Copy, Debug)]
+pub struct SequenceArgs<'a> {
+    /// The recurrence.
+    pub cell: Cell,
+    /// Sizes of the layer and of the sequence.
+    pub dims: Dims,
+    /// The sequence.
+    pub input: Input<'a>,
+    /// The parameters.
+    pub weights: Weights<'a>,
+    /// The dropout on the output. The state is carried from step to step, and returned, without it.
+    pub dropout: Option<Dropout>,
 }
 
-impl Input<'_> {
-    /// Panics unless it has `t · n` rows for an input size of `d`.
-    fn check(self, Dims { t, n, d, .. }: Dims) {
-        match self {
+impl SequenceArgs<'_> {
+    /// Panics where a length isn't what its shape says, or an id isn't below D.
+    fn check(&self) {
+        let Dims { t, n, d, h } = self.dims;
+        match self.input {
             Input::Ids(ids) => {
                 assert_eq!(ids.len(), t * n, "ids are [T, N]");
                 let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < d);
@@ -42,23 +44,26 @@ impl Input<'_> {
             }
             Input::Dense(input) => assert!(input.len() >= t * n * d, "dense input is [T, N, D]"),
         }
+        let rows = self.cell.gates() * h;
+        assert_eq!(self.weights.w_ih.len(), rows * d, "w_ih is [G H, D]");
+        assert_eq!(self.weights.w_hh.len(), rows * h, "w_hh is [G H, H]");
+        assert_eq!(self.weights.b_ih.len(), rows, "b_ih is [G H]");
+        assert_eq!(self.weights.b_hh.len(), rows, "b_hh is [G H]");
     }
 }
 
-impl Weights<'_> {
-    fn check(&self, cell: Cell, Dims { d, h, .. }: Dims) {
-        let rows = cell.gates() * h;
-        assert_eq!(self.w_ih.len(), rows * d, "w_ih is [G H, D]");
-        assert_eq!(self.w_hh.len(), rows * h, "w_hh is [G H, H]");
-        assert_eq!(self.b_ih.len(), rows, "b_ih is [G H]");
-        assert_eq!(self.b_hh.len(), rows, "b_hh is [G H]");
-    }
+/// Gradients of a layer.
+#[derive(Clone, Debug)]
+pub struct Grads {
+    /// Of the parameters.
+    pub weights: WeightGrads,
+    /// `[S, N, H]`, of the initial state.
+    pub state: Vec<f32>,
+    /// Of the input's length, `[T, N, D]`, if it was asked for and the input is dense.
+    pub input: Option<Vec<f32>>,
 }
 
-/// A layer over a sequence.
-///
-/// Dropout is on the output alone: the state goes from step to step, and out, without it. With `saved`, what the
-/// backward pass needs is left there.
+/// Runs a layer over a sequence. With `saved`, what the backward pass needs is left there.
 ///
 /// # Shapes
 /// - `state`: `[S, N, H]`, the initial h (and c)
@@ -66,114 +71,112 @@ impl Weights<'_> {
 ///
 /// # Panics
 /// Where a length isn't what its shape says, or an id isn't below D.
-#[allow(clippy::too_many_arguments)]
 pub fn forward(
-    cell: Cell,
-    dims: Dims,
-    input: Input<'_>,
-    weights: &Weights<'_>,
+    args: &SequenceArgs<'_>,
     state: &[f32],
-    dropout: Option<Dropout>,
     out: &mut [f32],
-    saved: Option<&mut Saved>,
+    saved: Option<&mut SavedActivations>,
 ) {
-    forward_at(Level::best(), cell, dims, input, weights, state, dropout, out, saved);
+    forward_on(Isa::best(), args, state, out, saved);
 }
 
 /// [`forward`] with an instruction set.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn forward_at(
-    level: Level,
-    cell: Cell,
-    dims: Dims,
-    input: Input<'_>,
-    weights: &Weights<'_>,
+pub(super) fn forward_on(
+    isa: Isa,
+    args: &SequenceArgs<'_>,
     state: &[f32],
-    dropout: Option<Dropout>,
     out: &mut [f32],
-    saved: Option<&mut Saved>,
+    mut saved: Option<&mut SavedActivations>,
 ) {
+    args.check();
+    let SequenceArgs { cell, dims, input, weights, dropout } = *args;
     let Dims { t, n, d, h } = dims;
     let slot = n * h;
-    input.check(dims);
-    weights.check(cell, dims);
     assert_eq!(state.len(), cell.states() * slot, "the state is [S, N, H]");
     assert_eq!(out.len(), (t + cell.states()) * slot, "the output is [T + S, N, H]");
     if slot == 0 {
         return;
     }
 
-    let layer = PackedLayer::new(level, cell, d, h, weights, matches!(input, Input::Ids(_)));
+    let layer = PackedLayer::new(isa, cell, d, h, &weights, matches!(input, Input::Ids(_)));
     let mask = Mask::new(dropout);
+    let (initial_hidden, initial_cell) = state.split_at(slot);
     let (outputs, finals) = out.split_at_mut(t * slot);
-    let outputs = Shared(outputs.as_mut_ptr());
-    let initial = Shared(state.as_ptr().cast_mut());
-    let initial_carry = Shared(state[state.len() - slot..].as_ptr().cast_mut());
-
-    // Where h goes: to what is saved, else straight to the output, else (dropout, nothing saved) to one side.
-    let mut aside = Buffer::new(if saved.is_none() && mask.is_some() { t * slot } else { 0 });
-    let (hidden, carry, gates, separate) = match saved {
-        Some(saved) => {
-            saved.check(cell, dims);
-            saved.hidden[..slot].copy_from_slice(&state[..slot]);
-            if cell == Cell::Lstm {
-                saved.carry[..slot].copy_from_slice(&state[slot..]);
+    let (final_hidden, final_cell) = finals.split_at_mut(slot);
+    if let Some(saved) = &mut saved {
+        saved.check(cell, dims);
+        saved.hidden[..slot].copy_from_slice(initial_hidden);
+        if cell == Cell::Lstm {
+            saved.cell_state[..slot].copy_from_slice(initial_cell);
+        }
+    }
+    // Where h goes: to what is saved, else straight to the output, else (dropout, nothing saved) to a scratch buffer.
+    let mut scratch = Buffer::new(if saved.is_none() && mask.is_some() { t * slot } else { 0 });
+    // SAFETY: the initial state is only read. Of everything else, each range of rows accesses its own rows.
+    let pass = unsafe {
+        let out = SendPtr::new(outputs);
+        let (hidden, cell_state, gates, out) = match saved.as_deref_mut() {
+            Some(SavedActivations { gates, hidden, cell_state, .. }) => (
+                SendPtr::new(&mut hidden[slot..]),
+                (cell == Cell::Lstm).then(|| (SendPtr::new(&mut cell_state[slot..]), slot)),
+                (!gates.is_empty()).then(|| SendPtr::new(gates)),
+                Some(out),
+            ),
+            None => {
+                // c is updated in place, where the final one is wanted.
+                let cell_state = (cell == Cell::Lstm).then(|| (SendPtr::new(final_cell), 0));
+                match mask {
+                    Some(_) => (SendPtr::new(&mut scratch), cell_state, None, Some(out)),
+                    None => (out, cell_state, None, None),
+                }
             }
-            let after = |buffer: &mut Buffer| Shared(buffer.as_mut_ptr().wrapping_add(slot));
-            let carry = after(&mut saved.carry);
-            let gates = if saved.gates.is_empty() { null_mut() } else { saved.gates.as_mut_ptr() };
-            (after(&mut saved.hidden), Some(carry), Shared(gates), true)
+        };
+        let initial_cell = SendPtr::read_only(initial_cell);
+        ForwardPass {
+            layer: &layer,
+            steps: t,
+            batch: n,
+            rows: 0..n,
+            panels: 0..layer.hidden.panels(),
+            input: input.into(),
+            hidden: StateBuffer {
+                initial: SendPtr::read_only(initial_hidden),
+                first: hidden,
+                stride: slot,
+            },
+            cell_state: cell_state.map(|(first, stride)| StateBuffer {
+                initial: initial_cell,
+                first,
+                stride,
+            }),
+            gates,
+            out,
+            mask,
         }
-        None if mask.is_some() => (Shared(aside.as_mut_ptr()), None, Shared(null_mut()), true),
-        None => (outputs, None, Shared(null_mut()), false),
     };
-    let carry = match carry {
-        Some(first) => Track { initial: initial_carry, first, stride: slot },
-        // In place, in the slot of the final state.
-        None => {
-            let last = finals.len() - slot;
-            Track { initial: initial_carry, first: Shared(finals[last..].as_mut_ptr()), stride: 0 }
-        }
-    };
-    let pass = Forward {
-        layer: &layer,
-        steps: t,
-        batch: n,
-        rows: 0..n,
-        panels: 0..layer.hidden.count(),
-        source: input.into(),
-        hidden: Track { initial, first: hidden, stride: slot },
-        carry,
-        gates,
-        out: if separate { outputs } else { Shared(null_mut()) },
-        mask,
-    };
-    for_each_piece(n, |rows| level.run(Forward { rows, ..pass.clone() }));
+    for_each_row_range(n, |rows| {
+        // SAFETY: lengths and ids were checked above, and ranges of rows don't overlap.
+        unsafe { isa.run(ForwardPass { rows, ..pass.clone() }) };
+    });
 
-    let copy_final = |track: Track, to: &mut [f32]| {
-        let from: *const f32 = track.before(t);
-        if !std::ptr::eq(from, to.as_ptr()) {
-            // SAFETY: a track has N · H elements at every step, and these aren't the slot itself.
-            to.copy_from_slice(unsafe { std::slice::from_raw_parts(from, slot) });
-        }
+    let last_hidden = match &saved {
+        Some(saved) => &saved.hidden[t * slot..],
+        None if t == 0 => initial_hidden,
+        None if mask.is_some() => &scratch[(t - 1) * slot..],
+        None => &outputs[(t - 1) * slot..],
     };
-    copy_final(pass.hidden, &mut finals[..slot]);
+    final_hidden.copy_from_slice(last_hidden);
     if cell == Cell::Lstm {
-        copy_final(pass.carry, &mut finals[slot..]);
-    }
-}
-
-impl From<Input<'_>> for Source {
-    fn from(input: Input<'_>) -> Source {
-        match input {
-            Input::Ids(ids) => Source::Ids(ids.as_ptr()),
-            Input::Dense(input) => Source::Dense(input.as_ptr()),
+        match &saved {
+            Some(saved) => final_cell.copy_from_slice(&saved.cell_state[t * slot..]),
+            None if t == 0 => final_cell.copy_from_slice(initial_cell),
+            None => {}
         }
     }
 }
 
-/// Rows and steps whose gate gradients are computed before their products are added to the weights' gradients:
-/// few enough to stay in the cache, and fixed, because the order of the sums follows from it.
+/// Rows and steps whose pre-activation gradients are computed before their products are added to the gradients of the
+/// weights: few enough to stay in the cache, and fixed, because the order of the sums follows from it.
 const CHUNK: usize = 1024;
 
 /// The gradients of a [`forward`] whose activations were saved.
@@ -183,48 +186,28 @@ const CHUNK: usize = 1024;
 ///
 /// # Panics
 /// Where a length isn't what its shape says, or an id isn't below D.
-#[allow(clippy::too_many_arguments)]
 pub fn backward(
-    cell: Cell,
-    dims: Dims,
-    input: Input<'_>,
-    weights: &Weights<'_>,
-    dropout: Option<Dropout>,
-    saved: &Saved,
+    args: &SequenceArgs<'_>,
+    saved: &SavedActivations,
     grad_out: &[f32],
     want_input_grad: bool,
 ) -> Grads {
-    backward_at(
-        Level::best(),
-        cell,
-        dims,
-        input,
-        weights,
-        dropout,
-        saved,
-        grad_out,
-        want_input_grad,
-    )
+    backward_on(Isa::best(), args, saved, grad_out, want_input_grad)
 }
 
 /// [`backward`] with an instruction set.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn backward_at(
-    level: Level,
-    cell: Cell,
-    dims: Dims,
-    input: Input<'_>,
-    weights: &Weights<'_>,
-    dropout: Option<Dropout>,
-    saved: &Saved,
+pub(super) fn backward_on(
+    isa: Isa,
+    args: &SequenceArgs<'_>,
+    saved: &SavedActivations,
     grad_out: &[f32],
     want_input_grad: bool,
 ) -> Grads {
+    args.check();
+    let SequenceArgs { cell, dims, input, weights, dropout } = *args;
     let Dims { t, n, d, h } = dims;
     let slot = n * h;
     let gates = cell.gates() * h;
-    input.check(dims);
-    weights.check(cell, dims);
     saved.check(cell, dims);
     assert_eq!(
         grad_out.len(),
@@ -233,76 +216,68 @@ pub(super) fn backward_at(
     );
 
     let (d_outputs, d_finals) = grad_out.split_at(t * slot);
-    let mut grads = Grads {
-        // Replaced by the sums.
-        w_ih: vec![0.0; gates * d],
-        w_hh: vec![0.0; gates * h],
-        b_ih: vec![0.0; gates],
-        b_hh: vec![0.0; gates],
-        state: d_finals.to_vec(),
-        input: None,
-    };
-    if slot == 0 {
-        return grads;
-    }
-
-    grads.input = match input {
+    let mut sums = WeightGradAccumulator::new(cell, dims, matches!(input, Input::Ids(_)));
+    let mut d_state = d_finals.to_vec();
+    let mut d_input = match input {
         Input::Dense(input) if want_input_grad => Some(vec![0.0; input.len()]),
         _ => None,
     };
+    if slot == 0 {
+        return Grads { weights: sums.finish(), state: d_state, input: d_input };
+    }
+
     let input_weights =
-        grads.input.is_some().then(|| Panels::of_rows(level, weights.w_ih, gates, d));
-    let hidden_weights = Panels::of_rows(level, weights.w_hh, gates, h);
-    let slots = if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h };
+        d_input.is_some().then(|| PackedWeights::of_rows(isa, weights.w_ih, gates, d));
+    let hidden_weights = PackedWeights::of_rows(isa, weights.w_hh, gates, h);
+    let width = if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h };
     let chunk = CHUNK.div_ceil(n).min(t);
-    let mut d_gates = Buffer::new(chunk * n * slots);
-    let mut sums = WeightSums::new(cell, dims, matches!(input, Input::Ids(_)));
-    let track = |buffer: &Buffer| {
-        let initial = Shared(buffer.as_ptr().cast_mut());
-        Track { initial, first: Shared(initial.at(slot)), stride: slot }
-    };
-    let d_state = Shared(grads.state.as_mut_ptr());
-    let pass = Backward {
-        cell,
-        steps: 0..t,
-        batch: n,
-        d,
-        h,
-        rows: 0..n,
-        hidden_weights: &hidden_weights,
-        input_weights: input_weights.as_ref(),
-        hidden: track(&saved.hidden),
-        carry: track(&saved.carry),
-        gates: Shared(if saved.gates.is_empty() {
-            null_mut()
-        } else {
-            saved.gates.as_ptr().cast_mut()
-        }),
-        d_gates: Shared(d_gates.as_mut_ptr()),
-        d_out: Shared(d_outputs.as_ptr().cast_mut()),
-        mask: Mask::new(dropout),
-        d_hidden: d_state,
-        d_carry: Shared(d_state.at(slot)),
-        d_input: Shared(grads.input.as_mut().map_or(null_mut(), Vec::as_mut_ptr)),
-    };
+    let mut d_gates = Buffer::new(chunk * n * width);
+    let (d_hidden, d_cell) = d_state.split_at_mut(slot);
     for end in (1..=t).rev().step_by(chunk.max(1)) {
         let steps = end.saturating_sub(chunk)..end;
-        for_each_piece(n, |rows| {
-            level.run(Backward { rows, steps: steps.clone(), ..pass.clone() })
+        // SAFETY: what the forward pass saved and the output's gradient are only read. Of everything else, each range of
+        // rows accesses its own rows.
+        let pass = unsafe {
+            let states = |states| {
+                let (initial, first) = <[f32]>::split_at(states, slot);
+                let (initial, first) = (SendPtr::read_only(initial), SendPtr::read_only(first));
+                StateBuffer { initial, first, stride: slot }
+            };
+            BackwardPass {
+                cell,
+                steps: steps.clone(),
+                batch: n,
+                d,
+                h,
+                rows: 0..n,
+                hidden_weights: &hidden_weights,
+                hidden: states(&saved.hidden),
+                cell_state: (cell == Cell::Lstm).then(|| states(&saved.cell_state)),
+                gates: (!saved.gates.is_empty()).then(|| SendPtr::read_only(&saved.gates)),
+                d_gates: SendPtr::new(&mut d_gates),
+                d_out: SendPtr::read_only(d_outputs),
+                mask: Mask::new(dropout),
+                d_hidden: SendPtr::new(d_hidden),
+                d_cell: (cell == Cell::Lstm).then(|| SendPtr::new(d_cell)),
+                input: match (&input_weights, &mut d_input) {
+                    (Some(weights), Some(grad)) => {
+                        Some(InputGrad { weights, d_input: SendPtr::new(grad) })
+                    }
+                    _ => None,
+                },
+            }
+        };
+        for_each_row_range(n, |rows| {
+            // SAFETY: lengths and ids were checked above, and ranges of rows don't overlap.
+            unsafe { isa.run(BackwardPass { rows, ..pass.clone() }) };
         });
         let rows = steps.start * n..steps.end * n;
-        // SAFETY: the pieces that write it are done, and it has the rows of a chunk.
-        let d_gates = unsafe { std::slice::from_raw_parts(pass.d_gates.0, rows.len() * slots) };
-        sums.add(
-            level,
-            d_gates,
-            slots,
-            input.rows(rows.clone(), d),
-            &saved.hidden[rows.start * h..rows.end * h],
-        );
+        let d_gates = &d_gates[..rows.len() * width];
+        let hidden_before = &saved.hidden[rows.start * h..rows.end * h];
+        // SAFETY: ids were checked above.
+        unsafe { sums.add(isa, d_gates, width, input.rows(rows.clone(), d), hidden_before) };
     }
-    sums.finish(&mut grads);
-    grads
+    Grads { weights: sums.finish(), state: d_state, input: d_input }
 }
 
 impl Input<'_> {

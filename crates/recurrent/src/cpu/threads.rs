@@ -1,51 +1,35 @@
-//! Work over the current rayon pool. Nothing here decides what is computed in which order: a piece's results
-//! don't depend on which piece it is in.
+//! Loops over the threads of the current rayon pool. How work is divided never decides a result: a row's numbers don't
+//! depend on the rows that it shares a range with.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Rows below which a piece isn't worth another read of the weights.
-const FEWEST_ROWS: usize = 4;
+/// The fewest rows that are worth another thread's read of the weights.
+const MIN_ROWS: usize = 4;
+/// The fewest `f32` to write that are worth a second thread.
+const MIN_PARALLEL: usize = 1 << 15;
 
-/// A pointer that pieces of one job share; each writes its own rows or columns.
-#[derive(Clone, Copy)]
-pub struct Shared(pub *mut f32);
+/// Runs `work` on consecutive parts of `0..rows`, one part for each thread.
+pub fn for_each_row_range(rows: usize, work: impl Fn(Range<usize>) + Sync) {
+    let parts = rayon::current_num_threads().min(rows.div_ceil(MIN_ROWS)).max(1);
+    for_each_task(parts, |i| work(i * rows / parts..(i + 1) * rows / parts));
+}
 
-// SAFETY: whoever makes one sees to it that no two threads touch the same element.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// The pointer, `offset` elements on.
-    #[inline(always)]
-    pub fn at(self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
+/// Runs `task` on each of `0..tasks`, as threads become free.
+pub fn for_each_task(tasks: usize, task: impl Fn(usize) + Sync) {
+    if tasks <= 1 || rayon::current_num_threads() == 1 {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(&task);
     }
 }
 
-/// Runs `piece` on the parts of `0..rows`, one for each thread.
-pub fn for_each_piece(rows: usize, piece: impl Fn(Range<usize>) + Sync) {
-    let pieces = rayon::current_num_threads().min(rows.div_ceil(FEWEST_ROWS)).max(1);
-    for_each_job(pieces, |i| piece(i * rows / pieces..(i + 1) * rows / pieces));
-}
-
-/// Runs `job` on `0..jobs`, each when a thread is free.
-pub fn for_each_job(jobs: usize, job: impl Fn(usize) + Sync) {
-    if jobs <= 1 || rayon::current_num_threads() == 1 {
-        (0..jobs).for_each(job);
+/// Runs `work` on each chunk of `size` elements of `data` with the chunk's index.
+pub fn for_each_chunk(data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if data.len() < MIN_PARALLEL || rayon::current_num_threads() == 1 {
+        data.chunks_mut(size.max(1)).enumerate().for_each(|(i, data)| work(i, data));
     } else {
-        (0..jobs).into_par_iter().with_max_len(1).for_each(&job);
-    }
-}
-
-/// Runs `chunk` on each part of `size` elements.
-pub fn for_each_chunk(data: &mut [f32], size: usize, chunk: impl Fn(usize, &mut [f32]) + Sync) {
-    // Below this much a second thread costs more than it does.
-    if data.len() < 1 << 15 || rayon::current_num_threads() == 1 {
-        data.chunks_mut(size.max(1)).enumerate().for_each(|(i, data)| chunk(i, data));
-    } else {
-        data.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, data)| chunk(i, data));
+        data.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, data)| work(i, data));
     }
 }

@@ -30,8 +30,9 @@ impl Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn run_avx512<K: Kernel>(token: Avx512, kernel: K) -> K::Output {
-    kernel.run(token)
+unsafe fn run_avx512<K: Kernel>(token: Avx512, kernel: K) -> K::Output {
+    // SAFETY: promised by the caller.
+    unsafe { kernel.run(token) }
 }
 
 /// The mask of the first `count` of 16 lanes.
@@ -47,8 +48,9 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const ROWS: usize = 6;
 
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        arithmetic!(run_avx512(self, kernel))
+    unsafe fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token for the feature, the caller for the kernel.
+        unsafe { run_avx512(self, kernel) }
     }
 
     #[inline(always)]
@@ -57,7 +59,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
-    unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
+    unsafe fn load_masked(self, from: *const f32, count: usize) -> __m512 {
         // SAFETY: lanes outside the mask aren't read; the caller vouches for the others.
         unsafe { _mm512_maskz_loadu_ps(first16(count), from) }
     }
@@ -67,18 +69,18 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(to, value) }
     }
     #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, value: __m512, count: usize) {
+    unsafe fn store_masked(self, to: *mut f32, value: __m512, count: usize) {
         // SAFETY: lanes outside the mask aren't written; the caller vouches for the others.
         unsafe { _mm512_mask_storeu_ps(to, first16(count), value) }
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f32, value: __m512) {
+    unsafe fn store_nontemporal(self, to: *mut f32, value: __m512) {
         // SAFETY: the caller vouches for the aligned writes, the token for the feature.
         unsafe { _mm512_stream_ps(to, value) }
     }
     #[inline(always)]
-    fn fence(self) {
+    fn store_fence(self) {
         arithmetic!(_mm_sfence())
     }
     #[inline(always)]
@@ -116,15 +118,15 @@ impl Simd for Avx512 {
     }
     // The instruction gives its second operand where either is NaN.
     #[inline(always)]
-    fn at_least(self, x: __m512, bound: __m512) -> __m512 {
+    fn max(self, x: __m512, bound: __m512) -> __m512 {
         arithmetic!(_mm512_max_ps(bound, x))
     }
     #[inline(always)]
-    fn at_most(self, x: __m512, bound: __m512) -> __m512 {
+    fn min(self, x: __m512, bound: __m512) -> __m512 {
         arithmetic!(_mm512_min_ps(bound, x))
     }
     #[inline(always)]
-    fn if_positive(self, x: __m512, value: __m512) -> __m512 {
+    fn zero_unless_positive(self, x: __m512, value: __m512) -> __m512 {
         arithmetic!({
             let positive = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(positive, value)
@@ -160,15 +162,15 @@ impl Simd for Avx512 {
         arithmetic!(_mm512_slli_epi32::<BITS>(a))
     }
     #[inline(always)]
-    fn bits(self, a: __m512) -> __m512i {
+    fn to_bits(self, a: __m512) -> __m512i {
         arithmetic!(_mm512_castps_si512(a))
     }
     #[inline(always)]
-    fn with_bits(self, a: __m512i) -> __m512 {
+    fn bits_to_float(self, a: __m512i) -> __m512 {
         arithmetic!(_mm512_castsi512_ps(a))
     }
     #[inline(always)]
-    fn if_at_least(self, a: __m512i, b: __m512i, value: __m512) -> __m512 {
+    fn zero_unless_ge(self, a: __m512i, b: __m512i, value: __m512) -> __m512 {
         arithmetic!(_mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(a, b), value))
     }
 }
@@ -185,8 +187,9 @@ impl Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn run_avx2<K: Kernel>(token: Avx2, kernel: K) -> K::Output {
-    kernel.run(token)
+unsafe fn run_avx2<K: Kernel>(token: Avx2, kernel: K) -> K::Output {
+    // SAFETY: promised by the caller.
+    unsafe { kernel.run(token) }
 }
 
 /// All bits set in the first `count` of 8 lanes.
@@ -206,8 +209,9 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const ROWS: usize = 3;
 
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        arithmetic!(run_avx2(self, kernel))
+    unsafe fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token for the feature, the caller for the kernel.
+        unsafe { run_avx2(self, kernel) }
     }
 
     #[inline(always)]
@@ -216,7 +220,7 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_ps(from) }
     }
     #[inline(always)]
-    unsafe fn load_first(self, from: *const f32, count: usize) -> __m256 {
+    unsafe fn load_masked(self, from: *const f32, count: usize) -> __m256 {
         // SAFETY: lanes outside the mask aren't read; the caller vouches for the others.
         unsafe { _mm256_maskload_ps(from, first8(self, count)) }
     }
@@ -226,18 +230,18 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(to, value) }
     }
     #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, value: __m256, count: usize) {
+    unsafe fn store_masked(self, to: *mut f32, value: __m256, count: usize) {
         // SAFETY: lanes outside the mask aren't written; the caller vouches for the others.
         unsafe { _mm256_maskstore_ps(to, first8(self, count), value) }
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f32, value: __m256) {
+    unsafe fn store_nontemporal(self, to: *mut f32, value: __m256) {
         // SAFETY: the caller vouches for the aligned writes, the token for the feature.
         unsafe { _mm256_stream_ps(to, value) }
     }
     #[inline(always)]
-    fn fence(self) {
+    fn store_fence(self) {
         arithmetic!(_mm_sfence())
     }
     #[inline(always)]
@@ -275,15 +279,15 @@ impl Simd for Avx2 {
     }
     // The instruction gives its second operand where either is NaN.
     #[inline(always)]
-    fn at_least(self, x: __m256, bound: __m256) -> __m256 {
+    fn max(self, x: __m256, bound: __m256) -> __m256 {
         arithmetic!(_mm256_max_ps(bound, x))
     }
     #[inline(always)]
-    fn at_most(self, x: __m256, bound: __m256) -> __m256 {
+    fn min(self, x: __m256, bound: __m256) -> __m256 {
         arithmetic!(_mm256_min_ps(bound, x))
     }
     #[inline(always)]
-    fn if_positive(self, x: __m256, value: __m256) -> __m256 {
+    fn zero_unless_positive(self, x: __m256, value: __m256) -> __m256 {
         arithmetic!({
             let positive = _mm256_cmp_ps::<_CMP_NLE_UQ>(x, _mm256_setzero_ps());
             _mm256_and_ps(value, positive)
@@ -320,15 +324,15 @@ impl Simd for Avx2 {
         arithmetic!(_mm256_sllv_epi32(a, _mm256_set1_epi32(BITS.cast_signed())))
     }
     #[inline(always)]
-    fn bits(self, a: __m256) -> __m256i {
+    fn to_bits(self, a: __m256) -> __m256i {
         arithmetic!(_mm256_castps_si256(a))
     }
     #[inline(always)]
-    fn with_bits(self, a: __m256i) -> __m256 {
+    fn bits_to_float(self, a: __m256i) -> __m256 {
         arithmetic!(_mm256_castsi256_ps(a))
     }
     #[inline(always)]
-    fn if_at_least(self, a: __m256i, b: __m256i, value: __m256) -> __m256 {
+    fn zero_unless_ge(self, a: __m256i, b: __m256i, value: __m256) -> __m256 {
         arithmetic!({
             // AVX2 has no unsigned comparison: a >= b exactly where max(a, b) = a.
             let keep = _mm256_cmpeq_epi32(_mm256_max_epu32(a, b), a);

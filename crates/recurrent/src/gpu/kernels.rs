@@ -8,10 +8,14 @@ use cubecl::prelude::*;
 
 use crate::Cell;
 
-/// The walk through the sequence; see [`Recurrence::walk`](crate::generic::Recurrence::walk).
+/// Values that the forward pass saves of each unit and step, where it saves any: see
+/// [`SavedActivations`](super::recurrence::SavedActivations).
+pub const SAVED_GATES: usize = 4;
+
+/// The forward pass; see [`forward`](super::recurrence::forward).
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "the tensors of a cell")]
-pub fn walk<F: Float, V: Size>(
+pub fn forward<F: Float, V: Size>(
     // [T, N, G*H]
     projected: &[F],
     // [H, G*H]
@@ -22,10 +26,10 @@ pub fn walk<F: Float, V: Size>(
     state: &[F],
     // [T + 1, N, H]
     hidden: &mut [F],
-    // [T, N, G*H]
+    // [T, N, 4*H], unless it is an Elman cell's.
     gates: &mut [F],
-    // [T + 1, N, H]
-    extra: &mut [F],
+    // [T + 1, N, H] of an LSTM.
+    cell_state: &mut [F],
     steps: usize,
     batch: usize,
     #[comptime] cell: Cell,
@@ -50,7 +54,7 @@ pub fn walk<F: Float, V: Size>(
                     let at = (first + r) * h + vector * lanes + lane;
                     hidden[at] = state[at];
                     if comptime!(cell == Cell::Lstm) {
-                        extra[at] = state[batch * h + at];
+                        cell_state[at] = state[batch * h + at];
                     }
                 }
             }
@@ -98,6 +102,7 @@ pub fn walk<F: Float, V: Size>(
                         let old = (t * batch + n) * h + unit;
                         let new = old + batch * h;
                         let at = (t * batch + n) * width + unit;
+                        let saved = (t * batch + n) * comptime!(SAVED_GATES * h) + unit;
                         let sum = sums[r].extract(lane);
                         if comptime!(cell == Cell::Lstm) {
                             let i = sigmoid::<F>(projected[at] + sum);
@@ -107,23 +112,23 @@ pub fn walk<F: Float, V: Size>(
                             let g = (projected[at + 2 * h] + sum).tanh();
                             let sum = sums[3 * rows + r].extract(lane);
                             let o = sigmoid::<F>(projected[at + 3 * h] + sum);
-                            let memory = f * extra[old] + i * g;
-                            gates[at] = i;
-                            gates[at + h] = f;
-                            gates[at + 2 * h] = g;
-                            gates[at + 3 * h] = o;
-                            extra[new] = memory;
-                            hidden[new] = o * memory.tanh();
+                            let c = f * cell_state[old] + i * g;
+                            gates[saved] = i;
+                            gates[saved + h] = f;
+                            gates[saved + 2 * h] = g;
+                            gates[saved + 3 * h] = o;
+                            cell_state[new] = c;
+                            hidden[new] = o * c.tanh();
                         } else if comptime!(cell == Cell::Gru) {
                             let reset = sigmoid::<F>(projected[at] + sum);
                             let sum = sums[rows + r].extract(lane);
                             let z = sigmoid::<F>(projected[at + h] + sum);
-                            let inner = sums[2 * rows + r].extract(lane);
-                            let candidate = (projected[at + 2 * h] + reset * inner).tanh();
-                            gates[at] = reset;
-                            gates[at + h] = z;
-                            gates[at + 2 * h] = candidate;
-                            extra[new] = inner;
+                            let recurrent = sums[2 * rows + r].extract(lane);
+                            let candidate = (projected[at + 2 * h] + reset * recurrent).tanh();
+                            gates[saved] = reset;
+                            gates[saved + h] = z;
+                            gates[saved + 2 * h] = candidate;
+                            gates[saved + 3 * h] = recurrent;
                             hidden[new] = candidate + z * (hidden[old] - candidate);
                         } else if comptime!(cell == Cell::Tanh) {
                             hidden[new] = (projected[at] + sum).tanh();
@@ -139,16 +144,16 @@ pub fn walk<F: Float, V: Size>(
     }
 }
 
-/// The walk back; see [`Recurrence::walk_back`](crate::generic::Recurrence::walk_back).
+/// The backward pass; see [`backward`](super::recurrence::backward).
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments, reason = "the tensors of a cell")]
-pub fn walk_back<F: Float, V: Size>(
+pub fn backward<F: Float, V: Size>(
     // [T + 1, N, H]
     hidden: &[F],
-    // [T, N, G*H]
+    // [T, N, 4*H], unless it is an Elman cell's.
     gates: &[F],
-    // [T + 1, N, H]
-    extra: &[F],
+    // [T + 1, N, H] of an LSTM.
+    cell_state: &[F],
     // [G*H, H]
     weight: &[Vector<F, V>],
     // [T, N, H]
@@ -189,27 +194,29 @@ pub fn walk_back<F: Float, V: Size>(
                         let old = (t * batch + n) * h + unit;
                         let new = old + batch * h;
                         let at = (t * batch + n) * width + unit;
+                        let saved = (t * batch + n) * comptime!(SAVED_GATES * h) + unit;
                         let grad = grad_output[old] + grad_state[state];
                         if comptime!(cell == Cell::Lstm) {
-                            let i = gates[at];
-                            let f = gates[at + h];
-                            let g = gates[at + 2 * h];
-                            let o = gates[at + 3 * h];
-                            let memory = extra[new].tanh();
-                            let of_memory = batch * h + state;
-                            let grad_c = grad_state[of_memory] + grad * o * (one - memory * memory);
+                            let i = gates[saved];
+                            let f = gates[saved + h];
+                            let g = gates[saved + 2 * h];
+                            let o = gates[saved + 3 * h];
+                            let tanh_c = cell_state[new].tanh();
+                            let state_c = batch * h + state;
+                            let grad_c = grad_state[state_c] + grad * o * (one - tanh_c * tanh_c);
                             grad_projected[at] = grad_c * g * i * (one - i);
-                            grad_projected[at + h] = grad_c * extra[old] * f * (one - f);
+                            grad_projected[at + h] = grad_c * cell_state[old] * f * (one - f);
                             grad_projected[at + 2 * h] = grad_c * i * (one - g * g);
-                            grad_projected[at + 3 * h] = grad * memory * o * (one - o);
-                            grad_state[of_memory] = grad_c * f;
+                            grad_projected[at + 3 * h] = grad * tanh_c * o * (one - o);
+                            grad_state[state_c] = grad_c * f;
                             grad_state[state] = F::new(0.0);
                         } else if comptime!(cell == Cell::Gru) {
-                            let reset = gates[at];
-                            let z = gates[at + h];
-                            let candidate = gates[at + 2 * h];
+                            let reset = gates[saved];
+                            let z = gates[saved + h];
+                            let candidate = gates[saved + 2 * h];
+                            let recurrent = gates[saved + 3 * h];
                             let grad_n = grad * (one - z) * (one - candidate * candidate);
-                            let grad_r = grad_n * extra[new] * reset * (one - reset);
+                            let grad_r = grad_n * recurrent * reset * (one - reset);
                             let grad_z = grad * (hidden[old] - candidate) * z * (one - z);
                             grad_projected[at] = grad_r;
                             grad_projected[at + h] = grad_z;

@@ -6,16 +6,16 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 
-use super::{LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps};
+use super::{
+    LayerArgs, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps,
+    check_dtype,
+};
 
 /// What the backward pass of a layer needs of its forward pass.
 #[derive(Clone, Debug)]
 struct LayerState<B: RecurrentKernels> {
-    input: LayerInput<B>,
-    weights: LayerWeights<B>,
-    state: FloatTensor<B>,
+    args: LayerArgs<B>,
     saved: B::Saved,
-    spec: LayerSpec,
 }
 
 /// Parents: W_ih, W_hh, b_ih, b_hh, state and, for a dense input, the input.
@@ -32,9 +32,9 @@ impl<B: RecurrentKernels, const P: usize> Backward<B, P> for LayerBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let LayerState { input, weights, state, saved, spec } = ops.state;
+        let LayerState { args, saved } = ops.state;
         let want_input = ops.parents.get(5).is_some_and(Option::is_some);
-        let found = B::layer_backward(input, weights, state, saved, grad, spec, want_input);
+        let found = B::layer_backward(args, saved, grad, want_input);
         let found = [
             Some(found.ih),
             Some(found.hh),
@@ -91,17 +91,19 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
             bias_ih: weights.bias_ih.into_primitive(),
             bias_hh: weights.bias_hh.into_primitive(),
         };
-        let of_state = state.clone();
+        let initial = state.clone();
         let state = state.into_primitive();
+        check_dtype(&state);
         match input {
             LayerInput::Ids(ids) => {
-                let parents = [ih, hh, bias_ih, bias_hh, of_state];
-                node::<B, C, 5>(parents, LayerInput::Ids(ids), weights, state, spec)
+                let parents = [ih, hh, bias_ih, bias_hh, initial];
+                let input = LayerInput::Ids(ids);
+                node::<B, C, 5>(parents, LayerArgs { input, weights, state, spec })
             }
             LayerInput::Dense(x) => {
-                let parents = [ih, hh, bias_ih, bias_hh, of_state, x.clone()];
+                let parents = [ih, hh, bias_ih, bias_hh, initial, x.clone()];
                 let input = LayerInput::Dense(x.into_primitive());
-                node::<B, C, 6>(parents, input, weights, state, spec)
+                node::<B, C, 6>(parents, LayerArgs { input, weights, state, spec })
             }
         }
     }
@@ -114,6 +116,7 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
     ) -> FloatTensor<Self> {
         let nodes = [hidden.node(), weight.node(), bias.node()];
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
+        check_dtype(&hidden);
         match Backward::<B, 3>::prepare::<C>(LossBackward, nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (loss, grads) = B::loss(hidden, weight, bias, targets, true);
@@ -132,6 +135,7 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
+        check_dtype(&hidden);
         Self::from_inner(B::scores(hidden, weight, bias, targets))
     }
 }
@@ -139,17 +143,14 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
 /// A layer as a node of the graph with P parents; an ordinary computation where none is tracked.
 fn node<B: RecurrentKernels, C: CheckpointStrategy, const P: usize>(
     parents: [FloatTensor<Autodiff<B, C>>; P],
-    input: LayerInput<B>,
-    weights: LayerWeights<B>,
-    state: FloatTensor<B>,
-    spec: LayerSpec,
+    args: LayerArgs<B>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let parents = parents.map(|parent| parent.node());
     match Backward::<B, P>::prepare::<C>(LayerBackward, parents).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let (out, saved) = B::layer_saving(input.clone(), weights.clone(), state.clone(), spec);
-            prep.finish(LayerState { input, weights, state, saved, spec }, out)
+            let (out, saved) = B::layer_saving(args.clone());
+            prep.finish(LayerState { args, saved }, out)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::layer(input, weights, state, spec)),
+        OpsKind::UnTracked(prep) => prep.finish(B::layer(args)),
     }
 }

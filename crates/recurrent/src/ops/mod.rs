@@ -1,23 +1,21 @@
-//! The backend extension: what a layer is to a backend.
+//! The backend extension: a layer and the loss as operations of a backend.
 //!
 //! [`RecurrentKernels`] is what a backend computes, forward and backward, without autodiff.
 //! [`RecurrentOps`] is the same as one differentiable operation each, dispatched by Burn to the
-//! backend of the tensors it is given. A new backend implements the first and is listed in the
-//! attribute of the second; `generic` is there for the ones without kernels of their own.
+//! backend of the tensors that it is given. A new backend implements the first and is listed in the
+//! attribute of the second.
 
 mod autodiff;
-#[cfg(feature = "gpu")]
-mod cube;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-mod host;
-mod plain;
+mod cpu;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, ExtensionType, backend_extension};
+use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
+use burn::tensor::DType;
 
-use crate::{Cell, Dropout, generic};
+use crate::{Cell, Dropout};
 
-/// What a layer is given at each step: character ids or vectors.
+/// The input of a layer: ids or vectors.
 #[derive(ExtensionType, Clone, Debug)]
 pub enum LayerInput<B: Backend> {
     /// `[T, N]`, each in `0..D`: stands for its one-hot vector, a column of `W_ih`.
@@ -40,7 +38,7 @@ pub struct LayerWeights<B: Backend> {
     pub bias_hh: FloatTensor<B>,
 }
 
-/// What a layer computes besides its tensors.
+/// What a layer is told besides its tensors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerSpec {
     /// The recurrence.
@@ -49,6 +47,19 @@ pub struct LayerSpec {
     pub steps: usize,
     /// Dropout of the output; the carried state is never dropped.
     pub dropout: Option<Dropout>,
+}
+
+/// A layer, its input and its initial state.
+#[derive(Clone, Debug)]
+pub struct LayerArgs<B: Backend> {
+    /// Ids or vectors.
+    pub input: LayerInput<B>,
+    /// The parameters.
+    pub weights: LayerWeights<B>,
+    /// `[S, N, H]`, h before c.
+    pub state: FloatTensor<B>,
+    /// The rest.
+    pub spec: LayerSpec,
 }
 
 /// The gradients of a layer, shaped as what they are the gradients of.
@@ -79,38 +90,22 @@ pub struct LossGrads<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
-/// What a backend computes for a layer and for the loss, without autodiff. What it doesn't say it computes in tensor
-/// operations.
+/// What a backend computes for a layer and for the loss, without autodiff.
 pub trait RecurrentKernels: Backend {
-    /// What the forward pass of a layer keeps for its backward pass.
+    /// What the forward pass of a layer saves for its backward pass.
     type Saved: Clone + Send + std::fmt::Debug + 'static;
 
-    /// One layer over a whole sequence, with nothing kept: see [`RecurrentOps::recurrent_layer`].
-    fn layer(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
-        spec: LayerSpec,
-    ) -> FloatTensor<Self> {
-        Self::layer_saving(input, weights, state, spec).0
-    }
+    /// One layer over a whole sequence, with nothing saved: see [`RecurrentOps::recurrent_layer`].
+    fn layer(args: LayerArgs<Self>) -> FloatTensor<Self>;
 
     /// The same with what the backward pass needs.
-    fn layer_saving(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
-        spec: LayerSpec,
-    ) -> (FloatTensor<Self>, Self::Saved);
+    fn layer_saving(args: LayerArgs<Self>) -> (FloatTensor<Self>, Self::Saved);
 
     /// The gradients from that of the result, `[T + S, N, H]`; that of a dense input only if wanted.
     fn layer_backward(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
+        args: LayerArgs<Self>,
         saved: Self::Saved,
         grad: FloatTensor<Self>,
-        spec: LayerSpec,
         want_input: bool,
     ) -> LayerGrads<Self>;
 
@@ -121,9 +116,7 @@ pub trait RecurrentKernels: Backend {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
         want_grads: bool,
-    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
-        generic::linear_cross_entropy::<Self>(hidden, weight, bias, targets, want_grads)
-    }
+    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>);
 
     /// See [`RecurrentOps::linear_scores`].
     fn scores(
@@ -131,9 +124,7 @@ pub trait RecurrentKernels: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
-    ) -> FloatTensor<Self> {
-        generic::linear_scores::<Self>(hidden, weight, bias, targets)
-    }
+    ) -> FloatTensor<Self>;
 }
 
 /// The differentiable operations that this crate adds to Burn's backends.
@@ -174,8 +165,8 @@ pub trait RecurrentOps: Backend {
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// What evaluation wants of the same: the sum of the cross-entropies, in nats, and the number of rows whose target
-    /// is the likeliest. Not differentiable.
+    /// For evaluation: the sum of the same cross-entropies, in nats, and the number of rows whose target is the most
+    /// likely. Not differentiable.
     ///
     /// # Shapes
     /// As [`linear_cross_entropy`](Self::linear_cross_entropy); the result is `[2]`.
@@ -185,4 +176,42 @@ pub trait RecurrentOps: Backend {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self>;
+}
+
+/// Outside autodiff an operation is its kernel.
+impl<B: RecurrentKernels> RecurrentOps for B {
+    fn recurrent_layer(
+        input: LayerInput<Self>,
+        weights: LayerWeights<Self>,
+        state: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self> {
+        check_dtype(&state);
+        Self::layer(LayerArgs { input, weights, state, spec })
+    }
+
+    fn linear_cross_entropy(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        check_dtype(&hidden);
+        Self::loss(hidden, weight, bias, targets, false).0
+    }
+
+    fn linear_scores(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        check_dtype(&hidden);
+        Self::scores(hidden, weight, bias, targets)
+    }
+}
+
+/// Panics unless the tensor is of the type that the kernels compute in.
+fn check_dtype(tensor: &impl TensorMetadata) {
+    assert_eq!(tensor.dtype(), DType::F32, "recurrent layers and their loss compute in f32");
 }

@@ -15,10 +15,15 @@ grad_c_n).
 
 `lstm_stack.safetensors` holds two LSTM layers, no CASE: weights end in `_l0` and `_l1` (weight_ih_l1 is [4H,H]),
 h0, c0, h_n, c_n are [L,N,H]; N, T, D, H = 3, 5, 7, 6, L = 2, dense, both biases.
+
+`sizes.safetensors` holds layers of the sizes that programs use, in digests: `CELL_INPUT_NxTxDxH/NAME`, NAME an output or
+a `grad_` as above. The inputs are not stored: `hashed` makes them. A digest is [2 + 16]: the largest magnitude, the sum
+of the products with `hashed(name "probe")`, and the elements at 16 places from the first to the last.
 """
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -74,6 +79,53 @@ def golden(seed, cell, size, bias="double", kind="dense", layers=1):
     return result
 
 
+LARGE = [("dense", (20, 60, 180, 64)), ("ids", (16, 70, 83, 32))]
+SALTS = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "h0", "c0", "input", "grad_output", "grad_h_n", "grad_c_n", "probe"]
+
+
+def hashed(name, *shape, scale=1.0):
+    """Numbers in [-scale, scale) that a reader can make too: a hash of the name's index in SALTS and the element's index."""
+    x = np.arange(np.prod(shape), dtype=np.uint64) * 0x9E3779B1 + (SALTS.index(name) + 1) * 0x85EBCA6B & 0xFFFFFFFF
+    x = (x ^ x >> 15) * 0x2C1B3C6D & 0xFFFFFFFF
+    x = (x ^ x >> 12) * 0x297A2D39 & 0xFFFFFFFF
+    x = (x ^ x >> 15) >> 8
+    return torch.from_numpy((x.astype(np.float64) / 2**23 - 1) * scale).reshape(shape)
+
+
+def hashed_ids(n, t, d):
+    return ((hashed("input", n, t) + 1) / 2 * d).long()
+
+
+def digest(tensor):
+    flat = tensor.detach().flatten()
+    places = torch.arange(16) * (len(flat) - 1) // 15
+    head = torch.stack([flat.abs().max(), flat @ hashed("probe", len(flat))])
+    return torch.cat([head, flat[places]])
+
+
+def large(cell, kind, size):
+    """Digests of one layer's outputs and gradients, under the names of `golden`."""
+    n, t, d, h = size
+    layer = CELLS[cell](d, h, batch_first=True).double()
+    for name, parameter in layer.named_parameters():
+        parameter.data = hashed(name.removesuffix("_l0"), *parameter.shape, scale=0.125)
+    if kind == "ids":
+        x = nn.functional.one_hot(hashed_ids(n, t, d), d).double()
+    else:
+        x = hashed("input", n, t, d).requires_grad_()
+    states = ["h", "c"] if cell == "lstm" else ["h"]
+    first = [hashed(f"{s}0", 1, n, h).requires_grad_() for s in states]
+    output, last = layer(x, tuple(first) if cell == "lstm" else first[0])
+    last = list(last) if cell == "lstm" else [last]
+    result = {"output": output} | {f"{s}_n": x for s, x in zip(states, last)}
+    sum((x * hashed(f"grad_{name}", *x.shape)).sum() for name, x in result.items()).backward()
+    result |= {f"grad_{s}0": x.grad for s, x in zip(states, first)}
+    result |= {f"grad_{k.removesuffix('_l0')}": p.grad for k, p in layer.named_parameters()}
+    if x.grad is not None:
+        result["grad_input"] = x.grad
+    return {name: digest(x) for name, x in result.items()}
+
+
 def one_layer(tensors):
     """Drops the layer from names and state shapes: weight_ih_l0 -> weight_ih, [1,N,H] -> [N,H]."""
     is_state = ("h0", "c0", "h_n", "c_n")
@@ -98,6 +150,12 @@ def main():
                     tensors |= {f"{case}/{k}": v for k, v in found.items()}
         save(cell, tensors)
     save("lstm_stack", golden(100, "lstm", SIZES[0], layers=2))
+    digests = {}
+    for cell in CELLS:
+        for kind, size in LARGE:
+            case = f"{cell}_{kind}_{'x'.join(map(str, size))}"
+            digests |= {f"{case}/{k}": v for k, v in large(cell, kind, size).items()}
+    save("sizes", digests)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,30 @@ impl Golden {
     }
 }
 
+impl Golden {
+    /// Panics unless the digest of the tensor equals the file's; see `make.py`.
+    fn check_digest(&self, name: &str, found: TensorData) {
+        let expected: Vec<f64> = self.data(name).iter::<f64>().collect();
+        let found: Vec<f64> = found.iter::<f64>().collect();
+        let [scale, products, elements @ ..] = &expected[..] else { panic!("{name}: no digest") };
+        let largest = found.iter().fold(0f64, |a, b| a.max(b.abs()));
+        let near = |a: f64, b: f64, size: f64| (a - b).abs() <= f64::from(TOLERANCE) * scale * size;
+        assert!(near(largest, *scale, 1.0), "{name}: largest {largest}, PyTorch {scale}");
+        for (k, expected) in elements.iter().enumerate() {
+            let index = k * (found.len() - 1) / (elements.len() - 1);
+            let element = found[index];
+            assert!(
+                near(element, *expected, 1.0),
+                "{name}[{index}]: {element}, PyTorch {expected}"
+            );
+        }
+        let sum: f64 = found.iter().zip(hashes("probe", found.len())).map(|(a, b)| a * b).sum();
+        // Errors of the elements add up like a random walk.
+        let size = (found.len() as f64).sqrt();
+        assert!(near(sum, *products, size), "{name}: products {sum}, PyTorch {products}");
+    }
+}
+
 /// A stack of the given layers with the file's weights under `{prefix}weight_ih{suffix(layer)}`.
 fn stack(
     golden: &Golden,
@@ -120,9 +144,9 @@ pub fn layers_match(cell: Cell, device: &Device) {
         golden.check(&name("h_n"), last.hidden(0));
         let mut total = (output * golden.tensor(&name("grad_output"), device)).sum()
             + (last.hidden(0) * get("grad_h_n")).sum();
-        if let Some(memory) = last.memory(0) {
-            golden.check(&name("c_n"), memory.clone());
-            total = total + (memory * get("grad_c_n")).sum();
+        if let Some(cell_state) = last.cell_state(0) {
+            golden.check(&name("c_n"), cell_state.clone());
+            total = total + (cell_state * get("grad_c_n")).sum();
         }
 
         let grads = total.backward();
@@ -157,12 +181,13 @@ pub fn stacks_match(device: &Device) {
     let (output, last) = stack.forward(input.clone(), State(start.collect()), None);
     golden.check("output", output.clone());
     let hidden = Tensor::stack::<3>(vec![last.hidden(0), last.hidden(1)], 0);
-    let memory = Tensor::stack::<3>(vec![last.memory(0).unwrap(), last.memory(1).unwrap()], 0);
+    let cell_state =
+        Tensor::stack::<3>(vec![last.cell_state(0).unwrap(), last.cell_state(1).unwrap()], 0);
     golden.check("h_n", hidden.clone());
-    golden.check("c_n", memory.clone());
+    golden.check("c_n", cell_state.clone());
     let total = (output * golden.tensor("grad_output", device)).sum()
         + (hidden * golden.tensor("grad_h_n", device)).sum()
-        + (memory * golden.tensor("grad_c_n", device)).sum();
+        + (cell_state * golden.tensor("grad_c_n", device)).sum();
     let grads = total.backward();
     golden.check("grad_input", input.grad(&grads).unwrap());
     for (index, layer) in stack.layers.iter().enumerate() {
@@ -171,7 +196,104 @@ pub fn stacks_match(device: &Device) {
     }
 }
 
-/// A stack in double precision, for numeric gradients.
+/// Layers of the sizes that programs use: H a multiple of every vector, T·N more than a block of the backward pass, weights
+/// that are packed in parallel. `make.py` tells what is compared.
+pub fn sizes_match(device: &Device) {
+    let device = &device.clone().autodiff();
+    let golden = Golden::open("sizes");
+    let cases = golden.cases();
+    assert_eq!(cases.len(), 8, "{cases:?}");
+    for case in cases {
+        let mut parts = case.split('_');
+        let cell = parts.next().unwrap();
+        let cell = Cell::ALL.into_iter().find(|known| known.name() == cell).unwrap();
+        let dense = parts.next().unwrap() == "dense";
+        let sizes: Vec<usize> =
+            parts.next().unwrap().split('x').map(|x| x.parse().unwrap()).collect();
+        let [n, t, d, h] = sizes[..] else { panic!("{case}") };
+        let rows = cell.gates() * h;
+
+        let mut stack =
+            RecurrentConfig::new(cell, d, h).init(device, &mut ChaCha8Rng::seed_from_u64(1));
+        let layer = &mut stack.layers[0];
+        layer.weight_ih = Param::from_tensor(hashed("weight_ih", [rows, d], 0.125, device));
+        layer.weight_hh = Param::from_tensor(hashed("weight_hh", [rows, h], 0.125, device));
+        layer.bias_ih = Some(Param::from_tensor(hashed("bias_ih", [rows], 0.125, device)));
+        layer.bias_hh = Some(Param::from_tensor(hashed("bias_hh", [rows], 0.125, device)));
+        let letters: &[&str] = if cell == Cell::Lstm { &["h", "c"] } else { &["h"] };
+        let state: Vec<Tensor<2>> = letters
+            .iter()
+            .map(|s| hashed(&format!("{s}0"), [n, h], 1.0, device).require_grad())
+            .collect();
+        let start = State(vec![Tensor::stack(state.clone(), 0)]);
+
+        let input = hashed("input", [n, t, d], 1.0, device).require_grad();
+        let (output, last) = if dense {
+            stack.forward(input.clone(), start, None)
+        } else {
+            let ids: Vec<i32> =
+                hashes("input", n * t).map(|x| ((x + 1.0) / 2.0 * d as f64) as i32).collect();
+            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [n, t]), device);
+            stack.forward_ids(ids, start, None)
+        };
+        let check =
+            |name: &str, found: TensorData| golden.check_digest(&format!("{case}/{name}"), found);
+        check("output", output.clone().into_data());
+        let mut total = (output * hashed("grad_output", [n, t, h], 1.0, device)).sum();
+        for (letter, last) in letters.iter().zip([Some(last.hidden(0)), last.cell_state(0)]) {
+            let last = last.unwrap();
+            check(&format!("{letter}_n"), last.clone().into_data());
+            total = total + (last * hashed(&format!("grad_{letter}_n"), [n, h], 1.0, device)).sum();
+        }
+        let grads = total.backward();
+        let layer = &stack.layers[0];
+        check("grad_weight_ih", layer.weight_ih.grad(&grads).unwrap().into_data());
+        check("grad_weight_hh", layer.weight_hh.grad(&grads).unwrap().into_data());
+        check("grad_bias_ih", layer.bias_ih.as_ref().unwrap().grad(&grads).unwrap().into_data());
+        check("grad_bias_hh", layer.bias_hh.as_ref().unwrap().grad(&grads).unwrap().into_data());
+        for (letter, state) in letters.iter().zip(&state) {
+            check(&format!("grad_{letter}0"), state.grad(&grads).unwrap().into_data());
+        }
+        if dense {
+            check("grad_input", input.grad(&grads).unwrap().into_data());
+        }
+    }
+}
+
+/// The names that `make.py` hashes, in its order.
+const SALTS: [&str; 11] = [
+    "weight_ih",
+    "weight_hh",
+    "bias_ih",
+    "bias_hh",
+    "h0",
+    "c0",
+    "input",
+    "grad_output",
+    "grad_h_n",
+    "grad_c_n",
+    "probe",
+];
+
+/// The numbers that `hashed` of `make.py` makes, which f32 holds exactly.
+fn hashes(name: &str, len: usize) -> impl Iterator<Item = f64> {
+    let salt = SALTS.iter().position(|salt| *salt == name).unwrap() as u32 + 1;
+    (0..len as u32).map(move |index| {
+        let mut x = index.wrapping_mul(0x9E37_79B1).wrapping_add(salt.wrapping_mul(0x85EB_CA6B));
+        x = (x ^ x >> 15).wrapping_mul(0x2C1B_3C6D);
+        x = (x ^ x >> 12).wrapping_mul(0x297A_2D39);
+        x = (x ^ x >> 15) >> 8;
+        f64::from(x) / f64::from(1 << 23) - 1.0
+    })
+}
+
+fn hashed<const D: usize>(name: &str, shape: [usize; D], scale: f64, device: &Device) -> Tensor<D> {
+    let numbers: Vec<f32> =
+        hashes(name, shape.iter().product()).map(|x| (x * scale) as f32).collect();
+    Tensor::from_data(TensorData::new(numbers, shape), device)
+}
+
+/// A stack in double precision.
 pub fn in_f64(stack: Recurrent) -> Recurrent {
     struct Cast;
     impl ModuleMapper for Cast {

@@ -1,5 +1,5 @@
-use super::super::loss::{Linear, Reduction, linear_cross_entropy, linear_scores, training_at};
-use super::super::simd::Level;
+use super::super::isa::Isa;
+use super::super::loss::{Linear, Reduction, linear_cross_entropy, linear_scores, training_on};
 use super::{Numbers, assert_close, with_threads};
 
 struct Problem {
@@ -63,18 +63,18 @@ impl Problem {
 
 #[test]
 fn the_loss_and_its_gradients_equal_the_equations() {
-    for level in Level::available() {
+    for isa in Isa::available() {
         for (rows, h, v) in [(1, 1, 2), (5, 6, 7), (37, 17, 83), (400, 5, 2000)] {
             let problem = Problem::new(rows, h, v);
             let (loss, mut expected, hits) = problem.expected();
-            let (got, grads) = training_at(
-                level,
+            let (got, grads) = training_on(
+                isa,
                 &problem.hidden,
                 problem.linear(),
                 &problem.targets,
                 Reduction::Sum,
             );
-            let what = format!("{level:?} {rows} {h} {v}");
+            let what = format!("{isa:?} {rows} {h} {v}");
             assert!(
                 (got - loss).abs() < 1e-6 * loss.abs().max(1.0),
                 "{what}: {got}, expected {loss}"
@@ -83,8 +83,8 @@ fn the_loss_and_its_gradients_equal_the_equations() {
             assert_close(&format!("{what} weight"), &grads.weight, &expected[1], 1e-5);
             assert_close(&format!("{what} bias"), &grads.bias, &expected[2], 1e-5);
 
-            let (mean, grads) = training_at(
-                level,
+            let (mean, grads) = training_on(
+                isa,
                 &problem.hidden,
                 problem.linear(),
                 &problem.targets,
@@ -109,20 +109,17 @@ fn the_loss_and_its_gradients_equal_the_equations() {
 
 #[test]
 fn large_logits_don_t_overflow_and_nan_is_seen() {
-    for level in Level::available() {
+    for isa in Isa::available() {
         let mut problem = Problem::new(9, 6, 19);
         problem.weight.iter_mut().for_each(|w| *w *= 1e4);
         let run = |problem: &Problem| {
-            training_at(level, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean)
+            training_on(isa, &problem.hidden, problem.linear(), &problem.targets, Reduction::Mean)
         };
         let (loss, grads) = run(&problem);
-        assert!(
-            loss.is_finite() && grads.weight.iter().all(|x| x.is_finite()),
-            "{level:?}: {loss}"
-        );
+        assert!(loss.is_finite() && grads.weight.iter().all(|x| x.is_finite()), "{isa:?}: {loss}");
         problem.hidden[7] = f32::NAN;
         let (loss, grads) = run(&problem);
-        assert!(loss.is_nan() && grads.weight.iter().any(|x| x.is_nan()), "{level:?}: {loss}");
+        assert!(loss.is_nan() && grads.weight.iter().any(|x| x.is_nan()), "{isa:?}: {loss}");
     }
 }
 
@@ -130,8 +127,8 @@ fn large_logits_don_t_overflow_and_nan_is_seen() {
 fn what_follows_the_rows_is_not_read() {
     let mut problem = Problem::new(5, 6, 7);
     let run = |problem: &Problem| {
-        training_at(
-            Level::best(),
+        training_on(
+            Isa::best(),
             &problem.hidden,
             problem.linear(),
             &problem.targets,
@@ -148,11 +145,11 @@ fn what_follows_the_rows_is_not_read() {
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
     let problem = Problem::new(3000, 20, 300);
-    for level in Level::available() {
+    for isa in Isa::available() {
         let run = |threads| {
             with_threads(threads, || {
-                let (loss, grads) = training_at(
-                    level,
+                let (loss, grads) = training_on(
+                    isa,
                     &problem.hidden,
                     problem.linear(),
                     &problem.targets,
@@ -163,7 +160,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         };
         let alone = run(1);
         for threads in [2, 3, 8] {
-            assert_eq!(run(threads), alone, "{level:?} {threads} threads");
+            assert_eq!(run(threads), alone, "{isa:?} {threads} threads");
         }
     }
 }

@@ -1,16 +1,16 @@
 //! The kernels against plain loops in f64, on every instruction set that this processor has.
 
 mod dropout;
-mod gates;
 mod loss;
+mod math;
 mod reference;
 mod sequence;
-mod step;
-mod team;
+mod spin_pair;
+mod stepper;
 mod threads;
 
 use super::Cell;
-use super::simd::Level;
+use super::isa::Isa;
 
 /// Numbers in -1..1 from a linear congruential generator.
 pub struct Numbers(pub u64);
@@ -53,6 +53,6 @@ pub fn with_threads<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> 
 }
 
 #[test]
-fn the_plain_path_is_always_there() {
-    assert!(matches!(Level::available().last(), Some(Level::Plain(_))));
+fn the_portable_path_is_always_there() {
+    assert!(matches!(Isa::available().last(), Some(Isa::Portable(_))));
 }

@@ -79,7 +79,7 @@ impl Problem {
         let Dims { t, n, d, h } = self.dims;
         let [input, w_ih, w_hh, b_ih, b_hh, state] = values;
         let mut hidden = state[..n * h].to_vec();
-        let mut carry = state[state.len() - n * h..].to_vec();
+        let mut cell_state = state[state.len() - n * h..].to_vec();
         let (mut out, mut steps) = (Vec::new(), Vec::new());
         for t in 0..t {
             for row in 0..n {
@@ -90,7 +90,7 @@ impl Problem {
                 let from_hidden = |j: usize| b_hh[j] + dot(&w_hh[j * h..][..h], &before);
                 let sum = |j: usize| from_input(j) + from_hidden(j);
                 let mut step = before.clone();
-                step.extend(&carry[row * h..][..h]);
+                step.extend(&cell_state[row * h..][..h]);
                 let mut gates = vec![0.0; 4 * h];
                 for u in 0..h {
                     let new = match self.cell {
@@ -100,7 +100,7 @@ impl Problem {
                             for (j, gate) in [i, f, g, o].into_iter().enumerate() {
                                 gates[j * h + u] = gate;
                             }
-                            let c = &mut carry[row * h + u];
+                            let c = &mut cell_state[row * h + u];
                             *c = f * *c + i * g;
                             o * c.tanh()
                         }
@@ -120,14 +120,14 @@ impl Problem {
                     out.push(new * self.factor((t * n + row) * h + u));
                 }
                 step.extend(&hidden[row * h..][..h]);
-                step.extend(&carry[row * h..][..h]);
+                step.extend(&cell_state[row * h..][..h]);
                 step.extend(gates);
                 steps.push(step);
             }
         }
         out.extend(&hidden);
         if self.cell == Cell::Lstm {
-            out.extend(&carry);
+            out.extend(&cell_state);
         }
         (out, steps)
     }
@@ -140,7 +140,7 @@ impl Problem {
         let mut grads = values.each_ref().map(|v| vec![0.0; v.len()]);
         let g = self.cell.gates();
         let mut d_hidden = grad_out[t * n * h..][..n * h].to_vec();
-        let mut d_carry = grad_out[grad_out.len() - n * h..].to_vec();
+        let mut d_cell = grad_out[grad_out.len() - n * h..].to_vec();
         for t in (0..t).rev() {
             for row in 0..n {
                 let step: Vec<&[f64]> = steps[t * n + row].chunks(h).collect();
@@ -156,12 +156,12 @@ impl Problem {
                         Cell::Lstm => {
                             let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
                             let squashed = c[u].tanh();
-                            let dc = d_carry[row * h + u] + dh * o * (1.0 - squashed * squashed);
+                            let dc = d_cell[row * h + u] + dh * o * (1.0 - squashed * squashed);
                             da[u] = dc * g * i * (1.0 - i);
                             da[h + u] = dc * c_before[u] * f * (1.0 - f);
                             da[2 * h + u] = dc * i * (1.0 - g * g);
                             da[3 * h + u] = dh * squashed * o * (1.0 - o);
-                            d_carry[row * h + u] = dc * f;
+                            d_cell[row * h + u] = dc * f;
                         }
                         Cell::Gru => {
                             let (r, z, n, recurrent) = (gate(0), gate(1), gate(2), gate(3));
@@ -196,7 +196,7 @@ impl Problem {
         }
         grads[STATE][..n * h].copy_from_slice(&d_hidden);
         if self.cell == Cell::Lstm {
-            grads[STATE][n * h..].copy_from_slice(&d_carry);
+            grads[STATE][n * h..].copy_from_slice(&d_cell);
         }
         grads
     }

@@ -1,80 +1,64 @@
-use super::super::layer::Saved;
-use super::super::sequence::{Grads, backward_at, forward_at};
-use super::super::simd::Level;
+use super::super::isa::Isa;
+use super::super::saved::SavedActivations;
+use super::super::sequence::{Grads, SequenceArgs, backward_on, forward_on};
+use super::super::weight_grads::WeightGrads;
 use super::super::{Dims, Dropout, Input, Weights};
 use super::reference::{B_HH, B_IH, INPUT, Problem, STATE, W_HH, W_IH};
 use super::{Cell, Numbers, assert_close, with_threads};
 
 pub const CELLS: [Cell; 4] = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
-const SIZES: [(usize, usize, usize, usize); 5] =
-    [(5, 3, 7, 6), (4, 5, 9, 17), (1, 1, 2, 1), (7, 33, 20, 70), (2, 150, 3, 5)];
+/// T, N, D, H.
+const SIZES: [(usize, usize, usize, usize); 7] = [
+    (5, 3, 7, 6),
+    (4, 5, 9, 17),
+    (1, 1, 2, 1),
+    (7, 33, 20, 70),
+    (2, 150, 3, 5),
+    // H a multiple of every vector, so that gates are stored past the caches; and more than a chunk of the backward pass.
+    (40, 33, 9, 32),
+    // Enough weights to pack them in parallel.
+    (2, 5, 180, 64),
+];
 
 impl Problem {
-    fn input(&self) -> Input<'_> {
-        match &self.ids {
-            Some(ids) => Input::Ids(ids),
-            None => Input::Dense(&self.values[INPUT]),
+    fn args(&self) -> SequenceArgs<'_> {
+        let [input, w_ih, w_hh, b_ih, b_hh, _] = &self.values;
+        SequenceArgs {
+            cell: self.cell,
+            dims: self.dims,
+            input: match &self.ids {
+                Some(ids) => Input::Ids(ids),
+                None => Input::Dense(input),
+            },
+            weights: Weights { w_ih, w_hh, b_ih, b_hh },
+            dropout: self.dropout.map(|(p, seed)| Dropout { p, seed }),
         }
     }
 
-    fn weights(&self) -> Weights<'_> {
-        let [_, w_ih, w_hh, b_ih, b_hh, _] = &self.values;
-        Weights { w_ih, w_hh, b_ih, b_hh }
-    }
-
-    fn kernel_dropout(&self) -> Option<Dropout> {
-        self.dropout.map(|(p, seed)| Dropout { p, seed })
-    }
-
-    pub fn forward(&self, level: Level, saved: Option<&mut Saved>) -> Vec<f32> {
+    pub fn forward(&self, isa: Isa, saved: Option<&mut SavedActivations>) -> Vec<f32> {
         let Dims { t, n, h, .. } = self.dims;
         // Not zeros: everything must be written.
         let mut out = vec![f32::NAN; (t + self.cell.states()) * n * h];
-        let (dropout, state) = (self.kernel_dropout(), &self.values[STATE]);
-        forward_at(
-            level,
-            self.cell,
-            self.dims,
-            self.input(),
-            &self.weights(),
-            state,
-            dropout,
-            &mut out,
-            saved,
-        );
+        forward_on(isa, &self.args(), &self.values[STATE], &mut out, saved);
         out
     }
 
-    pub fn train(&self, level: Level, grad_out: &[f32]) -> (Vec<f32>, Grads) {
+    pub fn train(&self, isa: Isa, grad_out: &[f32]) -> (Vec<f32>, Grads) {
         let Dims { t, n, h, .. } = self.dims;
-        let mut saved = Saved::new(self.cell, t, n, h);
-        let out = self.forward(level, Some(&mut saved));
-        let (dropout, weights) = (self.kernel_dropout(), self.weights());
-        let grads = backward_at(
-            level,
-            self.cell,
-            self.dims,
-            self.input(),
-            &weights,
-            dropout,
-            &saved,
-            grad_out,
-            true,
-        );
-        (out, grads)
+        let mut saved = SavedActivations::new(self.cell, t, n, h);
+        let out = self.forward(isa, Some(&mut saved));
+        (out, backward_on(isa, &self.args(), &saved, grad_out, true))
     }
 }
 
-fn for_all(mut check: impl FnMut(Level, Problem)) {
-    for level in Level::available() {
-        for cell in CELLS {
-            for sizes in SIZES {
-                for ids in [false, true] {
-                    for dropout in [None, Some((0.4, 77))] {
-                        let mut problem = Problem::new(cell, sizes, ids, 1.0);
-                        problem.dropout = dropout;
-                        check(level, problem);
-                    }
+fn for_all(check: impl Fn(Problem)) {
+    for cell in CELLS {
+        for sizes in SIZES {
+            for ids in [false, true] {
+                for dropout in [None, Some((0.4, 77))] {
+                    let mut problem = Problem::new(cell, sizes, ids, 1.0);
+                    problem.dropout = dropout;
+                    check(problem);
                 }
             }
         }
@@ -83,35 +67,43 @@ fn for_all(mut check: impl FnMut(Level, Problem)) {
 
 #[test]
 fn outputs_and_gradients_equal_the_equations() {
-    for_all(|level, problem| {
+    for_all(|problem| {
         let values = problem.values_f64();
-        let expected = problem.output(&values);
-        let grad_out = Numbers(8).many(expected.len(), 1.0);
-        let (out, grads) = problem.train(level, &grad_out);
-        let what = format!("{level:?} {:?} {:?} {:?}", problem.cell, problem.dims, problem.dropout);
-        assert_close(&format!("{what} out"), &out, &expected, 1e-5);
-
-        let grad_out: Vec<f64> = grad_out.into_iter().map(f64::from).collect();
-        let wanted = problem.gradients(&values, &grad_out);
-        assert_close(&format!("{what} w_ih"), &grads.w_ih, &wanted[W_IH], 1e-5);
-        assert_close(&format!("{what} w_hh"), &grads.w_hh, &wanted[W_HH], 1e-5);
-        assert_close(&format!("{what} b_ih"), &grads.b_ih, &wanted[B_IH], 1e-5);
-        assert_close(&format!("{what} b_hh"), &grads.b_hh, &wanted[B_HH], 1e-5);
-        assert_close(&format!("{what} state"), &grads.state, &wanted[STATE], 1e-5);
-        match grads.input {
-            Some(input) => assert_close(&format!("{what} input"), &input, &wanted[INPUT], 1e-5),
-            None => assert!(problem.ids.is_some(), "{what}: no input gradient"),
+        let expected_out = problem.output(&values);
+        let grad_out = Numbers(8).many(expected_out.len(), 1.0);
+        let grad_out_f64: Vec<f64> = grad_out.iter().map(|&x| f64::from(x)).collect();
+        let expected = problem.gradients(&values, &grad_out_f64);
+        for isa in Isa::available() {
+            // At least two threads, so that weights are packed in parallel.
+            let (out, grads) = with_threads(2, || problem.train(isa, &grad_out));
+            let Problem { cell, dims, dropout, .. } = problem;
+            let close = |name: &str, found: &[f32], expected: &[f64]| {
+                let what = format!("{isa:?} {cell:?} {dims:?} {dropout:?} {name}");
+                assert_close(&what, found, expected, 1e-5);
+            };
+            close("out", &out, &expected_out);
+            close("w_ih", &grads.weights.w_ih, &expected[W_IH]);
+            close("w_hh", &grads.weights.w_hh, &expected[W_HH]);
+            close("b_ih", &grads.weights.b_ih, &expected[B_IH]);
+            close("b_hh", &grads.weights.b_hh, &expected[B_HH]);
+            close("state", &grads.state, &expected[STATE]);
+            match grads.input {
+                Some(input) => close("input", &input, &expected[INPUT]),
+                None => assert!(problem.ids.is_some(), "{cell:?} {dims:?}: no input gradient"),
+            }
         }
     });
 }
 
 #[test]
 fn evaluation_gives_the_bytes_of_training() {
-    for_all(|level, problem| {
+    for_all(|problem| {
         let Dims { t, n, h, .. } = problem.dims;
-        let mut saved = Saved::new(problem.cell, t, n, h);
-        let training = problem.forward(level, Some(&mut saved));
-        assert_eq!(problem.forward(level, None), training, "{level:?} {:?}", problem.cell);
+        for isa in Isa::available() {
+            let mut saved = SavedActivations::new(problem.cell, t, n, h);
+            let training = problem.forward(isa, Some(&mut saved));
+            assert_eq!(problem.forward(isa, None), training, "{isa:?} {:?}", problem.cell);
+        }
     });
 }
 
@@ -119,41 +111,45 @@ fn evaluation_gives_the_bytes_of_training() {
 fn a_sequence_equals_its_chunks() {
     for cell in CELLS {
         let whole = Problem::new(cell, (7, 5, 9, 17), false, 1.0);
-        let expected = whole.forward(Level::best(), None);
+        let expected = whole.forward(Isa::best(), None);
         let (slot, d) = (5 * 17, 5 * 9);
         let mut first = Problem::new(cell, (3, 5, 9, 17), false, 1.0);
         let mut second = Problem::new(cell, (4, 5, 9, 17), false, 1.0);
         first.values = whole.values.clone();
         first.values[INPUT].truncate(3 * d);
-        let start = first.forward(Level::best(), None);
+        let start = first.forward(Isa::best(), None);
         second.values = whole.values.clone();
         second.values[INPUT].drain(..3 * d);
         second.values[STATE] = start[3 * slot..].to_vec();
-        let end = second.forward(Level::best(), None);
+        let end = second.forward(Isa::best(), None);
         assert_eq!([&start[..3 * slot], &end[..]].concat(), expected, "{cell:?}");
     }
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    for level in Level::available() {
-        for cell in CELLS {
-            for ids in [false, true] {
-                let mut problem = Problem::new(cell, (6, 37, 20, 70), ids, 1.0);
-                problem.dropout = Some((0.5, 3));
-                let count = (6 + cell.states()) * 37 * 70;
-                let grad_out = Numbers(8).many(count, 1.0);
-                let run = |threads| {
-                    with_threads(threads, || {
-                        let (out, grads) = problem.train(level, &grad_out);
-                        let input = grads.input.unwrap_or_default();
-                        [out, grads.w_ih, grads.w_hh, grads.b_ih, grads.b_hh, grads.state, input]
-                    })
-                };
-                let alone = run(1);
-                for threads in [2, 3, 8] {
-                    assert_eq!(run(threads), alone, "{level:?} {cell:?} {threads} threads");
-                }
+    // The second packs weights in parallel, the third has more than a chunk of the backward pass.
+    let sizes = [(6, 37, 20, 70), (3, 37, 180, 64), (40, 33, 9, 32)];
+    let problems = sizes.iter().flat_map(|&sizes| {
+        CELLS
+            .into_iter()
+            .flat_map(move |cell| [false, true].map(|ids| Problem::new(cell, sizes, ids, 1.0)))
+    });
+    for mut problem in problems {
+        problem.dropout = Some((0.5, 3));
+        let (cell, Dims { t, n, h, .. }) = (problem.cell, problem.dims);
+        let grad_out = Numbers(8).many((t + cell.states()) * n * h, 1.0);
+        for isa in Isa::available() {
+            let run = |threads| {
+                with_threads(threads, || {
+                    let (out, Grads { weights, state, input }) = problem.train(isa, &grad_out);
+                    let WeightGrads { w_ih, w_hh, b_ih, b_hh } = weights;
+                    [out, w_ih, w_hh, b_ih, b_hh, state, input.unwrap_or_default()]
+                })
+            };
+            let alone = run(1);
+            for threads in [2, 3, 8] {
+                assert!(run(threads) == alone, "{isa:?} {cell:?} {h} units, {threads} threads");
             }
         }
     }
@@ -161,17 +157,23 @@ fn any_number_of_threads_gives_the_same_bytes() {
 
 #[test]
 fn saturated_gates_stay_finite_and_right() {
-    for level in Level::available() {
+    for isa in Isa::available() {
         for cell in [Cell::Lstm, Cell::Gru, Cell::Tanh] {
             // Sums of several hundred: their own rounding is what the output differs by.
             let problem = Problem::new(cell, (5, 3, 7, 18), false, 300.0);
             let values = problem.values_f64();
             let expected = problem.output(&values);
             let grad_out = vec![1.0; expected.len()];
-            let (out, grads) = problem.train(level, &grad_out);
-            assert_close(&format!("{level:?} {cell:?} out"), &out, &expected, 1e-2);
-            for grads in [&grads.w_ih, &grads.w_hh, &grads.b_ih, &grads.b_hh, &grads.state] {
-                assert!(grads.iter().all(|x| x.is_finite()), "{level:?} {cell:?}");
+            let (out, grads) = problem.train(isa, &grad_out);
+            assert_close(&format!("{isa:?} {cell:?} out"), &out, &expected, 1e-2);
+            for grads in [
+                &grads.weights.w_ih,
+                &grads.weights.w_hh,
+                &grads.weights.b_ih,
+                &grads.weights.b_hh,
+                &grads.state,
+            ] {
+                assert!(grads.iter().all(|x| x.is_finite()), "{isa:?} {cell:?}");
             }
         }
     }
@@ -179,20 +181,20 @@ fn saturated_gates_stay_finite_and_right() {
 
 #[test]
 fn nan_reaches_the_output_and_the_gradients() {
-    for level in Level::available() {
+    for isa in Isa::available() {
         for cell in CELLS {
             let mut problem = Problem::new(cell, (3, 2, 4, 5), false, 1.0);
             problem.values[INPUT][0] = f32::NAN;
             let count = (3 + cell.states()) * 2 * 5;
-            let (out, grads) = problem.train(level, &vec![1.0; count]);
+            let (out, grads) = problem.train(isa, &vec![1.0; count]);
             // Row 0 from the first step on; row 1 never.
             for (i, slot) in out.chunks(5).enumerate() {
                 assert!(
                     slot.iter().all(|x| x.is_nan() == (i % 2 == 0)),
-                    "{level:?} {cell:?} row {i}: {slot:?}"
+                    "{isa:?} {cell:?} row {i}: {slot:?}"
                 );
             }
-            assert!(grads.w_hh.iter().all(|x| x.is_nan()), "{level:?} {cell:?}");
+            assert!(grads.weights.w_hh.iter().all(|x| x.is_nan()), "{isa:?} {cell:?}");
         }
     }
 }
@@ -201,10 +203,13 @@ fn nan_reaches_the_output_and_the_gradients() {
 fn what_follows_the_input_is_not_read() {
     let mut problem = Problem::new(Cell::Lstm, (3, 2, 4, 5), false, 1.0);
     let grad_out = Numbers(8).many((3 + 2) * 2 * 5, 1.0);
-    let (out, grads) = problem.train(Level::best(), &grad_out);
+    let (out, grads) = problem.train(Isa::best(), &grad_out);
     problem.values[INPUT].extend([f32::NAN; 8]);
-    let (longer_out, longer) = problem.train(Level::best(), &grad_out);
-    assert_eq!((longer_out, longer.w_ih, longer.state), (out, grads.w_ih, grads.state));
+    let (longer_out, longer) = problem.train(Isa::best(), &grad_out);
+    assert_eq!(
+        (longer_out, longer.weights.w_ih, longer.state),
+        (out, grads.weights.w_ih, grads.state)
+    );
     assert_eq!(longer.input, grads.input.map(|input| [input, vec![0.0; 8]].concat()));
 }
 
@@ -213,5 +218,5 @@ fn what_follows_the_input_is_not_read() {
 fn an_id_beyond_the_vocabulary_is_refused() {
     let mut problem = Problem::new(Cell::Gru, (3, 2, 4, 5), true, 1.0);
     problem.ids = Some(vec![0, 1, 2, 3, 4, 0]);
-    problem.forward(Level::best(), None);
+    problem.forward(Isa::best(), None);
 }

@@ -1,18 +1,18 @@
 use std::sync::Mutex;
 
-use super::super::buffers::Buffer;
-use super::super::threads::{for_each_job, for_each_piece};
+use super::super::buffer::Buffer;
+use super::super::threads::{for_each_row_range, for_each_task};
 use super::with_threads;
 
 #[test]
-fn pieces_cover_every_row_once() {
+fn ranges_cover_every_row_once() {
     for threads in [1, 2, 3, 8] {
         for rows in [1, 2, 5, 17, 64] {
             let seen = Mutex::new(vec![0; rows]);
             with_threads(threads, || {
-                for_each_piece(rows, |piece| {
+                for_each_row_range(rows, |rows| {
                     let mut seen = seen.lock().expect("no panic");
-                    piece.for_each(|row| seen[row] += 1);
+                    rows.for_each(|row| seen[row] += 1);
                 });
             });
             assert!(seen.into_inner().expect("no panic").iter().all(|&times| times == 1));
@@ -21,9 +21,9 @@ fn pieces_cover_every_row_once() {
 }
 
 #[test]
-fn every_job_runs_once() {
+fn every_task_runs_once() {
     let seen = Mutex::new(Vec::new());
-    with_threads(3, || for_each_job(10, |job| seen.lock().expect("no panic").push(job)));
+    with_threads(3, || for_each_task(10, |job| seen.lock().expect("no panic").push(job)));
     let mut seen = seen.into_inner().expect("no panic");
     seen.sort_unstable();
     assert_eq!(seen, (0..10).collect::<Vec<_>>());

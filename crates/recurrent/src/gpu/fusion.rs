@@ -1,7 +1,7 @@
-//! An operation of ours in Burn's queue.
+//! Custom operations in Burn's fusion queue.
 //!
-//! On GPUs Burn puts operations off, to fuse what it can. One that it doesn't know is queued with the shapes of its
-//! results, and run when its turn comes.
+//! On GPUs Burn executes operations lazily, to fuse what it can. An operation that it doesn't know is registered with the
+//! shapes of its outputs, and executed in its turn.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use crate::generic::Raw;
+use super::prim_tensor::PrimTensor;
 
 type Runtime = <CubeBackend as FusionBackend>::FusionRuntime;
 type Handles = HandleContainer<<Runtime as FusionRuntime>::FusionHandle>;
 
-/// Queues `run`, which is given the inputs in contiguous pieces and gives tensors of the shapes `outputs`, of the
+/// Registers `run`, which takes the inputs as contiguous tensors and returns tensors of the shapes `outputs`, of the
 /// inputs' type.
-pub fn deferred<const I: usize, const O: usize>(
+pub fn register<const I: usize, const O: usize>(
     name: &str,
-    inputs: [Raw<Cube>; I],
+    inputs: [PrimTensor; I],
     outputs: [[usize; 3]; O],
     run: impl Fn([CubeTensor; I]) -> [CubeTensor; O] + Send + Sync + 'static,
-) -> [Raw<Cube>; O] {
+) -> [PrimTensor; O] {
     let (client, dtype) = (inputs[0].0.client.clone(), inputs[0].0.dtype());
     let inputs = inputs.map(|input| input.0.into_ir());
     let outputs =
@@ -38,29 +38,29 @@ pub fn deferred<const I: usize, const O: usize>(
         scalars: Vec::new(),
     };
     let ids = outputs.map(|output| output.id);
-    let job = Job(move |handles: &mut Handles| {
+    let operation = CustomFusionOp(move |handles: &mut Handles| {
         let given = inputs.each_ref().map(|input| handles.get_float_tensor::<CubeBackend>(input));
         let found = run(given.map(into_contiguous));
         for (id, tensor) in ids.iter().zip(found) {
             handles.register_float_tensor::<CubeBackend>(id, tensor);
         }
     });
-    let operation = OperationIr::Custom(description);
-    let tensors = client.register(StreamId::current(), operation, job);
+    let description = OperationIr::Custom(description);
+    let tensors = client.register(StreamId::current(), description, operation);
     let tensors: [_; O] = tensors.try_into().expect("a tensor for each output");
-    tensors.map(Raw)
+    tensors.map(PrimTensor)
 }
 
-/// What is run when the queue gets there.
-struct Job<F>(F);
+/// What is executed when the queue gets there.
+struct CustomFusionOp<F>(F);
 
-impl<F> fmt::Debug for Job<F> {
+impl<F> fmt::Debug for CustomFusionOp<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Job")
+        f.write_str("CustomFusionOp")
     }
 }
 
-impl<F: Fn(&mut Handles) + Send + Sync> Operation<Runtime> for Job<F> {
+impl<F: Fn(&mut Handles) + Send + Sync> Operation<Runtime> for CustomFusionOp<F> {
     fn execute(&self, handles: &mut Handles) -> Result<(), ExecutionError> {
         (self.0)(handles);
         Ok(())

@@ -1,7 +1,7 @@
+use super::super::isa::Isa;
 use super::super::loss::Linear;
-use super::super::simd::Level;
-use super::super::step::{Stepper, StepperConfig};
-use super::super::{Dims, Input, Weights, forward};
+use super::super::stepper::{Stepper, StepperConfig};
+use super::super::{Dims, Input, SequenceArgs, Weights, forward};
 use super::sequence::CELLS;
 use super::{Cell, Numbers, assert_close};
 
@@ -28,7 +28,7 @@ impl Network {
         self.layers.each_ref().map(|[w_ih, w_hh, b_ih, b_hh]| Weights { w_ih, w_hh, b_ih, b_hh })
     }
 
-    fn stepper(&self, level: Level, streams: usize) -> Stepper {
+    fn stepper(&self, isa: Isa, streams: usize) -> Stepper {
         let linear = Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias };
         let layers = self.weights();
         let config = StepperConfig {
@@ -38,7 +38,7 @@ impl Network {
             layers: &layers,
             linear,
         };
-        Stepper::new_at(level, config, streams)
+        Stepper::new_on(isa, config, streams)
     }
 
     /// The logits `[T, B, V]` of a whole sequence from the zero state.
@@ -46,24 +46,19 @@ impl Network {
         let Network { cell, v, h, .. } = *self;
         let [first, second] = self.weights();
         let t = ids.len() / streams;
-        let dims = Dims { t, n: streams, d: v, h };
         let state = vec![0.0; cell.states() * streams * h];
-        let mut below = vec![0.0; (t + cell.states()) * streams * h];
-        forward(cell, dims, Input::Ids(ids), &first, &state, None, &mut below, None);
-        let below = &below[..t * streams * h];
-        let mut out = vec![0.0; (t + cell.states()) * streams * h];
-        forward(
-            cell,
-            Dims { d: h, ..dims },
-            Input::Dense(below),
-            &second,
-            &state,
-            None,
-            &mut out,
-            None,
-        );
+        let run = |d, input, weights| {
+            let dims = Dims { t, n: streams, d, h };
+            let args = SequenceArgs { cell, dims, input, weights, dropout: None };
+            let mut out = vec![0.0; (t + cell.states()) * streams * h];
+            forward(&args, &state, &mut out, None);
+            out.truncate(t * streams * h);
+            out
+        };
+        let below = run(v, Input::Ids(ids), first);
+        let out = run(h, Input::Dense(&below), second);
         let mut logits = Vec::new();
-        for hidden in out[..t * streams * h].chunks(h) {
+        for hidden in out.chunks(h) {
             for (weight, &bias) in self.weight.chunks(h).zip(&self.bias) {
                 let products =
                     hidden.iter().zip(weight).map(|(&a, &b)| f64::from(a) * f64::from(b));
@@ -76,19 +71,19 @@ impl Network {
 
 #[test]
 fn steps_equal_the_sequence() {
-    for level in Level::available() {
+    for isa in Isa::available() {
         for cell in CELLS {
-            // The last is large enough for a team of two threads, and to be shared among three.
+            // The last is large enough for a pair of threads, and to be shared among three.
             let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 35, 40, 200)];
             for (threads, streams, v, h) in sizes {
                 let network = Network::new(cell, v, h);
                 let ids = Numbers(2).ids(4 * streams, v);
                 let expected = network.logits(&ids, streams);
                 let got: Vec<f32> = super::with_threads(threads, || {
-                    let mut stepper = network.stepper(level, streams);
+                    let mut stepper = network.stepper(isa, streams);
                     ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
                 });
-                assert_close(&format!("{level:?} {cell:?} {streams}"), &got, &expected, 1e-5);
+                assert_close(&format!("{isa:?} {cell:?} {streams}"), &got, &expected, 1e-5);
             }
         }
     }
@@ -98,10 +93,10 @@ fn steps_equal_the_sequence() {
 fn reordered_streams_go_on_as_the_ones_whose_state_they_took() {
     for cell in CELLS {
         let network = Network::new(cell, 9, 17);
-        let mut stepper = network.stepper(Level::best(), 3);
+        let mut stepper = network.stepper(Isa::best(), 3);
         stepper.step(&[1, 2, 3]);
         stepper.step(&[4, 0, 8]);
-        let mut other = network.stepper(Level::best(), 3);
+        let mut other = network.stepper(Isa::best(), 3);
         other.set_state(&stepper.state());
         let expected = stepper.step(&[5, 6, 7]).to_vec(); // [3, 9]
 
@@ -117,20 +112,20 @@ fn reordered_streams_go_on_as_the_ones_whose_state_they_took() {
 #[test]
 fn streams_that_end_or_join_change_no_bit_of_the_others() {
     for cell in CELLS {
-        // From a team of two threads to no team, and back.
+        // From a pair of threads to one, and back.
         for (v, h) in [(9, 17), (40, 200)] {
             let network = Network::new(cell, v, h);
             let steps = Numbers(3).ids(6 * 4, v);
             let alone: Vec<Vec<Vec<f32>>> = (0..4)
                 .map(|stream| {
-                    let mut stepper = network.stepper(Level::best(), 1);
+                    let mut stepper = network.stepper(Isa::best(), 1);
                     let ids = steps.chunks(4).map(|ids| ids[stream]);
                     ids.map(|id| stepper.step(&[id]).to_vec()).collect()
                 })
                 .collect();
 
-            let mut stepper = network.stepper(Level::best(), 0);
-            let zero = network.stepper(Level::best(), 1).state();
+            let mut stepper = network.stepper(Isa::best(), 0);
+            let zero = network.stepper(Isa::best(), 1).state();
             // Each stream with the number of its steps so far.
             let mut streams: Vec<(usize, usize)> = Vec::new();
             // The places of those that stay, and the streams that join.
@@ -164,14 +159,14 @@ fn streams_that_end_or_join_change_no_bit_of_the_others() {
 fn a_state_that_was_kept_continues() {
     for cell in CELLS {
         let network = Network::new(cell, 9, 17);
-        let mut stepper = network.stepper(Level::best(), 3);
+        let mut stepper = network.stepper(Isa::best(), 3);
         let fresh = stepper.step(&[4, 5, 6]).to_vec();
         stepper.step(&[1, 2, 3]);
         let state = stepper.state();
         let expected = stepper.step(&[4, 5, 6]).to_vec();
         assert_ne!(fresh, expected, "{cell:?}");
 
-        let mut other = network.stepper(Level::best(), 3);
+        let mut other = network.stepper(Isa::best(), 3);
         other.step(&[8, 8, 8]);
         other.set_state(&state);
         assert_eq!(other.state(), state, "{cell:?}");
@@ -180,16 +175,16 @@ fn a_state_that_was_kept_continues() {
 }
 
 #[test]
-fn one_thread_and_a_team_of_two_give_the_same_bytes() {
+fn one_thread_and_a_spin_pair_give_the_same_bytes() {
     for cell in CELLS {
-        // Large enough for a team, more than a panel of logits, and no multiple of a vector.
+        // Large enough for a pair of threads, more than a panel of logits, and no multiple of a vector.
         let (v, h) = (83, 310);
         let network = Network::new(cell, v, h);
-        for (level, streams) in Level::available().into_iter().flat_map(|l| [(l, 1), (l, 3)]) {
+        for (isa, streams) in Isa::available().into_iter().flat_map(|l| [(l, 1), (l, 3)]) {
             let run = |threads| {
                 super::with_threads(threads, || {
-                    let mut stepper = network.stepper(level, streams);
-                    assert_eq!(stepper.has_team(), threads > 1, "{cell}, {streams} streams");
+                    let mut stepper = network.stepper(isa, streams);
+                    assert_eq!(stepper.has_spin_pair(), threads > 1, "{cell}, {streams} streams");
                     let ids = Numbers(5).many(40 * streams, 1.0);
                     let mut logits = Vec::new();
                     for ids in ids.chunks(streams) {
@@ -199,7 +194,7 @@ fn one_thread_and_a_team_of_two_give_the_same_bytes() {
                     logits
                 })
             };
-            assert!(run(1) == run(2), "{cell}, {level:?}, {streams} streams");
+            assert!(run(1) == run(2), "{cell}, {isa:?}, {streams} streams");
         }
     }
 }

@@ -1,95 +1,57 @@
-//! The backends whose tensors lie in the host's memory: the hand-written kernels.
-//!
-//! The kernels are for single precision; any other goes the generic way.
+//! The backends whose tensors are in main memory: flex and ndarray, with the kernels of [`cpu`].
 
 use std::sync::Arc;
 
 use burn::backend::tensor::{Device, FloatTensor, IntTensor};
-use burn::backend::{TensorData, TensorMetadata};
-use burn::tensor::DType;
+use burn::backend::{Backend, TensorData, TensorMetadata};
 
-use super::{LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels};
+use super::{
+    LayerArgs, LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels,
+};
 use crate::cpu;
-use crate::generic::{self, Recurrence};
 
 /// A backend whose tensors the CPU can read.
-pub trait Host: Recurrence {
-    /// A float tensor in one contiguous piece.
+pub trait CpuBackend: Backend {
+    /// A contiguous float tensor.
     type Floats: Clone + Send + std::fmt::Debug;
 
-    /// Puts a tensor of single precision into one piece.
+    /// Makes a tensor in f32 contiguous.
     fn floats(tensor: &FloatTensor<Self>) -> Self::Floats;
 
-    /// Its numbers.
+    /// The elements of a contiguous tensor.
     fn slice(floats: &Self::Floats) -> &[f32];
 
-    /// The numbers of an integer tensor.
+    /// The elements of an integer tensor.
     fn integers(tensor: &IntTensor<Self>) -> Vec<i32>;
 
-    /// A tensor of these numbers.
+    /// A tensor with these elements.
     fn tensor(values: Vec<f32>, shape: &[usize], device: &Device<Self>) -> FloatTensor<Self> {
         Self::float_from_data(TensorData::new(values, shape.to_vec()), device)
     }
 }
 
-/// What the forward pass keeps, whichever way it went.
-#[derive(Clone, Debug)]
-pub enum HostSaved<B: Host> {
-    /// The kernels' buffers.
-    Kernel(Arc<cpu::Saved>),
-    /// Tensors.
-    Generic(generic::Walked<B>),
-}
+impl<B: CpuBackend> RecurrentKernels for B {
+    type Saved = Arc<cpu::SavedActivations>;
 
-impl<B: Host> RecurrentKernels for B {
-    type Saved = HostSaved<B>;
-
-    fn layer(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
-        spec: LayerSpec,
-    ) -> FloatTensor<Self> {
-        if state.dtype() != DType::F32 {
-            return generic::forward(input, weights, state, spec).0;
-        }
-        Layer::<B>::new(&input, &weights, &state, spec).forward(None)
+    fn layer(args: LayerArgs<Self>) -> FloatTensor<Self> {
+        Layer::<B>::new(&args).forward(None)
     }
 
-    fn layer_saving(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
-        spec: LayerSpec,
-    ) -> (FloatTensor<Self>, Self::Saved) {
-        if state.dtype() != DType::F32 {
-            let (out, saved) = generic::forward(input, weights, state, spec);
-            return (out, HostSaved::Generic(saved));
-        }
-        let layer = Layer::<B>::new(&input, &weights, &state, spec);
+    fn layer_saving(args: LayerArgs<Self>) -> (FloatTensor<Self>, Self::Saved) {
+        let layer = Layer::<B>::new(&args);
         let cpu::Dims { t, n, h, .. } = layer.dims;
-        let mut saved = cpu::Saved::new(spec.cell, t, n, h);
+        let mut saved = cpu::SavedActivations::new(layer.spec.cell, t, n, h);
         let out = layer.forward(Some(&mut saved));
-        (out, HostSaved::Kernel(Arc::new(saved)))
+        (out, Arc::new(saved))
     }
 
     fn layer_backward(
-        input: LayerInput<Self>,
-        weights: LayerWeights<Self>,
-        state: FloatTensor<Self>,
+        args: LayerArgs<Self>,
         saved: Self::Saved,
         grad: FloatTensor<Self>,
-        spec: LayerSpec,
         want_input: bool,
     ) -> LayerGrads<Self> {
-        match saved {
-            HostSaved::Generic(saved) => {
-                generic::backward(input, weights, state, saved, grad, spec, want_input)
-            }
-            HostSaved::Kernel(saved) => {
-                Layer::<B>::new(&input, &weights, &state, spec).backward(&saved, &grad, want_input)
-            }
-        }
+        Layer::<B>::new(&args).backward(&saved, &grad, want_input)
     }
 
     fn loss(
@@ -99,13 +61,10 @@ impl<B: Host> RecurrentKernels for B {
         targets: IntTensor<Self>,
         want_grads: bool,
     ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
-        if hidden.dtype() != DType::F32 {
-            return generic::linear_cross_entropy::<B>(hidden, weight, bias, targets, want_grads);
-        }
         let device = hidden.device();
-        let head = Head::<B>::new(&hidden, &weight, &bias, &targets);
-        let (hidden, linear) = (B::slice(&head.hidden), head.linear());
-        let (targets, mean) = (&head.targets, cpu::Reduction::Mean);
+        let inputs = LossInputs::<B>::new(&hidden, &weight, &bias, &targets);
+        let (hidden, linear) = (B::slice(&inputs.hidden), inputs.linear());
+        let (targets, mean) = (&inputs.targets, cpu::Reduction::Mean);
         let scalar = |loss: f64| B::tensor(vec![loss as f32], &[1], &device);
         if !want_grads {
             return (scalar(cpu::linear_cross_entropy(hidden, linear, targets, mean)), None);
@@ -127,17 +86,14 @@ impl<B: Host> RecurrentKernels for B {
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
-        if hidden.dtype() != DType::F32 {
-            return generic::linear_scores::<B>(hidden, weight, bias, targets);
-        }
-        let head = Head::<B>::new(&hidden, &weight, &bias, &targets);
-        let scores = cpu::linear_scores(B::slice(&head.hidden), head.linear(), &head.targets);
+        let inputs = LossInputs::<B>::new(&hidden, &weight, &bias, &targets);
+        let scores = cpu::linear_scores(B::slice(&inputs.hidden), inputs.linear(), &inputs.targets);
         B::tensor(vec![scores.nll as f32, scores.hits as f32], &[2], &hidden.device())
     }
 }
 
-/// The last layer's tensors as the kernels take them.
-struct Head<B: Host> {
+/// The tensors of the loss as the kernels take them.
+struct LossInputs<B: CpuBackend> {
     hidden: B::Floats,
     weight: B::Floats,
     bias: B::Floats,
@@ -145,7 +101,7 @@ struct Head<B: Host> {
     size: [usize; 2],
 }
 
-impl<B: Host> Head<B> {
+impl<B: CpuBackend> LossInputs<B> {
     fn new(
         hidden: &FloatTensor<B>,
         weight: &FloatTensor<B>,
@@ -168,7 +124,7 @@ impl<B: Host> Head<B> {
 }
 
 /// A layer's tensors as the kernels take them.
-struct Layer<B: Host> {
+struct Layer<B: CpuBackend> {
     spec: LayerSpec,
     dims: cpu::Dims,
     input: Input<B>,
@@ -177,23 +133,18 @@ struct Layer<B: Host> {
     device: Device<B>,
 }
 
-enum Input<B: Host> {
+enum Input<B: CpuBackend> {
     Ids(Vec<i32>),
     Dense(B::Floats),
 }
 
-impl<B: Host> Layer<B> {
-    fn new(
-        input: &LayerInput<B>,
-        weights: &LayerWeights<B>,
-        state: &FloatTensor<B>,
-        spec: LayerSpec,
-    ) -> Self {
+impl<B: CpuBackend> Layer<B> {
+    fn new(LayerArgs { input, weights, state, spec }: &LayerArgs<B>) -> Self {
         let [_, n, h] = state.shape().dims();
         let [_, d] = weights.ih.shape().dims();
         let LayerWeights { ih, hh, bias_ih, bias_hh } = weights;
         Self {
-            spec,
+            spec: *spec,
             dims: cpu::Dims { t: spec.steps, n, d, h },
             input: match input {
                 LayerInput::Ids(ids) => Input::Ids(B::integers(ids)),
@@ -205,74 +156,64 @@ impl<B: Host> Layer<B> {
         }
     }
 
-    fn input(&self) -> cpu::Input<'_> {
-        match &self.input {
-            Input::Ids(ids) => cpu::Input::Ids(ids),
-            Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
-        }
-    }
-
-    fn weights(&self) -> cpu::Weights<'_> {
+    fn args(&self) -> cpu::SequenceArgs<'_> {
         let [w_ih, w_hh, b_ih, b_hh] = self.weights.each_ref().map(B::slice);
-        cpu::Weights { w_ih, w_hh, b_ih, b_hh }
+        cpu::SequenceArgs {
+            cell: self.spec.cell,
+            dims: self.dims,
+            input: match &self.input {
+                Input::Ids(ids) => cpu::Input::Ids(ids),
+                Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
+            },
+            weights: cpu::Weights { w_ih, w_hh, b_ih, b_hh },
+            dropout: self.spec.dropout,
+        }
     }
 
     fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> FloatTensor<B> {
         B::tensor(values, shape, &self.device)
     }
 
-    fn forward(&self, saved: Option<&mut cpu::Saved>) -> FloatTensor<B> {
-        let Self { spec, dims, .. } = self;
-        let rows = dims.t + spec.cell.states();
-        let mut out = vec![0.0; rows * dims.n * dims.h];
-        let (input, weights, state) = (self.input(), self.weights(), B::slice(&self.state));
-        cpu::forward(spec.cell, *dims, input, &weights, state, spec.dropout, &mut out, saved);
-        self.tensor(out, &[rows, dims.n, dims.h])
+    fn forward(&self, saved: Option<&mut cpu::SavedActivations>) -> FloatTensor<B> {
+        let cpu::Dims { t, n, h, .. } = self.dims;
+        let rows = t + self.spec.cell.states();
+        let mut out = vec![0.0; rows * n * h];
+        cpu::forward(&self.args(), B::slice(&self.state), &mut out, saved);
+        self.tensor(out, &[rows, n, h])
     }
 
     fn backward(
         &self,
-        saved: &cpu::Saved,
+        saved: &cpu::SavedActivations,
         grad: &FloatTensor<B>,
         want_input: bool,
     ) -> LayerGrads<B> {
-        let Self { spec, dims, .. } = self;
-        let cpu::Dims { n, d, h, .. } = *dims;
-        let (input, weights, grad) = (self.input(), self.weights(), B::floats(grad));
-        let found = cpu::backward(
-            spec.cell,
-            *dims,
-            input,
-            &weights,
-            spec.dropout,
-            saved,
-            B::slice(&grad),
-            want_input,
-        );
-        let rows = spec.cell.gates() * h;
+        let cpu::Dims { n, d, h, .. } = self.dims;
+        let grad = B::floats(grad);
+        let cpu::Grads { weights, state, input } =
+            cpu::backward(&self.args(), saved, B::slice(&grad), want_input);
+        let rows = self.spec.cell.gates() * h;
         LayerGrads {
-            input: found.input.map(|grad| {
+            input: input.map(|grad| {
                 let steps = grad.len() / (n * d);
                 self.tensor(grad, &[steps, n, d])
             }),
-            ih: self.tensor(found.w_ih, &[rows, d]),
-            hh: self.tensor(found.w_hh, &[rows, h]),
-            bias_ih: self.tensor(found.b_ih, &[rows]),
-            bias_hh: self.tensor(found.b_hh, &[rows]),
-            state: self.tensor(found.state, &[spec.cell.states(), n, h]),
+            ih: self.tensor(weights.w_ih, &[rows, d]),
+            hh: self.tensor(weights.w_hh, &[rows, h]),
+            bias_ih: self.tensor(weights.b_ih, &[rows]),
+            bias_hh: self.tensor(weights.b_hh, &[rows]),
+            state: self.tensor(state, &[self.spec.cell.states(), n, h]),
         }
     }
 }
 
-/// Burn's pure-Rust CPU backend: its tensors are used where they lie.
+/// Burn's pure-Rust CPU backend: its tensors are used in place.
 #[cfg(feature = "flex")]
 mod flex {
     use burn::backend::Flex;
     use burn::backend::flex::FlexTensor;
 
-    impl crate::generic::Recurrence for Flex {}
-
-    impl super::Host for Flex {
+    impl super::CpuBackend for Flex {
         type Floats = FlexTensor;
 
         fn floats(tensor: &FlexTensor) -> FlexTensor {
@@ -280,7 +221,7 @@ mod flex {
         }
 
         fn slice(floats: &FlexTensor) -> &[f32] {
-            floats.as_slice().expect("the tensor is contiguous and in single precision")
+            floats.as_slice().expect("the tensor is contiguous and in f32")
         }
 
         fn integers(tensor: &FlexTensor) -> Vec<i32> {
@@ -291,8 +232,6 @@ mod flex {
             }
         }
     }
-
-    super::super::plain::undifferentiated!(Flex);
 }
 
 /// Burn's older CPU backend: its tensors are copied.
@@ -304,9 +243,7 @@ mod ndarray {
     use burn::backend::{NdArray, TensorData};
     use burn::tensor::read_sync;
 
-    impl crate::generic::Recurrence for NdArray {}
-
-    impl super::Host for NdArray {
+    impl super::CpuBackend for NdArray {
         type Floats = TensorData;
 
         fn floats(tensor: &FloatTensor<Self>) -> TensorData {
@@ -315,7 +252,7 @@ mod ndarray {
         }
 
         fn slice(floats: &TensorData) -> &[f32] {
-            floats.as_slice().expect("the tensor is in single precision")
+            floats.as_slice().expect("the tensor is in f32")
         }
 
         fn integers(tensor: &IntTensor<Self>) -> Vec<i32> {
@@ -323,6 +260,4 @@ mod ndarray {
             read.expect("tensors of this backend are in memory").iter::<i32>().collect()
         }
     }
-
-    super::super::plain::undifferentiated!(NdArray);
 }

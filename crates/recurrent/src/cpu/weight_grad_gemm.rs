@@ -1,23 +1,26 @@
-//! Weight gradients: `C[m, n] += Σ_k A[k, m] B[k, n]`, where k runs over all rows and steps.
+//! Products for weight gradients: `C[m, n] += Σ_k A[k, m] B[k, n]`, where k runs over all rows and steps.
 //!
-//! The columns of A are cut into stripes by their number alone; a stripe is one job, which walks k in blocks of
-//! fixed size. So the order of every sum depends on the sizes only.
+//! The columns of A (rows of C) are divided into blocks by their number alone; a block is one task, which takes k in blocks
+//! of fixed size. So the order of every sum depends on the sizes only.
 
 use std::ops::Range;
 
-use super::buffers::Buffer;
-use super::panels::{Ahead, accumulate, load_some, store_some};
-use super::simd::{Kernel, Level, Simd, VECTORS};
-use super::threads::{Shared, for_each_job};
+use super::buffer::Buffer;
+use super::gemm::{ABlock, microkernel};
+use super::isa::Isa;
+use super::packed::Prefetch;
+use super::send_ptr::SendPtr;
+use super::simd::{Kernel, Simd, VECTORS};
+use super::threads::for_each_task;
 
 /// Rows of A and B that are packed at a time.
 const BLOCK: usize = 128;
 /// f32 in a cache line.
 const LINE: usize = 16;
-/// Columns of A in a stripe, about: few enough for eight threads, enough to pay for packing B.
-const STRIPE: usize = 132;
+/// The most rows of C in a block, about: few enough for eight threads, enough to pay for packing B.
+const MAX_BLOCK_ROWS: usize = 132;
 
-/// A dense B and where its products go.
+/// A dense B and the C that its products are added to.
 #[derive(Clone, Copy)]
 pub struct Dense<'a> {
     /// `[K, n]`
@@ -25,23 +28,23 @@ pub struct Dense<'a> {
     /// Columns of B and C.
     pub n: usize,
     /// `[m, n]`, the row of the first column of A first.
-    pub c: Shared,
+    pub c: SendPtr<'a, f32>,
 }
 
-/// One-hot rows of B.
+/// One-hot rows of B and the C that their products are added to.
 #[derive(Clone, Copy)]
 pub struct OneHot<'a> {
     /// `[K]`
     pub ids: &'a [i32],
     /// `Cᵀ`: a row for each id, the column of the first column of A first.
-    pub table: Shared,
+    pub table: SendPtr<'a, f32>,
     /// From one row of the table to the next.
     pub stride: usize,
 }
 
 /// All products of some columns of A.
 #[derive(Clone)]
-pub struct Outer<'a> {
+pub struct WeightGradGemm<'a> {
     /// `[K, stride]`
     pub a: &'a [f32],
     /// From one row of A to the next.
@@ -50,45 +53,59 @@ pub struct Outer<'a> {
     pub k: usize,
     /// The columns of A that take part; column `columns.start` is row 0 of each C.
     pub columns: Range<usize>,
-    /// The dense ones.
+    /// Products with dense matrices.
     pub dense: [Option<Dense<'a>>; 2],
-    /// The one-hot one.
+    /// The product with one-hot rows.
     pub one_hot: Option<OneHot<'a>>,
     /// `[m]`: the sums of A's columns are added here.
-    pub sums: Shared,
+    pub sums: SendPtr<'a, f32>,
 }
 
-/// Adds all products, over all threads.
-pub fn run(level: Level, outers: &[Outer<'_>]) {
-    let stripes: Vec<_> = outers.iter().flat_map(Outer::stripes).collect();
-    for_each_job(stripes.len(), |job| level.run(stripes[job]));
+/// Adds all products, on all threads.
+///
+/// # Safety
+/// Each C and each `sums` must be valid for reads and writes in its whole shape, tables for every id; nothing else
+/// accesses them meanwhile, and no two of the products overlap in them.
+pub unsafe fn add_products(isa: Isa, gemms: &[WeightGradGemm<'_>]) {
+    let blocks: Vec<_> = gemms.iter().flat_map(WeightGradGemm::row_blocks).collect();
+    // SAFETY: promised by the caller, and blocks have their own rows of C.
+    for_each_task(blocks.len(), |task| unsafe { isa.run(blocks[task]) });
 }
 
-impl Outer<'_> {
-    fn stripes(&self) -> impl Iterator<Item = Stripe<'_>> {
+impl WeightGradGemm<'_> {
+    fn row_blocks(&self) -> impl Iterator<Item = RowBlock<'_>> {
         let m = self.columns.len();
-        // At least eight jobs, of whole tiles of rows for the widest vectors, unless they would be tiny.
-        let size = m.div_ceil(8).clamp(24, STRIPE).next_multiple_of(6);
-        (0..m).step_by(size).map(move |first| Stripe {
-            outer: self,
+        // At least eight blocks, of whole tiles of rows for the widest vectors, unless they would be tiny.
+        let size = m.div_ceil(8).clamp(24, MAX_BLOCK_ROWS).next_multiple_of(6);
+        (0..m).step_by(size).map(move |first| RowBlock {
+            gemm: self,
             first,
             len: size.min(m - first),
         })
     }
 }
 
+/// Some rows of every C of a [`WeightGradGemm`].
+///
+/// # Safety
+/// To run it, what [`add_products`] demands must hold for these rows.
 #[derive(Clone, Copy)]
-struct Stripe<'a> {
-    outer: &'a Outer<'a>,
-    /// Row of C.
+struct RowBlock<'a> {
+    gemm: &'a WeightGradGemm<'a>,
+    /// The first row of C.
     first: usize,
+    /// Number of rows.
     len: usize,
 }
 
-impl Stripe<'_> {
-    /// Packs A's rows `k..k + rows` as `[tile, BLOCK, ROWS]` with a line between tiles, and adds up columns and one-hot products.
+impl RowBlock<'_> {
+    /// Packs A's rows `k..k + rows` as `[tile, BLOCK, ROWS]` with a line between tiles, and adds up columns and one-hot
+    /// products.
+    ///
+    /// # Safety
+    /// As the block itself.
     #[inline(always)]
-    fn pack_a<S: Simd>(&self, s: S, k: usize, rows: usize, packed: &mut [f32]) {
+    unsafe fn pack_a<S: Simd>(&self, s: S, k: usize, rows: usize, packed: &mut [f32]) {
         for row in 0..rows {
             let a = self.row(k + row);
             let mut tiles = packed[row * S::ROWS..].chunks_mut(tile_size::<S>());
@@ -103,10 +120,10 @@ impl Stripe<'_> {
             if let Some(tile) = tiles.next() {
                 tile.iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
             }
-            // SAFETY: these columns of the sums and of the table are this stripe's alone.
+            // SAFETY: these columns of the sums and of the table are this block's alone, as the caller promised.
             unsafe {
-                add_to(s, self.outer.sums.at(self.first), a);
-                if let Some(one_hot) = self.outer.one_hot {
+                add_to(s, self.gemm.sums.at(self.first), a);
+                if let Some(one_hot) = self.gemm.one_hot {
                     let id = one_hot.ids[k + row] as usize;
                     add_to(s, one_hot.table.at(id * one_hot.stride + self.first), a);
                 }
@@ -114,10 +131,10 @@ impl Stripe<'_> {
         }
     }
 
-    /// This stripe's columns of a row of A.
+    /// This block's columns of a row of A.
     #[inline(always)]
     fn row(&self, k: usize) -> &[f32] {
-        &self.outer.a[k * self.outer.stride + self.outer.columns.start + self.first..][..self.len]
+        &self.gemm.a[k * self.gemm.stride + self.gemm.columns.start + self.first..][..self.len]
     }
 
     /// Packs B's rows `k..k + rows` as `[panel, BLOCK, VECTORS, LANES]`.
@@ -131,28 +148,29 @@ impl Stripe<'_> {
                 let to = &mut packed[at..at + S::LANES];
                 // SAFETY: both have the lanes of `b`.
                 unsafe {
-                    store_some(s, to.as_mut_ptr(), load_some(s, b.as_ptr(), b.len()), b.len())
+                    s.store_partial(to.as_mut_ptr(), s.load_partial(b.as_ptr(), b.len()), b.len())
                 };
             }
         }
     }
 
-    /// Adds the products of packed rows to C; meanwhile asks for the rows that follow.
+    /// Adds the products of `rows` packed rows to C; meanwhile prefetches the rows from `next` on.
+    ///
+    /// # Safety
+    /// As the block itself.
     #[inline(always)]
-    fn products<S: Simd>(
+    unsafe fn products<S: Simd>(
         &self,
         s: S,
         next: usize,
         rows: usize,
         dense: Dense<'_>,
-        a: &[f32],
-        b: &[f32],
+        (a, b): (&[f32], &[f32]),
     ) {
         let width = VECTORS * S::LANES;
         let tiles = self.len.div_ceil(S::ROWS);
         let count = dense.n.div_ceil(width) * tiles;
         for (panel, first) in (0..dense.n).step_by(width).enumerate() {
-            let columns = width.min(dense.n - first);
             let b = &b[panel * BLOCK * width..][..rows * width];
             for tile in 0..tiles {
                 let at = panel * tiles + tile;
@@ -160,28 +178,33 @@ impl Stripe<'_> {
                     self.prefetch(s, row);
                 }
                 let following = dense.b.as_ptr().wrapping_add(next * dense.n);
-                let ahead = Ahead::part(following, BLOCK * dense.n, at, count, BLOCK);
+                let prefetch = Prefetch::share(following, BLOCK * dense.n, at, count, BLOCK);
                 let done = tile * S::ROWS;
                 let a = &a[tile * tile_size::<S>()..][..rows * S::ROWS];
-                let c = dense.c.at((self.first + done) * dense.n + first);
-                let valid = S::ROWS.min(self.len - done);
-                // SAFETY: A's tile and B's panel have `rows` rows; C has `valid` rows of `columns` from here, which
-                // are this stripe's alone.
+                let a = ABlock { start: a.as_ptr(), row_stride: 1, k_stride: S::ROWS, k: rows };
+                let c = CTile {
+                    start: dense.c.at((self.first + done) * dense.n + first),
+                    stride: dense.n,
+                    rows: S::ROWS.min(self.len - done),
+                    columns: width.min(dense.n - first),
+                };
+                // SAFETY: A's tile and B's panel have `rows` rows; C has these rows and columns, which are this block's
+                // alone, as the caller promised.
                 unsafe {
                     if S::ROWS > 3 {
-                        add_tile::<S, 6>(s, a, b, rows, c, dense.n, valid, columns, ahead);
+                        add_tile::<S, 6>(s, a, b.as_ptr(), c, prefetch);
                     } else {
-                        add_tile::<S, 3>(s, a, b, rows, c, dense.n, valid, columns, ahead);
+                        add_tile::<S, 3>(s, a, b.as_ptr(), c, prefetch);
                     }
                 }
             }
         }
     }
 
-    /// The rows of a stripe lie a page apart: the processor wouldn't guess the next.
+    /// Prefetches a row of A. They lie a page apart: the processor wouldn't guess the next.
     #[inline(always)]
     fn prefetch<S: Simd>(&self, s: S, row: usize) {
-        if row < self.outer.k {
+        if row < self.gemm.k {
             let a = self.row(row);
             for line in 0..a.len().div_ceil(LINE) {
                 s.prefetch(a.as_ptr().wrapping_add(line * LINE));
@@ -204,83 +227,85 @@ unsafe fn add_to<S: Simd>(s: S, sums: *mut f32, a: &[f32]) {
         let to = sums.wrapping_add(i * S::LANES);
         // SAFETY: promised by the caller.
         unsafe {
-            let sum = s.add(load_some(s, to, a.len()), load_some(s, a.as_ptr(), a.len()));
-            store_some(s, to, sum, a.len());
+            let sum = s.add(s.load_partial(to, a.len()), s.load_partial(a.as_ptr(), a.len()));
+            s.store_partial(to, sum, a.len());
         }
     }
 }
 
+/// A tile of C.
+#[derive(Clone, Copy)]
+struct CTile {
+    /// The first element.
+    start: *mut f32,
+    /// From one row to the next.
+    stride: usize,
+    /// Rows that C has, at most those of the register tile.
+    rows: usize,
+    /// Columns that C has, at most those of the register tile.
+    columns: usize,
+}
+
 /// Adds a tile's products to C.
+///
 /// # Safety
-/// `c` must be valid for `valid` rows of `columns`, `n` apart; `a` and `b` must have `rows` rows.
-#[allow(clippy::too_many_arguments)]
+/// As [`microkernel`]; `c` must be valid for reads and writes of its rows and columns.
 #[inline(always)]
 unsafe fn add_tile<S: Simd, const M: usize>(
     s: S,
-    a: &[f32],
-    b: &[f32],
-    rows: usize,
-    c: *mut f32,
-    n: usize,
-    valid: usize,
-    columns: usize,
-    ahead: Ahead,
+    a: ABlock,
+    b: *const f32,
+    c: CTile,
+    prefetch: Prefetch,
 ) {
-    for i in 0..valid {
+    for i in 0..c.rows {
         for j in 0..VECTORS {
-            s.prefetch_write(c.wrapping_add(i * n + j * S::LANES));
+            s.prefetch_write(c.start.wrapping_add(i * c.stride + j * S::LANES));
         }
     }
     let mut sums = [[s.splat(0.0); VECTORS]; M];
     // SAFETY: promised by the caller.
     unsafe {
-        accumulate::<S, M, VECTORS, VECTORS, 0>(
-            s,
-            &mut sums,
-            a.as_ptr(),
-            1,
-            M,
-            rows,
-            b.as_ptr(),
-            ahead,
-        );
-        if valid == M && columns == VECTORS * S::LANES {
+        microkernel::<S, M, VECTORS, VECTORS, 0>(s, &mut sums, a, b, prefetch);
+        if c.rows == M && c.columns == VECTORS * S::LANES {
             for (i, sums) in sums.iter().enumerate() {
                 for (j, &sum) in sums.iter().enumerate() {
-                    let at = c.add(i * n + j * S::LANES);
+                    let at = c.start.add(i * c.stride + j * S::LANES);
                     s.store(at, s.add(s.load(at), sum));
                 }
             }
             return;
         }
         for (i, sums) in sums.iter().enumerate() {
-            if i < valid {
+            if i < c.rows {
                 for (j, &sum) in sums.iter().enumerate() {
-                    let lanes = columns.saturating_sub(j * S::LANES).min(S::LANES);
-                    let at = c.add(i * n).wrapping_add(j * S::LANES);
-                    store_some(s, at, s.add(load_some(s, at, lanes), sum), lanes);
+                    let lanes = c.columns.saturating_sub(j * S::LANES).min(S::LANES);
+                    let at = c.start.add(i * c.stride).wrapping_add(j * S::LANES);
+                    s.store_partial(at, s.add(s.load_partial(at, lanes), sum), lanes);
                 }
             }
         }
     }
 }
 
-impl Kernel for Stripe<'_> {
+impl Kernel for RowBlock<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    unsafe fn run<S: Simd>(self, s: S) {
         // Whatever stands in the padding meets only sums that aren't stored.
         let mut packed = Buffer::new(self.len.div_ceil(S::ROWS) * tile_size::<S>());
-        let dense = self.outer.dense.into_iter().flatten();
+        let dense = self.gemm.dense.into_iter().flatten();
         let widest = dense.clone().map(|dense| dense.n.next_multiple_of(VECTORS * S::LANES)).max();
         let mut panels = Buffer::new(BLOCK * widest.unwrap_or(0));
-        for k in (0..self.outer.k).step_by(BLOCK) {
-            let rows = BLOCK.min(self.outer.k - k);
-            self.pack_a(s, k, rows, &mut packed);
+        for k in (0..self.gemm.k).step_by(BLOCK) {
+            let rows = BLOCK.min(self.gemm.k - k);
+            // SAFETY: promised by the caller.
+            unsafe { self.pack_a(s, k, rows, &mut packed) };
             for dense in dense.clone() {
                 self.pack_b(s, k, rows, dense, &mut panels);
-                self.products(s, k + BLOCK, rows, dense, &packed, &panels);
+                // SAFETY: promised by the caller.
+                unsafe { self.products(s, k + BLOCK, rows, dense, (&packed, &panels)) };
             }
         }
     }

@@ -1,0 +1,214 @@
+//! Weight matrices packed into panels for the register tiles of [`gemm`](super::gemm), and how rows are divided into tiles.
+
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::isa::Isa;
+use super::simd::{Simd, VECTORS};
+
+/// Which columns of B stand in the vectors of a panel.
+#[derive(Clone, Copy)]
+pub enum PanelLayout {
+    /// Vector j of panel p is gate j of units `p · LANES..`: all gates of a unit are in one tile.
+    Gates { gates: usize, units: usize },
+    /// Consecutive columns.
+    Consecutive { columns: usize, vectors: usize },
+}
+
+impl PanelLayout {
+    /// Consecutive columns in panels of the width that pads least.
+    pub fn consecutive(columns: usize, isa: Isa) -> Self {
+        let needed = columns.div_ceil(isa.lanes());
+        let panels = needed.div_ceil(VECTORS);
+        PanelLayout::Consecutive { columns, vectors: needed.div_ceil(panels.max(1)) }
+    }
+
+    /// Vectors in each panel.
+    pub fn vectors(self) -> usize {
+        match self {
+            PanelLayout::Gates { gates, .. } => gates,
+            PanelLayout::Consecutive { vectors, .. } => vectors,
+        }
+    }
+
+    /// Panels that hold all columns.
+    fn panels(self, lanes: usize) -> usize {
+        match self {
+            PanelLayout::Gates { units, .. } => units.div_ceil(lanes),
+            PanelLayout::Consecutive { columns, vectors } => {
+                columns.div_ceil(lanes * vectors.max(1))
+            }
+        }
+    }
+
+    /// The columns in a vector of a panel; fewer than `lanes` at the end.
+    fn span(self, panel: usize, vector: usize, lanes: usize) -> Range<usize> {
+        match self {
+            PanelLayout::Gates { units, .. } => {
+                let (first, last) = (panel * lanes, ((panel + 1) * lanes).min(units));
+                vector * units + first..vector * units + last
+            }
+            PanelLayout::Consecutive { columns, vectors } => {
+                let first = ((panel * vectors + vector) * lanes).min(columns);
+                first..(first + lanes).min(columns)
+            }
+        }
+    }
+}
+
+/// B `[K, columns]`, panel after panel, each `[K, vectors, lanes]`, the missing lanes zero.
+pub struct PackedWeights {
+    data: Buffer,
+    /// Rows of B.
+    pub k: usize,
+    /// How columns are distributed over panels.
+    pub layout: PanelLayout,
+    panel_size: usize,
+    panels: usize,
+}
+
+impl PackedWeights {
+    fn pack(
+        isa: Isa,
+        k: usize,
+        layout: PanelLayout,
+        copy: impl Fn(Range<usize>, &mut [f32], usize) + Sync,
+    ) -> Self {
+        let lanes = isa.lanes();
+        let panels = layout.panels(lanes);
+        let row = layout.vectors() * lanes;
+        let mut data = Buffer::new(panels * k * row);
+        super::threads::for_each_chunk(&mut data, k * row, |panel, data| {
+            for vector in 0..layout.vectors() {
+                let span = layout.span(panel, vector, lanes);
+                if span.len() < lanes {
+                    data.chunks_exact_mut(row).for_each(|d| d[vector * lanes..][..lanes].fill(0.0));
+                }
+                copy(span, &mut data[vector * lanes..], row);
+            }
+        });
+        PackedWeights { data, k, layout, panel_size: k * row, panels }
+    }
+
+    /// Packs `weight [columns, K]`: the product is A · weightᵀ.
+    pub fn of_transposed(isa: Isa, weight: &[f32], k: usize, layout: PanelLayout) -> Self {
+        Self::pack(isa, k, layout, |span, data, row| {
+            for (lane, column) in span.enumerate() {
+                let source = &weight[column * k..][..k];
+                for (d, &x) in data[lane..].iter_mut().step_by(row).zip(source) {
+                    *d = x;
+                }
+            }
+        })
+    }
+
+    /// Packs `weight [K, columns]`: the product is A · weight.
+    pub fn of_rows(isa: Isa, weight: &[f32], k: usize, columns: usize) -> Self {
+        Self::pack(isa, k, PanelLayout::consecutive(columns, isa), |span, data, row| {
+            if span.is_empty() {
+                return;
+            }
+            for (d, source) in data.chunks_mut(row).zip(weight.chunks_exact(columns)) {
+                d[..span.len()].copy_from_slice(&source[span.clone()]);
+            }
+        })
+    }
+
+    /// Packs the matrix whose elements are `element(k, column)`.
+    pub fn of_elements(
+        isa: Isa,
+        element: impl Fn(usize, usize) -> f32 + Sync,
+        k: usize,
+        layout: PanelLayout,
+    ) -> Self {
+        Self::pack(isa, k, layout, |span, data, row| {
+            for (lane, column) in span.enumerate() {
+                for (k, d) in data[lane..].iter_mut().step_by(row).enumerate() {
+                    *d = element(k, column);
+                }
+            }
+        })
+    }
+
+    /// The columns of B in some panels, where they are consecutive.
+    pub fn columns_of(&self, panels: Range<usize>) -> Range<usize> {
+        match self.layout {
+            PanelLayout::Consecutive { columns, .. } => {
+                let width = self.panel_size / self.k.max(1);
+                (panels.start * width).min(columns)..(panels.end * width).min(columns)
+            }
+            PanelLayout::Gates { .. } => unreachable!("a unit's gates aren't neighbours"),
+        }
+    }
+
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.panels
+    }
+
+    /// The start of a panel, which is valid for `k · vectors · lanes` reads.
+    #[inline(always)]
+    pub fn panel(&self, panel: usize) -> *const f32 {
+        debug_assert!(panel < self.panels);
+        self.data.as_ptr().wrapping_add(panel * self.panel_size)
+    }
+
+    /// A tile's share of prefetching the panel that comes after this one.
+    #[inline(always)]
+    pub fn prefetch_next(&self, panel: usize, tile: Tile) -> Prefetch {
+        let next = if panel + 1 == self.panels { 0 } else { panel + 1 };
+        Prefetch::share(self.panel(next), self.panel_size, tile.index, tile.count, self.k)
+    }
+}
+
+/// Some of the rows of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// The first row.
+    pub start: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Index among the tiles.
+    pub index: usize,
+    /// Number of tiles.
+    pub count: usize,
+}
+
+/// Rows in tiles of nearly equal size, at most `max_rows` each.
+#[inline(always)]
+pub fn tiles(rows: usize, max_rows: usize) -> impl Iterator<Item = Tile> {
+    let count = rows.div_ceil(max_rows);
+    (0..count).map(move |index| {
+        let (start, end) = (index * rows / count, (index + 1) * rows / count);
+        Tile { start, rows: end - start, index, count }
+    })
+}
+
+/// The addresses that a tile prefetches while it computes, `step` elements further with each k. They need not be valid.
+#[derive(Clone, Copy)]
+pub struct Prefetch {
+    from: *const f32,
+    step: usize,
+}
+
+impl Prefetch {
+    /// Share `index` of `count` of the `len` elements at `from`, spread over `k` steps.
+    #[inline(always)]
+    pub fn share(from: *const f32, len: usize, index: usize, count: usize, k: usize) -> Self {
+        let step = len.div_ceil((count * k).max(1)).min(VECTORS * 16);
+        Prefetch { from: from.wrapping_add(index * k * step), step }
+    }
+
+    /// Prefetches the next address.
+    #[inline(always)]
+    pub fn next<S: Simd>(&mut self, s: S) {
+        s.prefetch(self.from);
+        self.from = self.from.wrapping_add(self.step);
+    }
+
+    /// The same `k` steps on.
+    #[inline(always)]
+    pub fn advance(self, k: usize) -> Self {
+        Prefetch { from: self.from.wrapping_add(k * self.step), ..self }
+    }
+}
