@@ -1,4 +1,4 @@
-//! The command line, as it was typed. What belongs to the config stays text: the config checks it, and names the flag.
+//! The command line. The flags of the settings are made in [`crate::settings`].
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub use analysis::{CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, S
 pub use comparison::{Metric, PlotArgs, SweepArgs};
 pub use import::ImportArgs;
 
-/// Train character-level language models on your own text, and write new text with them.
+/// Train character-level language models on your own text, and generate text with them.
 #[derive(Debug, Parser)]
 #[command(name = "charloom", version, max_term_width = 100)]
 pub struct Arguments {
@@ -29,21 +29,21 @@ pub enum Command {
     /// Train a model on a text
     #[command(after_help = TRAIN_HELP)]
     Train(Box<TrainArgs>),
-    /// Write text with a trained model
+    /// Generate text with a trained model
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateArgs),
     /// Measure how well a model predicts a text
     Eval(EvalArgs),
-    /// Show how likely each character of a text was to a model, and what it expected
+    /// Show the probability of each character of a text, and the most likely ones instead
     #[command(after_help = analysis::PREDICT_HELP)]
     Predict(PredictArgs),
-    /// Measure how likely lines or files are under one model, or which of several fits them best
+    /// Score lines or files by their loss under one model, or classify them with several
     #[command(after_help = analysis::SCORE_HELP)]
     Score(ScoreArgs),
-    /// Find the likeliest continuations of a text
+    /// Find the most likely continuations of a prompt (beam search)
     #[command(after_help = analysis::COMPLETE_HELP)]
     Complete(CompleteArgs),
-    /// Draw how the loss of runs fell
+    /// Plot the loss of runs
     #[command(after_help = comparison::PLOT_HELP)]
     Plot(PlotArgs),
     /// Train every combination of some settings, and compare them
@@ -51,13 +51,13 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Show what is in a model, or in a text
     Inspect(InspectArgs),
-    /// Make a model of weights that PyTorch saved
+    /// Import weights from a PyTorch file
     #[command(after_help = import::IMPORT_HELP)]
     Import(ImportArgs),
     /// Show or check settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List well-known texts, or get one
+    /// List well-known texts, or download one
     #[command(subcommand)]
     Dataset(DatasetCommand),
     /// List the backends and devices that this binary can use
@@ -74,25 +74,25 @@ examples:
   charloom train --resume --run anna --epochs 20";
 
 const GENERATE_HELP: &str = "\
-The text, prime included, goes to standard output and all else to standard error. With more than one
-sample, a line `--- sample 2 ---` stands before each of them.
+The text, prompt included, goes to standard output, everything else to standard error. With more than
+one sample, each follows a line such as `--- sample 2 ---`.
 
 examples:
-  charloom generate --prime \"fn main\" --length 500
+  charloom generate --prompt \"fn main\" --length 500
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
   charloom generate --run names --samples 10 --stop \"\\n\"";
 
-/// Where the work is done.
+/// The device that computes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct DeviceArgs {
-    /// Backend that computes (`charloom devices` lists those of this binary)
+    /// Backend (`charloom devices` lists those of this binary)
     #[arg(long, value_name = "BACKEND", default_value_t)]
     pub backend: Backend,
-    /// Which of the backend's devices, from 0
+    /// Index of the backend's device, from 0
     #[arg(long, value_name = "N")]
     pub device: Option<usize>,
-    /// Threads to compute with, all cores by default
+    /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -114,28 +114,34 @@ pub struct TrainArgs {
     pub device: DeviceArgs,
     #[command(flatten)]
     pub runs: RunsDir,
-    /// Name of the run, a folder below the runs [default: the text's name and a number]
+    /// Name of the run's folder [default: the name of the text and a number]
     #[arg(long, value_name = "NAME", help_heading = "Run")]
     pub run: Option<String>,
-    /// Go on with a run (the newest, or that of `--run`) from its last checkpoint
+    /// Resume a run (the newest, or `--run`) from its last checkpoint
+    ///
+    /// The settings stay those it started with, but for its length (`--epochs`, `--max-steps`, `--patience`), its samples and
+    /// the path of its text.
     #[arg(long, help_heading = "Run", conflicts_with = "init_from")]
     pub resume: bool,
-    /// Start from the weights of a model; its sizes are taken over, and so are the characters that the text has
+    /// Initialise from the weights of a model
+    ///
+    /// Its cell and sizes are taken over. Weights that belong to characters are matched by character: those that the model
+    /// doesn't know are drawn at random, those that the text lacks are dropped.
     #[arg(long, value_name = "MODEL", help_heading = "Run")]
     pub init_from: Option<PathBuf>,
-    /// Print lines even where the terminal could show a dashboard
+    /// Print lines instead of showing the dashboard
     #[arg(long, help_heading = "Run")]
     pub plain: bool,
 }
 
-/// Which model is meant.
+/// The model to use.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// Model file
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub model: Option<PathBuf>,
-    /// Run whose model is taken [default: the newest]
+    /// Run whose model to use [default: the newest]
     #[arg(long, value_name = "NAME")]
     pub run: Option<String>,
     /// Folder of the runs
@@ -235,7 +241,7 @@ pub struct InspectArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print all settings, with those of the file and the flags laid over the defaults
+    /// Print all settings: the defaults, overridden by the file and the flags
     Show(Box<SettingsFlags>),
     /// Check a settings file
     Check {
@@ -247,14 +253,14 @@ pub enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
-    /// List the texts that charloom knows where to find
+    /// List the texts that charloom can download
     List,
-    /// Download a text to `datasets/`, and check that it is the right one
+    /// Download a text to `datasets/` and verify its checksum
     Get {
-        /// Its name, as in the list
+        /// Its name, as in `dataset list`
         #[arg(value_name = "NAME")]
         name: String,
-        /// Take it from this copy, without a download
+        /// Copy it from this file instead of downloading it
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use charloom_data::{BatchError, FractionError, UnknownCharacters};
 use charloom_infer::EvaluateError;
-use charloom_model::{ModelFileError, RemapError};
+use charloom_model::{ConfigError, ModelFileError, RemapError};
+
+use crate::settings::InvalidSetting;
 
 /// Why a run folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +126,12 @@ pub enum TrainError {
     /// The model file.
     #[error(transparent)]
     Model(#[from] ModelFileError),
+    /// Two settings don't fit each other.
+    #[error(transparent)]
+    Settings(#[from] InvalidSetting),
+    /// No network can be made of the settings.
+    #[error(transparent)]
+    Network(#[from] ConfigError),
     /// Too little text.
     #[error(transparent)]
     Batches(#[from] BatchError),

@@ -42,7 +42,8 @@ impl Trainer {
     /// A trainer with new weights, drawn from `config.train.seed`.
     ///
     /// # Errors
-    /// If the text is too short for a batch of N x T in either part, or lacks a character of the sample's prompt.
+    /// If the settings don't fit each other, or the text is too short for a batch of N x T or lacks a character of the
+    /// sample's prompt.
     pub fn new(config: RunConfig, corpus: &Corpus, device: &Device) -> Result<Self, TrainError> {
         let device = device.clone().without_autodiff().autodiff();
         let vocab = corpus.vocab().clone();
@@ -118,6 +119,8 @@ impl Trainer {
     /// # Errors
     /// Those of [`Trainer::new`].
     pub fn check(config: &RunConfig, corpus: &Corpus) -> Result<(Batches, Ids), TrainError> {
+        config.validate()?;
+        config.model.validate()?;
         corpus.vocab().encode(&config.sample.prompt).map_err(TrainError::Prompt)?;
         let split = Split::new(corpus.chars(), config.data.fractions()?);
         let batches = |part: Part| {

@@ -1,4 +1,4 @@
-//! The command lines of what compares runs: `plot` and `sweep`.
+//! The command lines of `plot` and `sweep`.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use super::{DeviceArgs, RunsDir};
 
 pub(super) const PLOT_HELP: &str = "\
-Without `--output`, `loss.svg` and `loss.png` (or the like, with `--metric`) are written to the
-run's folder, and to the folder of the runs if there are several.
+Without `--output`, writes `loss.svg` and `loss.png` (named after `--metric`) to the run's folder, or
+to the folder of the runs if there are several.
 
 examples:
   charloom plot anna
@@ -18,46 +18,46 @@ examples:
 pub(super) const SWEEP_HELP: &str = "\
 A sweep is a file such as
 
-  name = \"sizes\"                      # of its folder below the runs; the file's name if left out
-  config = \"configs/anna.toml\"        # settings to begin with, if any
-  [set]                               # settings that all runs have
+  name = \"sizes\"                      # folder of its runs [default: the name of the file]
+  config = \"configs/anna.toml\"        # settings file to start from, if any
+  [set]                               # settings of all runs
   train.epochs = 5
-  [grid]                              # each combination of these is a run
+  [grid]                              # each combination is a run
   model.hidden_size = [64, 128]
   train.optimizer.lr = [1e-3, 2e-3]
 
-In place of `[grid]`, or crossed with it, `[[run]]` tables list settings that belong together;
-a `name` there names the run. Paths are relative to the current folder. Every run is checked
-before the first one begins. Runs stand in a folder of the sweep's own, with `sweep.csv`,
-`loss.svg` and `loss.png` beside them.
+Instead of `[grid]`, or combined with it, `[[run]]` tables list settings that belong together; a
+`name` in one names the run. Paths are relative to the current folder. All runs are checked before
+the first one starts. They are written to a folder of the sweep, with `sweep.csv`, `loss.svg` and
+`loss.png` beside them.
 
-Ctrl-C ends the sweep after the current step, with everything saved (exit code 0); the same
-command goes on with it, and trains no run again that is done. A run that fails stops no other,
-and makes the exit code 1.";
+Ctrl-C ends the sweep after the current step, with everything saved (exit code 130); the same command
+resumes it and skips the runs that are done. More epochs in the file train all runs further. A run
+that fails doesn't stop the others; the exit code is then 1.";
 
 #[derive(Debug, Args)]
 pub struct PlotArgs {
-    /// Names of the runs, folders below the runs [default: the newest]
+    /// Names of the runs [default: the newest]
     #[arg(value_name = "RUN")]
     pub names: Vec<String>,
     #[command(flatten)]
     pub runs: RunsDir,
-    /// What is drawn
-    #[arg(long, value_enum, default_value_t = Metric::Loss, help_heading = "Picture")]
+    /// Metric to plot
+    #[arg(long, value_enum, default_value_t = Metric::Loss, help_heading = "Output")]
     pub metric: Metric,
-    /// File to write, in the format that its name ends with: `.svg` or `.png`
-    #[arg(long, value_name = "FILE", help_heading = "Picture")]
+    /// File to write: `.svg` or `.png`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }
 
-/// A way to tell how well characters are predicted.
+/// A measure of how well characters are predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Metric {
     /// Nats per character
     Loss,
-    /// Its exponential: among how many characters the model wavers
+    /// exp(loss)
     Perplexity,
-    /// Bits per character
+    /// Bits per character: loss / ln 2
     Bits,
 }
 

@@ -6,8 +6,8 @@ use charloom_model::Cell;
 use clap::Args;
 
 pub(super) const IMPORT_HELP: &str = "\
-FILE holds a state_dict, or a dictionary with one under `state_dict` and perhaps the characters under `tokens`.
-Nothing in it is run. `docs/interop.md` tells which names and layers are understood.
+FILE holds a state_dict, or a dictionary with one under `state_dict` and perhaps the vocabulary under
+`tokens`. No code in it is run. docs/interop.md lists the names and layers that are understood.
 
 examples:
   charloom import rnn_x_epoch.net
@@ -16,22 +16,22 @@ examples:
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// What `torch.save` wrote
+    /// File written by `torch.save`, or a safetensors file with PyTorch's names
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Characters in the order of their ids: a vocabulary file of charloom's, or JSON (a list, or a table)
+    /// Vocabulary: characters in the order of their ids, as JSON (a list or a table) or a charloom vocabulary
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     pub vocab: Option<PathBuf>,
-    /// Text whose distinct characters, in the order of their code points, are the vocabulary
+    /// Text whose distinct characters, sorted by code point, are the vocabulary
     #[arg(long, value_name = "TEXT")]
     pub vocab_from: Option<PathBuf>,
-    /// Cell of the layers (lstm, gru, tanh, relu); weights tell all but relu from tanh
+    /// Recurrent cell: lstm, gru, tanh or relu; needed only to tell relu from tanh
     #[arg(long, value_name = "CELL", value_parser = cell)]
     pub cell: Option<Cell>,
-    /// Model file to write [default: FILE with the ending .safetensors]
+    /// Model file to write [default: FILE with the extension .safetensors]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace the model file if there is one
+    /// Overwrite the model file if it exists
     #[arg(long)]
     pub force: bool,
 }

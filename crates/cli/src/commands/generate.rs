@@ -142,9 +142,9 @@ impl Text {
         self.out.flush().map_err(Failure::output)
     }
 
-    fn sample(&mut self, number: usize, prime: &str, sample: &str) -> Result<()> {
+    fn sample(&mut self, number: usize, prompt: &str, sample: &str) -> Result<()> {
         self.write(&format!("--- sample {number} ---\n"))?;
-        self.write(prime)?;
+        self.write(prompt)?;
         self.write(sample)?;
         self.end(true)
     }

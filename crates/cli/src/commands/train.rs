@@ -272,7 +272,9 @@ fn train_failure(
         }
         TrainError::Prompt(_) => Failure::request_error(error)
             .hint("`--prompt TEXT` sets another one, and `--prompt ''` none"),
-        TrainError::Batches(BatchError::Zero(_))
+        TrainError::Settings(_)
+        | TrainError::Network(_)
+        | TrainError::Batches(BatchError::Zero(_))
         | TrainError::NothingToValidate { .. }
         | TrainError::Fractions(_)
         | TrainError::InitFrom(_)
