@@ -23,7 +23,9 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
         return Err(Failure::request(format!(
             "`--beam-width {beam}` is too narrow to find {count} continuations"
         ))
-        .hint(format!("use `--beam-width {count}` or more, or `-n {beam}` for fewer continuations")));
+        .hint(format!(
+            "use `--beam-width {count}` or more, or `-n {beam}` for fewer continuations"
+        )));
     }
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
