@@ -6,7 +6,7 @@ use charloom_data::Part;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::Backend;
-use crate::settings::{Flag, SampleFlags, SettingsFlags};
+use crate::settings::{BatchFlags, Flag, SampleFlags, SettingsFlags};
 
 mod analysis;
 mod comparison;
@@ -182,7 +182,7 @@ pub struct SampleArgs {
 impl SampleArgs {
     /// The flags that stand for a key.
     pub fn flags(&self) -> Vec<Flag> {
-        let mut flags = self.settings.0.clone();
+        let mut flags = self.settings.to_vec();
         if self.greedy {
             let (typed, path) = ("--greedy".to_owned(), "sample.temperature".to_owned());
             flags.push(Flag { typed, path, value: "0".to_owned() });
@@ -231,12 +231,8 @@ pub struct InspectArgs {
     /// A model or a text
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// For a text: batch size N [default: that of the default settings]
-    #[arg(long, value_name = "N", alias = "batch", allow_hyphen_values = true)]
-    pub batch_size: Option<String>,
-    /// For a text: sequence length T [default: that of the default settings]
-    #[arg(long, value_name = "T", alias = "seq", allow_hyphen_values = true)]
-    pub seq_length: Option<String>,
+    #[command(flatten)]
+    pub batch: BatchFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -249,6 +245,8 @@ pub enum ConfigCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print the JSON schema of a settings file, for editors that complete and check TOML
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import::run(args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
         Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),
+        Command::Config(ConfigCommand::Schema) => commands::config::schema(),
         Command::Dataset(DatasetCommand::List) => commands::dataset::list(),
         Command::Dataset(DatasetCommand::Get { name, from }) => {
             commands::dataset::get(&name, from.as_deref())

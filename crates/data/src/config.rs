@@ -13,7 +13,7 @@ use crate::split::{FractionError, Fractions};
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// Training text, UTF-8
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("format" = "path"))]
     pub text: PathBuf,
     /// Fraction held out for validation, after the training part
     #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
@@ -27,9 +27,9 @@ pub struct DataConfig {
     /// Sequence length T of truncated BPTT
     #[schemars(range(min = 1, max = 65_536))]
     pub seq_length: usize,
-    /// Target of a row's last character: the "next" character of the text, or "wrap" to the row's first
+    /// Target of a row's last character: the "next" one, or "wrap" to its first
     pub last_target: LastTarget,
-    /// Validation loss over "all" characters of the part, or over "rows" from a zero state, as PyTorch examples measure it
+    /// Validation loss over "all" characters, or over "rows" as PyTorch examples
     pub validation: Validation,
 }
 

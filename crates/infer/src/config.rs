@@ -20,7 +20,7 @@ pub struct SampleConfig {
     /// Sample among the K most likely characters only, 0 for all
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub top_k: usize,
-    /// Sample among the most likely characters that together have probability P, 1 for all
+    /// Sample among the most likely characters of total probability P, 1 for all
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub top_p: f64,
 }

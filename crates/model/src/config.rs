@@ -39,11 +39,14 @@ pub struct CharRnnConfig {
     /// Dropout probability, between layers and before the linear layer
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
-    /// Bias vectors of a recurrent layer: "double" (b_ih and b_hh, as PyTorch), "single" or "none"
+    /// Biases of a recurrent layer: "double" (as PyTorch), "single" or "none"
     pub bias: Bias,
-    /// Initial weights: "pytorch" (uniform in ±1/√H), { uniform = BOUND } or { normal = STD }
+    /// Initial weights: "pytorch", { uniform = BOUND } or { normal = STD }
     pub init: Init,
-    /// Initial bias of an LSTM's forget gate, or "none" to leave it to `init`
+    /// Initial bias of an LSTM's forget gate, or "none"
+    ///
+    /// "none" leaves it to `init`. With a number, an LSTM remembers more from the first step on; the other bias of the
+    /// gate is then 0.
     #[serde(with = "number_or_none")]
     #[schemars(with = "NumberOrNone")]
     pub forget_bias: Option<f64>,

@@ -19,7 +19,7 @@ pub enum Bias {
     Double,
     /// On the input's side only.
     Single,
-    /// None.
+    /// No bias vector.
     #[serde(rename = "none")]
     Without,
 }

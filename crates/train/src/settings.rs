@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 mod optimizer;
 mod schedule;
 
+use optimizer::EPS_REASON;
 pub use optimizer::{
     AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, OptimizerConfig, RmsPropConfig, SgdConfig,
 };
@@ -68,6 +69,11 @@ impl RunConfig {
             let problem = format!("must be `\"none\"` where {why}");
             return invalid("model.forget_bias", problem, Some(hint));
         }
+        if let Some(eps) = self.train.optimizer.eps().filter(|eps| !(*eps as f32 > 0.0)) {
+            let problem =
+                format!("must be above 0 in single precision, not `{eps:?}`: {EPS_REASON}");
+            return invalid("train.optimizer.eps", problem, None);
+        }
         match self.train.optimizer {
             OptimizerConfig::Sgd(SgdConfig { momentum, dampening, nesterov: true, .. })
                 if momentum == 0.0 || dampening > 0.0 =>
@@ -103,7 +109,7 @@ pub struct TrainConfig {
     /// Maximum number of optimizer steps, 0 for no limit
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub max_steps: usize,
-    /// Early stopping: evaluations without a lower validation loss before training ends, 0 for never
+    /// Early stopping after so many evaluations without a new best, 0 for never
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub patience: usize,
     /// Random seed: initial weights, dropout, samples
@@ -111,9 +117,11 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Evaluation interval: { epochs = N } or { steps = N }
     pub eval_every: EvalInterval,
-    /// Optimizer with its learning rate: "adam", "adamw", "sgd", "rmsprop" or "adagrad"
+    /// Optimizer: "adam", "adamw", "sgd", "rmsprop" or "adagrad"
+    ///
+    /// A name alone takes all other keys from PyTorch's defaults.
     pub optimizer: OptimizerConfig,
-    /// Gradient clipping: { norm = X } (global norm), { value = X } (each element) or "none"
+    /// Gradient clipping: { norm = X }, { value = X } or "none"
     pub clip: GradClip,
     /// Learning-rate schedule
     pub schedule: LrSchedule,
@@ -204,4 +212,44 @@ pub enum EpochState {
     Reset,
     /// The state that the last epoch ended in, as in char-rnn.
     Carry,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused_by_key() {
+        let refused = |change: fn(&mut RunConfig)| {
+            let mut config = RunConfig::default();
+            change(&mut config);
+            config.validate().unwrap_err().key
+        };
+        assert_eq!(RunConfig::default().validate(), Ok(()));
+        let key = refused(|config| {
+            (config.data.valid_fraction, config.data.test_fraction) = (0.6, 0.4);
+        });
+        assert_eq!(key, "data.test_fraction");
+        let key = refused(|config| {
+            (config.model.cell, config.model.forget_bias) = (Cell::Gru, Some(1.0));
+        });
+        assert_eq!(key, "model.forget_bias");
+        // Below what single precision can hold.
+        let key = refused(|config| {
+            let adam = AdamConfig { eps: 1e-60, ..AdamConfig::default() };
+            config.train.optimizer = OptimizerConfig::Adam(adam);
+        });
+        assert_eq!(key, "train.optimizer.eps");
+        let key = refused(|config| {
+            let sgd = SgdConfig { nesterov: true, ..SgdConfig::default() };
+            config.train.optimizer = OptimizerConfig::Sgd(sgd);
+        });
+        assert_eq!(key, "train.optimizer.nesterov");
+        let key = refused(|config| {
+            let form = AdagradForm::MinCharRnn;
+            let adagrad = AdagradConfig { form, weight_decay: 0.1, ..AdagradConfig::default() };
+            config.train.optimizer = OptimizerConfig::Adagrad(adagrad);
+        });
+        assert_eq!(key, "train.optimizer.weight_decay");
+    }
 }

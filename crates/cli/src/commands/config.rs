@@ -21,3 +21,9 @@ pub fn check(file: &Path) -> Result<()> {
     say!("`{}` is a valid settings file", file.display());
     Ok(())
 }
+
+/// Prints the JSON schema of a settings file.
+pub fn schema() -> Result<()> {
+    let schema = format!("{:#}\n", settings::json_schema());
+    std::io::stdout().write_all(schema.as_bytes()).map_err(Failure::output)
+}

@@ -16,23 +16,16 @@ use super::text::corpus_failure;
 use crate::args::InspectArgs;
 use crate::device::Backend;
 use crate::report::{Failure, Result, answer, counted, grouped};
-use crate::settings::{self, Flag, Layers};
+use crate::settings::{self, Layers};
 
 /// Shows what is in a file.
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let InspectArgs { file, batch_size, seq_length } = args;
+    let InspectArgs { file, batch } = args;
     if is_model(file) {
         let device = Backend::default().open(None)?;
         return model(file, &load(file, &device)?);
     }
-    let flags: Vec<_> = [("batch-size", batch_size), ("seq-length", seq_length)]
-        .into_iter()
-        .filter_map(|(flag, value)| {
-            let path = format!("data.{}", flag.replace('-', "_"));
-            Some(Flag { typed: format!("--{flag}"), path, value: value.clone()? })
-        })
-        .collect();
-    let config = settings::resolve(&Layers::new().over_flags(&flags)?)?;
+    let config = settings::resolve(&Layers::new().over_flags(batch)?)?;
     let corpus = Corpus::read(file).map_err(|error| corpus_failure(&error))?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
     text(&corpus, fractions, config.data.batch())

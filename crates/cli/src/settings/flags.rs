@@ -1,13 +1,15 @@
-//! The flags of the settings: one for each key, with the key's name and documentation.
+//! A flag for each key, made of the key's documentation, default and legal values.
 
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
-use toml::Table;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::schema::{Key, OPTIMIZER, keys};
-use super::show::inline;
-use charloom_train::RunConfig;
+use super::names::{ALIASES, OPTIMIZER};
+use super::schema::{Field, Form, Rule, Word, keys};
+use super::value::inline_json;
 
 /// A flag that was given.
 #[derive(Clone, Debug)]
@@ -20,139 +22,237 @@ pub struct Flag {
 }
 
 /// The flags of all keys, `--config` and `--set`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
 pub struct SettingsFlags {
+    /// Settings file (`charloom config show` prints all settings)
+    ///
+    /// TOML. Keys that it leaves out have their defaults. `--set` and the other flags override it.
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Set any key, as in `--set model.bias=single`; may be repeated
+    ///
+    /// The value is TOML, or text if it isn't TOML: `--set train.optimizer.beta2=0.99`, `--set train.clip={norm=1}`. The
+    /// key's own flag overrides it.
+    #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    pub flags: Vec<Flag>,
+    #[command(flatten)]
+    pub flags: KeyFlags<All>,
 }
 
 /// The flags of the section `[sample]`.
-#[derive(Clone, Debug, Default)]
-pub struct SampleFlags(pub Vec<Flag>);
+pub type SampleFlags = KeyFlags<Sample>;
+/// The flags of the batch size and the sequence length.
+pub type BatchFlags = KeyFlags<Batch>;
 
-const LR: &str = "train.optimizer.lr";
+/// The keys that a command has flags for.
+pub trait Subset {
+    /// Whether a default is that of the settings.
+    const HAS_DEFAULTS: bool;
+    /// Whether there is a flag for this key.
+    fn holds(key: &str) -> bool;
+}
 
-/// The flags that stand for a key.
-fn flags(command: Command, keys: impl Iterator<Item = &'static Key>) -> Command {
-    let defaults = Table::try_from(RunConfig::default()).expect("the defaults become TOML");
-    keys.fold(command, |command, key| {
-        let default = inline(&defaults[&key.section][&key.name]);
-        let mut arg = Arg::new(&*key.path)
-            .long(&*key.flag)
-            .value_name(value_name(key))
-            .allow_hyphen_values(true)
-            .help_heading(heading(&key.section))
-            .help(key.summary())
-            .long_help(format!("{}\n\n{} [default: {default}]", key.summary(), legal(key)));
-        if let Some(alias) = key.alias {
+/// All keys.
+#[derive(Clone, Copy, Debug)]
+pub struct All;
+
+impl Subset for All {
+    const HAS_DEFAULTS: bool = true;
+    fn holds(_key: &str) -> bool {
+        true
+    }
+}
+
+/// The keys of the section `[sample]`. What isn't given is as the model's run had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample;
+
+impl Subset for Sample {
+    const HAS_DEFAULTS: bool = false;
+    fn holds(key: &str) -> bool {
+        key.starts_with("sample.")
+    }
+}
+
+/// Batch size and sequence length.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch;
+
+impl Subset for Batch {
+    const HAS_DEFAULTS: bool = true;
+    fn holds(key: &str) -> bool {
+        ["data.batch_size", "data.seq_length"].contains(&key)
+    }
+}
+
+/// The flags of some keys. Their values stay text here: the settings check them, and name the flag.
+#[derive(Clone, Debug)]
+pub struct KeyFlags<S>(Vec<Flag>, PhantomData<S>);
+
+impl<S> From<Vec<Flag>> for KeyFlags<S> {
+    fn from(flags: Vec<Flag>) -> Self {
+        Self(flags, PhantomData)
+    }
+}
+
+impl<S> Default for KeyFlags<S> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<S> Deref for KeyFlags<S> {
+    type Target = [Flag];
+
+    fn deref(&self) -> &[Flag] {
+        &self.0
+    }
+}
+
+/// What a flag is made of.
+#[derive(Debug)]
+struct FlagSpec {
+    name: String,
+    path: String,
+    alias: Option<&'static str>,
+    heading: &'static str,
+    value_name: String,
+    is_switch: bool,
+    help: String,
+    long_help: String,
+    default: Option<String>,
+}
+
+/// All flags. The learning rate, a part of the optimizer, has one of its own.
+fn specs() -> &'static [FlagSpec] {
+    static SPECS: LazyLock<Vec<FlagSpec>> = LazyLock::new(|| {
+        let mut specs = Vec::new();
+        for key in keys() {
+            let default = Some(inline_json(&key.default));
+            specs.push(FlagSpec::new(&key.path, &key.rule, &key.summary, &key.details, default));
+            if key.path == OPTIMIZER {
+                let mut fields = key.rule.forms().flat_map(|form| &form.fields);
+                let lr = fields.find(|field| field.name == "lr");
+                let Field { name, rule, doc, .. } = lr.expect("optimizers have a learning rate");
+                specs.push(FlagSpec::new(&format!("{OPTIMIZER}.{name}"), rule, doc, "", None));
+            }
+        }
+        specs
+    });
+    &SPECS
+}
+
+impl FlagSpec {
+    fn new(path: &str, rule: &Rule, summary: &str, details: &str, default: Option<String>) -> Self {
+        let (above, key) = path.rsplit_once('.').expect("a key is in a section");
+        let alias = ALIASES.iter().find(|(_, present)| *present == path);
+        let parts = [summary.to_owned(), details.to_owned(), explained(rule)];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Self {
+            name: key.replace('_', "-"),
+            path: path.to_owned(),
+            alias: alias.and_then(|(old, _)| old.rsplit('.').next()),
+            heading: match above {
+                "data" => "Data",
+                "model" => "Model",
+                "sample" => "Sampling",
+                _ => "Training",
+            },
+            value_name: value_name(rule),
+            is_switch: matches!(rule, Rule::Bool),
+            help: summary.to_owned(),
+            long_help: parts.join("\n\n"),
+            default,
+        }
+    }
+
+    fn arg(&'static self, has_default: bool) -> Arg {
+        let default = self.default.as_ref().filter(|_| has_default);
+        let default = default.map(|default| format!("\n\n[default: {default}]"));
+        let mut arg = Arg::new(&*self.path)
+            .long(&*self.name)
+            .value_name(&*self.value_name)
+            .help_heading(self.heading)
+            .help(&*self.help)
+            .long_help(self.long_help.clone() + &default.unwrap_or_default())
+            .allow_hyphen_values(true);
+        if let Some(alias) = self.alias {
             arg = arg.alias(alias);
         }
-        if key.is_switch() {
-            arg = arg.num_args(0..=1).default_missing_value("true");
+        if self.is_switch {
+            arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
         }
-        let command = command.arg(arg);
-        match key.path == OPTIMIZER {
-            false => command,
-            true => command.arg(
-                Arg::new(LR)
-                    .long("lr")
-                    .value_name("RATE")
-                    .allow_hyphen_values(true)
-                    .help_heading(heading(&key.section))
-                    .help("Learning rate of the optimizer, before the schedule")
-                    .long_help(
-                        "Learning rate of the optimizer, before the schedule: a number above 0, up to 10. The same as \
-                         `--set train.optimizer.lr=RATE`.",
-                    ),
-            ),
-        }
-    })
-}
-
-fn heading(section: &str) -> &'static str {
-    match section {
-        "data" => "Data",
-        "model" => "Model",
-        "train" => "Training",
-        _ => "Sampling",
+        arg
     }
 }
 
-fn value_name(key: &Key) -> &'static str {
-    match &*key.path {
-        "data.text" => "FILE",
-        "data.batch_size" => "N",
-        "data.seq_length" => "T",
-        "model.hidden_size" => "H",
-        "model.layers" => "L",
-        "sample.prompt" => "TEXT",
-        "sample.top_k" => "K",
-        "sample.top_p" => "P",
-        _ => "VALUE",
-    }
-}
-
-/// The legal values, as a sentence.
-fn legal(key: &Key) -> String {
-    let mut legal = key.legal().replace('`', "");
-    if key.path == OPTIMIZER {
-        legal = "A name, or a table such as { name = \"adam\", lr = 1e-3 }".to_owned();
-    }
-    let mut chars = legal.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
-}
-
-/// The flags that were given, in the order of the keys.
-fn given(matches: &mut ArgMatches, keys: impl Iterator<Item = &'static Key>) -> Vec<Flag> {
-    let mut given = Vec::new();
-    let mut take = |path: &str, flag: &str| {
-        if let Ok(Some(value)) = matches.try_remove_one::<String>(path) {
-            given.push(Flag { typed: format!("--{flag}"), path: path.to_owned(), value });
+/// What stands for the value in a line of help.
+fn value_name(rule: &Rule) -> String {
+    match rule {
+        Rule::Whole { .. } => "N".to_owned(),
+        Rule::Real { .. } => "X".to_owned(),
+        Rule::Text { is_path: true, .. } => "FILE".to_owned(),
+        Rule::Text { .. } => "TEXT".to_owned(),
+        Rule::Bool => "BOOL".to_owned(),
+        Rule::AnyOf(_) if rule.words().count() == rule.alternatives().len() => {
+            rule.words().map(|word| word.word.as_str()).collect::<Vec<_>>().join("|")
         }
+        _ => "VALUE".to_owned(),
+    }
+}
+
+/// The legal values, one in a line where there are alternatives.
+fn explained(rule: &Rule) -> String {
+    let alternatives = match rule {
+        Rule::AnyOf(alternatives) => alternatives,
+        // Any text will do: on a command line it needs no quotes.
+        Rule::Text { .. } => return String::new(),
+        rule => return sentence(rule),
     };
-    for key in keys {
-        take(&key.path, &key.flag);
-        if key.path == OPTIMIZER {
-            take(LR, "lr");
-        }
+    let mut lines = vec!["Possible values:".to_owned()];
+    lines.extend(alternatives.iter().map(|rule| match rule {
+        Rule::Word(Word { word, doc }) => described(word, doc),
+        Rule::Table(form) => described(&example(form), &form.doc),
+        rule => format!("- {rule}"),
+    }));
+    lines.join("\n")
+}
+
+/// A table with stand-ins for its values.
+fn example(form: &Form) -> String {
+    let field = |Field { name, rule, .. }: &Field| match rule {
+        Rule::Word(Word { word, .. }) => format!("{name} = \"{word}\""),
+        rule => format!("{name} = {}", value_name(rule)),
+    };
+    format!("{{ {} }}", form.fields.iter().map(field).collect::<Vec<_>>().join(", "))
+}
+
+/// A list item.
+fn described(value: &str, doc: &str) -> String {
+    match doc {
+        "" => format!("- {value}"),
+        doc => format!("- {value}: {doc}"),
     }
-    given
 }
 
-fn sample_keys() -> impl Iterator<Item = &'static Key> {
-    keys().iter().filter(|key| key.section == "sample")
+/// What a value must be, as a line by itself.
+fn sentence(rule: &Rule) -> String {
+    let mut rule = rule.to_string();
+    if let Some(first) = rule.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    rule
 }
 
-impl Args for SettingsFlags {
+/// The flags of a subset.
+fn flags_of<S: Subset>() -> impl Iterator<Item = &'static FlagSpec> {
+    specs().iter().filter(|spec| S::holds(&spec.path))
+}
+
+impl<S: Subset> Args for KeyFlags<S> {
     fn augment_args(command: Command) -> Command {
-        let command = command
-            .arg(
-                Arg::new("config")
-                    .long("config")
-                    .value_name("FILE")
-                    .value_parser(value_parser!(PathBuf))
-                    .help_heading("Settings")
-                    .help("Settings file (`charloom config show` prints all settings)")
-                    .long_help(
-                        "Settings file, in TOML. Keys that it leaves out have their defaults; `charloom config show` prints \
-                         all of them. `--set` and the other flags override it.",
-                    ),
-            )
-            .arg(
-                Arg::new("set")
-                    .long("set")
-                    .value_name("KEY=VALUE")
-                    .action(ArgAction::Append)
-                    .help_heading("Settings")
-                    .help("Set any key, as in `--set model.bias=single`; may be repeated")
-                    .long_help(
-                        "Set any key by its name, as in `--set model.bias=single` or `--set train.optimizer.beta2=0.99`. The \
-                         value is TOML, or text if it isn't TOML. May be repeated.",
-                    ),
-            );
-        flags(command, keys().iter())
+        command.args(flags_of::<S>().map(|spec| spec.arg(S::HAS_DEFAULTS)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -160,45 +260,16 @@ impl Args for SettingsFlags {
     }
 }
 
-impl FromArgMatches for SettingsFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        Self::from_arg_matches_mut(&mut matches.clone())
+impl<S: Subset> FromArgMatches for KeyFlags<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = flags_of::<S>().filter_map(|FlagSpec { name, path, .. }| {
+            let value = matches.get_one::<String>(path)?.clone();
+            Some(Flag { typed: format!("--{name}"), path: path.clone(), value })
+        });
+        Ok(given.collect::<Vec<_>>().into())
     }
 
-    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
-        Ok(Self {
-            config: matches.remove_one("config"),
-            set: matches.remove_many("set").into_iter().flatten().collect(),
-            flags: given(matches, keys().iter()),
-        })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for SampleFlags {
-    fn augment_args(command: Command) -> Command {
-        flags(command, sample_keys())
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for SampleFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        Self::from_arg_matches_mut(&mut matches.clone())
-    }
-
-    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
-        Ok(Self(given(matches, sample_keys())))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }

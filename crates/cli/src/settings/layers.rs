@@ -1,6 +1,6 @@
-//! [`Layer`]: settings from one source, and [`Layers`]: from all of them.
+//! [`Layer`]: settings from one place, and [`Layers`]: from all of them.
 
-use std::fmt;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use charloom_train::RunConfig;
@@ -9,60 +9,69 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Table, Value};
 
 use super::flags::{Flag, SettingsFlags};
-use super::schema::{OPTIMIZER, keys, known, siblings};
-use super::show::inline;
+use super::names::{OPTIMIZER, canonical, sections, unknown};
+use super::schema::{Rule, keys};
+use super::value::{inline, parse};
 use crate::report::{Failure, Result};
 
-/// Where a layer was typed.
-#[derive(Clone, Debug)]
+/// Where a value was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nowhere: the default.
-    Default,
-    /// In this file, which has this text.
-    File(PathBuf, String),
-    /// The same, in a run's own `config.toml`, of which no other source need be named.
-    Saved(PathBuf, String),
-    /// As this flag.
-    Flag(String),
+    /// In this line of a settings file or a sweep file.
+    File(PathBuf, usize),
+    /// The same, in the settings that a run or a model was saved with: what they say needs no other source.
+    Saved(PathBuf, usize),
+    /// As this flag, for this key.
+    Flag(String, String),
     /// As `--set` of this key.
     Set(String),
-    /// In this sweep file, in this line.
-    Sweep(PathBuf, usize),
 }
 
-/// Settings from one source.
-#[derive(Clone, Debug)]
-pub struct Layer {
-    source: Source,
-    entries: Vec<Entry>,
-}
-
-/// A key, its value, and where in the source's text it is.
-#[derive(Clone, Debug)]
-struct Entry {
-    path: String,
-    value: Value,
-    offset: usize,
-}
-
-impl Layer {
-    fn defaults() -> Self {
-        let table = Table::try_from(RunConfig::default()).expect("the defaults become TOML");
-        let mut layer = Self { source: Source::Default, entries: Vec::new() };
-        for (section, keys) in table {
-            for (name, value) in keys.as_table().into_iter().flatten() {
-                layer
-                    .push(&format!("{section}.{name}"), value.clone(), 0)
-                    .expect("it has this key");
+impl Source {
+    /// The place, without what was typed there.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path, line) | Self::Saved(path, line) => {
+                format!("`{}`, line {line}", path.display())
             }
+            Self::Flag(flag, _) => format!("`{flag}`"),
+            Self::Set(key) => format!("`--set {key}`"),
         }
-        layer
     }
 
+    /// The line of a file, from 1; 0 on the command line.
+    pub fn line(&self) -> usize {
+        match self {
+            Self::File(_, line) | Self::Saved(_, line) => *line,
+            Self::Flag(..) | Self::Set(_) => 0,
+        }
+    }
+
+    /// The place with the key that something is said about, unless the place names it.
+    pub fn place_of(&self, key: &str) -> String {
+        match self {
+            Self::Flag(_, typed) | Self::Set(typed) if typed == key => self.place(),
+            _ => format!("{}: `{key}`", self.place()),
+        }
+    }
+}
+
+/// The value of a key, and where it was typed.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub key: String,
+    pub value: Value,
+    pub source: Source,
+}
+
+/// Settings from one place: they are meant together, and a later one replaces an earlier one of the same key.
+#[derive(Clone, Debug, Default)]
+pub struct Layer(Vec<Setting>);
+
+impl Layer {
     /// Reads a settings file.
     pub fn file(path: &Path) -> Result<Self> {
-        let text = read(path)?;
-        Self::parse(Source::File(path.to_owned(), text.clone()), &text)
+        Self::document(&read(path)?, |line| Source::File(path.to_owned(), line))
     }
 
     /// Reads the `config.toml` of a run.
@@ -70,127 +79,117 @@ impl Layer {
         Self::saved_text(path, read(path)?)
     }
 
-    /// Reads the settings of a run from `text`, which `path` holds.
+    /// Reads the settings that a run was saved with from `text`, which `path` holds.
     pub fn saved_text(path: &Path, text: String) -> Result<Self> {
-        let mut layer = Self::parse(Source::Saved(path.to_owned(), text.clone()), &text)?;
+        let mut layer = Self::document(&text, |line| Source::Saved(path.to_owned(), line))?;
         // Where a run doesn't say how it is validated, it was before there was more than one way.
-        if !layer.entries.iter().any(|entry| entry.path == "data.validation") {
-            layer.push("data.validation", "rows".into(), 0)?;
+        let key = "data.validation".to_owned();
+        if layer.0.iter().all(|setting| setting.key != key) {
+            let value = Value::String("rows".to_owned());
+            layer.0.push(Setting { key, value, source: Source::Saved(path.to_owned(), 1) });
         }
         Ok(layer)
     }
 
-    /// Settings that another file implies.
+    /// Settings that another file implies, such as the sizes of a model.
     pub fn implied(
         path: &Path,
         settings: impl IntoIterator<Item = (String, Value)>,
     ) -> Result<Self> {
-        let source = Source::Saved(path.to_owned(), String::new());
-        let mut layer = Self { source, entries: Vec::new() };
-        settings.into_iter().try_for_each(|(key, value)| layer.push(&key, value, 0))?;
+        let source = Source::Saved(path.to_owned(), 1);
+        Self::of(settings.into_iter().map(|(key, value)| Setting {
+            key,
+            value,
+            source: source.clone(),
+        }))
+    }
+
+    /// Settings that are meant together; of the same key, the last counts.
+    pub fn of(settings: impl IntoIterator<Item = Setting>) -> Result<Self> {
+        let mut layer = Self::default();
+        settings.into_iter().try_for_each(|setting| layer.add(setting))?;
         Ok(layer)
     }
 
-    fn parse(source: Source, text: &str) -> Result<Self> {
-        let mut layer = Self { source, entries: Vec::new() };
-        let table = DeTable::parse(text).map_err(|error| {
-            let problem = error.message().replace('\n', ", ");
-            layer.failure(error.span().map_or(0, |span| span.start), problem)
+    /// What a command line says: flags go over `--set`.
+    fn command_line(set: &[String], flags: &[Flag]) -> Result<Self> {
+        let mut layer = Self::default();
+        for typed in set {
+            layer.add(assignment(typed)?)?;
+        }
+        for Flag { typed, path, value } in flags {
+            layer.add(Setting {
+                key: path.clone(),
+                // Text flags hold text: what looks like a number is none there.
+                value: match is_text(path) {
+                    true => Value::String(value.clone()),
+                    false => parse(value),
+                },
+                source: Source::Flag(typed.clone(), path.clone()),
+            })?;
+        }
+        Ok(layer)
+    }
+
+    /// Reads a document with sections. A key may be there once.
+    fn document(text: &str, source: impl Fn(usize) -> Source) -> Result<Self> {
+        let mut layer = Self::default();
+        let at = |offset: usize| source(line_of(text, offset));
+        let document = DeTable::parse(text).map_err(|error| {
+            let place = at(error.span().map_or(0, |span| span.start)).place();
+            // Some of its messages have several lines.
+            Failure::request(format!("{place}: {}", error.message().replace('\n', ", ")))
         })?;
-        for (section, inner) in table.get_ref() {
-            let name = section.get_ref().as_ref();
-            if !keys().iter().any(|key| key.section == name) {
-                return Err(layer.unknown(name, section.span().start));
+        for (key, key_offset, value) in flatten(document.get_ref()) {
+            let value_offset = value.span().start;
+            let value = plain(value)
+                .map_err(|problem| Failure::request(problem).at(at(value_offset).place()))?;
+            if sections().contains(&&*key) {
+                let place = at(key_offset).place();
+                return Err(Failure::request(format!(
+                    "{place}: `{key}` must be a section, `[{key}]`, not `{}`",
+                    inline(&value)
+                )));
             }
-            let Some(inner_table) = inner.get_ref().as_table() else {
-                let problem = format!("`{name}` must be the section `[{name}]`");
-                return Err(layer.failure(inner.span().start, problem));
-            };
-            layer.push_table(name, inner_table)?;
+            let offset = if canonical(&key).is_some() { value_offset } else { key_offset };
+            let setting = Setting { key, value, source: at(offset) };
+            if let Some(first) =
+                layer.0.iter().find(|other| Some(&*other.key) == canonical(&setting.key))
+            {
+                let (key, place) = (&first.key, setting.source.place());
+                return Err(Failure::request(format!("{place}: `{key}` is given twice"))
+                    .maybe_hint(
+                        (setting.key != *key)
+                            .then(|| format!("`{}` is another name of `{key}`", setting.key)),
+                    ));
+            }
+            layer.add(setting)?;
         }
         Ok(layer)
     }
 
-    fn push_table(&mut self, above: &str, table: &DeTable<'_>) -> Result<()> {
-        for (key, value) in table {
-            let path = format!("{above}.{}", key.get_ref());
-            match value.get_ref() {
-                DeValue::Table(inner) if path == OPTIMIZER => self.push_table(&path, inner)?,
-                _ if known(&path).is_none() => return Err(self.unknown(&path, key.span().start)),
-                _ => self.push(&path, plain(value), value.span().start)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds a value. The optimizer's table is taken apart; its name alone will do for it.
-    fn push(&mut self, path: &str, value: Value, offset: usize) -> Result<()> {
-        let Some(path) = known(path) else { return Err(self.unknown(path, offset)) };
+    /// Adds a setting under its key's present name.
+    fn add(&mut self, setting: Setting) -> Result<()> {
+        let Setting { key, value, source } = setting;
+        let Some(name) = canonical(&key) else { return Err(unknown(&key, &source)) };
         match value {
-            Value::Table(table) if path == OPTIMIZER => (table.into_iter())
-                .try_for_each(|(key, value)| self.push(&format!("{path}.{key}"), value, offset)),
+            // The optimizer's keys are merged one by one.
+            Value::Table(table) if name == OPTIMIZER => {
+                let inner = |(name, value)| Setting {
+                    key: format!("{key}.{name}"),
+                    value,
+                    source: source.clone(),
+                };
+                table.into_iter().map(inner).try_for_each(|setting| self.add(setting))
+            }
+            Value::String(_) if name == OPTIMIZER => {
+                self.add(Setting { key: format!("{key}.name"), value, source })
+            }
             value => {
-                let path = if path == OPTIMIZER { format!("{path}.name") } else { path };
-                self.entries.push(Entry { path, value, offset });
+                self.0.push(Setting { key: name.to_owned(), value, source });
                 Ok(())
             }
         }
-    }
-
-    /// What a flag says about a key.
-    fn flag(flag: &Flag) -> Result<Self> {
-        let is_text = keys().iter().any(|key| key.path == flag.path && key.is_text());
-        let value = match is_text {
-            true => Value::String(flag.value.clone()),
-            false => typed_value(&flag.value),
-        };
-        Self::one(Source::Flag(flag.typed.clone()), &flag.path, value)
-    }
-
-    /// What `--set key=value` says.
-    fn set(typed: &str) -> Result<Self> {
-        let wrong = || {
-            Failure::request(format!("`--set` needs `section.key=value`, not `{typed}`"))
-                .hint("`charloom config show` prints every section and key")
-        };
-        let (key, value) = typed.split_once('=').ok_or_else(wrong)?;
-        let (key, value) = (key.trim(), value.trim());
-        let is_name = |part: &str| {
-            !part.is_empty()
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        };
-        if !key.contains('.') || !key.split('.').all(is_name) {
-            return Err(wrong());
-        }
-        let is_text = keys().iter().any(|of| Some(&of.path) == known(key).as_ref() && of.is_text());
-        if value.is_empty() && !is_text {
-            return Err(wrong());
-        }
-        Self::one(Source::Set(key.to_owned()), key, typed_value(value))
-    }
-
-    /// What a sweep file says about a key.
-    pub fn in_sweep(path: &Path, line: usize, key: &str, value: &Value) -> Result<Self> {
-        Self::one(Source::Sweep(path.to_owned(), line), key, value.clone())
-    }
-
-    fn one(source: Source, key: &str, value: Value) -> Result<Self> {
-        let mut layer = Self { source, entries: Vec::new() };
-        layer.push(key, value, 0)?;
-        Ok(layer)
-    }
-
-    fn failure(&self, offset: usize, problem: impl fmt::Display) -> Failure {
-        Failure::request(format!("{}: {problem}", self.source.place(offset, None)))
-    }
-
-    fn unknown(&self, path: &str, offset: usize) -> Failure {
-        let valid: Vec<_> = siblings(path).into_iter().map(|name| format!("`{name}`")).collect();
-        let failure = match self.source {
-            Source::Set(_) => Failure::request(format!("`--set`: there is no key `{path}`")),
-            _ => self.failure(offset, format!("unknown key `{path}`")),
-        };
-        failure.hint(format!("valid keys: {}", valid.join(", ")))
     }
 }
 
@@ -200,69 +199,96 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
-/// A value without its position.
-pub fn plain(value: &Spanned<DeValue<'_>>) -> Value {
-    Value::deserialize(ValueDeserializer::from(value.clone())).expect("a TOML value is one")
+/// What `--set key=value` says.
+fn assignment(typed: &str) -> Result<Setting> {
+    let is_name = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    match typed.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+        Some((key, value))
+            if key.split('.').all(is_name) && (!value.is_empty() || is_text(key)) =>
+        {
+            let source = Source::Set(key.to_owned());
+            Ok(Setting { key: key.to_owned(), value: parse(value), source })
+        }
+        _ => Err(Failure::request(format!("`--set` needs `section.key=value`, not `{typed}`"))
+            .hint("`charloom config show` prints every section and key")),
+    }
 }
 
-/// A value as it is typed on a command line: TOML, or text if it isn't TOML.
-fn typed_value(typed: &str) -> Value {
-    let parsed = toml::from_str::<Table>(&format!("value = {typed}"));
-    if let Ok(mut table) = parsed
-        && let (1, Some(value)) = (table.len(), table.remove("value"))
-    {
-        return value;
-    }
-    // Rust reads more numbers than TOML (`.5`, `1.`), and people type them.
-    if let Ok(whole) = typed.parse() {
-        return Value::Integer(whole);
-    }
-    typed.parse().map_or_else(|_| Value::String(typed.to_owned()), Value::Float)
+/// Whether a key holds text.
+fn is_text(key: &str) -> bool {
+    let rule = |path| keys().iter().find(|key| key.path == path).map(|key| &key.rule);
+    matches!(canonical(key).and_then(rule), Some(Rule::Text { .. }))
 }
 
-impl Source {
-    /// The place where `key` was given: file and line, or flag.
-    fn place(&self, offset: usize, key: Option<&str>) -> String {
-        let key = key.map(|key| format!(": `{key}`")).unwrap_or_default();
-        match self {
-            Self::Default => format!("default settings{key}"),
-            Self::File(path, text) | Self::Saved(path, text) => {
-                let before = text.get(..offset).unwrap_or(text);
-                let line = before.matches('\n').count() + 1;
-                format!("`{}`, line {line}{key}", path.display())
+/// The line of a text in which a byte is, from 1.
+pub fn line_of(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or(text).matches('\n').count() + 1
+}
+
+/// What is in a table and in those of its tables that are sections, in the order of the file: key, offset and value.
+pub fn flatten<'t>(table: &DeTable<'t>) -> Vec<(String, usize, Spanned<DeValue<'t>>)> {
+    fn collect<'t>(
+        above: &str,
+        table: &DeTable<'t>,
+        found: &mut Vec<(String, usize, Spanned<DeValue<'t>>)>,
+    ) {
+        for (key, value) in table {
+            let path = format!("{above}{}", key.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner) if sections().contains(&&*path) || path == OPTIMIZER => {
+                    collect(&format!("{path}."), inner, found);
+                }
+                _ => found.push((path, key.span().start, value.clone())),
             }
-            Self::Sweep(path, line) => format!("`{}`, line {line}{key}", path.display()),
-            Self::Flag(flag) => format!("`{flag}`"),
-            Self::Set(key) => format!("`--set {key}`"),
         }
     }
+    let mut found = Vec::new();
+    collect("", table, &mut found);
+    found.sort_by_key(|(_, offset, _)| *offset);
+    found
 }
 
-/// Settings from all sources, the most important last.
-#[derive(Clone, Debug)]
+/// A value without its place.
+pub fn plain(value: Spanned<DeValue<'_>>) -> Result<Value, String> {
+    Value::deserialize(ValueDeserializer::from(value)).map_err(|error| error.message().to_owned())
+}
+
+/// Settings from all places, the most important last.
+#[derive(Clone, Debug, Default)]
 pub struct Layers(Vec<Layer>);
 
+/// What all layers add up to, over the defaults.
+pub struct Merged {
+    pub table: Table,
+    /// Where the values are from that are no defaults, by key.
+    sources: HashMap<String, Source>,
+}
+
 impl Layers {
-    /// The defaults alone.
+    /// The default settings alone.
     pub fn new() -> Self {
-        Self(vec![Layer::defaults()])
+        Self::default()
     }
 
-    /// The defaults under a file, under `--set`, under the other flags.
+    /// The default settings under a file, under `--set`, under the other flags.
     pub fn from_settings(settings: &SettingsFlags) -> Result<Self> {
         Self::new().over_settings(settings)
     }
 
-    /// With a file on top, `--set` over it, and the other flags over that.
+    /// With a file on top, and `--set` and the other flags over it.
     pub fn over_settings(self, settings: &SettingsFlags) -> Result<Self> {
-        let mut layers = self;
-        if let Some(path) = &settings.config {
-            layers = layers.over(Layer::file(path)?);
-        }
-        for set in &settings.set {
-            layers = layers.over(Layer::set(set)?);
-        }
-        layers.over_flags(&settings.flags)
+        let layers = match &settings.config {
+            Some(path) => self.over(Layer::file(path)?),
+            None => self,
+        };
+        Ok(layers.over(Layer::command_line(&settings.set, &settings.flags)?))
+    }
+
+    /// With flags on top.
+    pub fn over_flags(self, flags: &[Flag]) -> Result<Self> {
+        Ok(self.over(Layer::command_line(&[], flags)?))
     }
 
     /// With `layer` on top.
@@ -272,79 +298,71 @@ impl Layers {
         self
     }
 
-    /// With flags on top.
-    pub fn over_flags(mut self, flags: &[Flag]) -> Result<Self> {
-        for flag in flags {
-            self = self.over(Layer::flag(flag)?);
-        }
-        Ok(self)
+    /// Where a key's value was typed, unless it is a default or a run's own.
+    pub fn origin(&self, key: &str) -> Option<String> {
+        self.merge().origin(key)
     }
 
-    /// Each key once, with its topmost value. A layer that names an optimizer begins with that one's own defaults: what
-    /// lower layers say of the optimizer isn't meant for it.
-    pub fn merged(&self) -> Result<Vec<Setting<'_>>> {
-        let mut merged: Vec<Setting<'_>> = Vec::new();
-        for Layer { source, entries } in &self.0 {
-            if entries.iter().any(|entry| entry.path == "train.optimizer.name") {
-                merged.retain(|setting| !setting.path.starts_with("train.optimizer."));
+    /// Merges them key by key. What an optimizer was told isn't meant for another that a layer above names.
+    pub fn merge(&self) -> Merged {
+        let table = Table::try_from(RunConfig::default()).expect("settings are TOML");
+        let mut merged = Merged { table, sources: HashMap::new() };
+        for Layer(settings) in &self.0 {
+            if settings.iter().any(|setting| setting.key == "train.optimizer.name") {
+                merged.forget_optimizer();
             }
-            for Entry { path, value, offset } in entries {
-                let setting = Setting { path, value, source, offset: *offset };
-                match merged.iter_mut().find(|setting| setting.path == path) {
-                    Some(below) => *below = setting,
-                    None => merged.push(setting),
-                }
+            for Setting { key, value, source } in settings {
+                merged.put(key, value.clone());
+                merged.sources.insert(key.clone(), source.clone());
             }
         }
-        Ok(merged)
+        merged
+    }
+}
+
+impl Merged {
+    fn put(&mut self, key: &str, value: Value) {
+        let (tables, name) = key.rsplit_once('.').expect("a key is in a section");
+        let mut table = &mut self.table;
+        for name in tables.split('.') {
+            let inner = table.entry(name).or_insert_with(|| Table::new().into());
+            // What isn't a table where one must be is refused later.
+            let Value::Table(inner) = inner else { return };
+            table = inner;
+        }
+        table.insert(name.to_owned(), value);
     }
 
-    /// A key's topmost value, if a layer has it.
-    pub fn setting(&self, path: &str) -> Option<Setting<'_>> {
-        self.merged().ok()?.into_iter().find(|setting| setting.path == path)
+    fn forget_optimizer(&mut self) {
+        self.put(OPTIMIZER, Table::new().into());
+        self.sources.retain(|key, _| !key.starts_with(OPTIMIZER));
     }
 
-    /// Where a key's value was given, unless it is a default or a run's own.
-    pub fn origin(&self, path: &str) -> Option<String> {
-        let settings = self.merged().ok()?;
-        let within = |setting: &&Setting<'_>| {
-            setting
-                .path
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    /// The value of a key.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        let (section, name) = key.split_once('.')?;
+        self.table.get(section)?.get(name)
+    }
+
+    /// Where the value of a key is from, or what it is a part of.
+    pub fn source(&self, key: &str) -> Option<&Source> {
+        let above = || self.source(key.rsplit_once('.')?.0);
+        self.sources.get(key).or_else(above)
+    }
+
+    /// Where a key's value was typed, or all parts of it, unless it is a default or a run's own.
+    pub fn origin(&self, key: &str) -> Option<String> {
+        let part_of_key = |part: &str| {
+            part.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let mut origins: Vec<_> =
-            settings.iter().filter(within).filter_map(Setting::origin).collect();
-        origins.dedup();
-        (!origins.is_empty()).then(|| origins.join(" and "))
-    }
-}
-
-/// A key's value, and where it was given.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting<'a> {
-    pub path: &'a str,
-    pub value: &'a Value,
-    source: &'a Source,
-    offset: usize,
-}
-
-impl Setting<'_> {
-    /// Says what the value must be, and what it is.
-    pub fn must_be(&self, legal: impl fmt::Display) -> Failure {
-        self.failure(format_args!("must be {legal}, not `{}`", inline(self.value)))
-    }
-
-    /// Says something about the key.
-    pub fn failure(&self, problem: impl fmt::Display) -> Failure {
-        Failure::request(format!("{} {problem}", self.source.place(self.offset, Some(self.path))))
-    }
-
-    /// Where the value was given, unless it is a default or a run's own.
-    fn origin(&self) -> Option<String> {
-        match self.source {
-            Source::Default | Source::Saved(..) => None,
-            source => Some(source.place(self.offset, None)),
-        }
+        let mut parts: Vec<_> = self.sources.iter().filter(|(part, _)| part_of_key(part)).collect();
+        parts.sort_by_key(|(part, _)| *part);
+        let mut places: Vec<_> = parts
+            .into_iter()
+            .filter(|(_, source)| !matches!(source, Source::Saved(..)))
+            .map(|(_, source)| source.place())
+            .collect();
+        places.dedup();
+        (!places.is_empty()).then(|| places.join(" and "))
     }
 }

@@ -1,66 +1,79 @@
-//! The settings: defaults, a file, `--set` and flags, one over the other, checked.
+//! Settings: the defaults, a file, `--set` and flags, laid one over the other and checked.
 //!
-//! [`RunConfig`] is the one definition of every key: its default, its documentation, its legal values. Everything here is
-//! made of its JSON [`schema`]: the checks, the [`flags`], [`show()`]. A [`Layer`] has what one source says, with the
-//! place where it says so; [`resolve()`] takes each key from the topmost layer that has it.
+//! Which keys there are, what they mean, their defaults and their legal values are told by [`RunConfig`] alone, through
+//! its JSON [`schema`]. Each place where settings are typed is a [`Layer`] of keys and values that remember it;
+//! [`resolve()`] merges the layers, checks each value, and has serde make a [`RunConfig`] of them. [`show()`] prints one
+//! as a settings file, and [`flags`] makes a command's flags.
 
+mod check;
 mod flags;
 mod layers;
+mod names;
 mod schema;
 mod show;
 mod sweep;
+mod value;
 
 use charloom_infer::SampleConfig;
 use charloom_train::RunConfig;
 use charloom_train::settings::InvalidSetting;
 use serde::de::DeserializeOwned;
-use toml::{Table, Value};
+use toml::Table;
 
-pub use flags::{Flag, SampleFlags, SettingsFlags};
+pub use flags::{BatchFlags, Flag, SampleFlags, SettingsFlags};
 pub use layers::{Layer, Layers};
-pub use show::{inline, show};
+pub use schema::json_schema;
+pub use show::show;
 pub use sweep::{PlannedRun, Sweep};
+pub use value::inline;
 
-use self::layers::Setting;
+use self::check::Problem;
+use self::layers::Merged;
+use self::schema::Key;
 use crate::report::{Failure, Result};
 
-/// Checks the settings that the layers add up to.
+/// The settings that the layers add up to, each of them legal, and all fit for each other.
 pub fn resolve(layers: &Layers) -> Result<RunConfig> {
-    let config: RunConfig = read(&layers.merged()?)?;
+    let merged = layers.merge();
+    check(&merged, |_| true)?;
+    let config: RunConfig = read(merged.table.clone())?;
     config.validate().map_err(|InvalidSetting { key, problem, hint }| {
-        let setting = layers.setting(key);
-        let failure = match setting {
-            Some(setting) => setting.failure(problem),
-            None => Failure::request(format!("`{key}` {problem}")),
-        };
-        failure.maybe_hint(hint)
+        let hint = hint.map(str::to_owned);
+        refusal(&merged, Problem { key: key.to_owned(), message: problem, hint })
     })?;
     Ok(config)
 }
 
 /// The section `[sample]` alone: generation needs no more.
 pub fn sample(layers: &Layers) -> Result<SampleConfig> {
-    let settings = layers.merged()?;
-    let settings: Vec<_> =
-        settings.into_iter().filter(|setting| setting.path.starts_with("sample.")).collect();
-    read::<RunConfig>(&settings).map(|config| config.sample)
+    let mut merged = layers.merge();
+    check(&merged, |key| key.section == "sample")?;
+    let sample = merged.table.remove("sample").and_then(|sample| sample.try_into().ok());
+    read(sample.unwrap_or_default())
 }
 
-/// Checks each setting by itself, and reads all of them.
-fn read<T: DeserializeOwned>(settings: &[Setting<'_>]) -> Result<T> {
-    let mut table = Table::new();
-    for setting in settings {
-        schema::check(setting, settings)?;
-        let mut place = &mut table;
-        let (sections, name) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
-        for section in sections.split('.') {
-            let inner = place.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            place = inner.as_table_mut().expect("sections are tables");
+/// Checks the values of some keys, each by itself.
+fn check(merged: &Merged, of: impl Fn(&Key) -> bool) -> Result<()> {
+    for key in schema::keys().iter().filter(|key| of(key)) {
+        if let Some(value) = merged.value(&key.path) {
+            key.rule.check(&key.path, value).map_err(|problem| refusal(merged, problem))?;
         }
-        place.insert(name.to_owned(), setting.value.clone());
     }
-    // What the checks let pass and serde doesn't would be a fault of the schema.
+    Ok(())
+}
+
+/// What the checks let pass and serde doesn't would be a fault of the schema.
+fn read<T: DeserializeOwned>(table: Table) -> Result<T> {
     table.try_into().map_err(|error| Failure::request(format!("invalid settings: {error}")))
+}
+
+fn refusal(merged: &Merged, problem: Problem) -> Failure {
+    let Problem { key, message, hint } = problem;
+    let place = match merged.source(&key) {
+        Some(source) => source.place_of(&key),
+        None => format!("default settings: `{key}`"),
+    };
+    Failure::request(format!("{place} {message}")).maybe_hint(hint)
 }
 
 #[cfg(test)]

@@ -1,41 +1,29 @@
 //! Settings as a settings file.
 
-use std::fmt::Write;
-
 use charloom_train::RunConfig;
-use toml::{Table, Value};
 
 use super::layers::Layers;
 use super::schema::keys;
+use super::value::inline_json;
 
-/// The settings as TOML, each with what it means, and with where it was given unless it is a default.
+/// The settings as TOML, each with what it means, and with where it was typed unless it is a default.
 pub fn show(config: &RunConfig, layers: &Layers) -> String {
-    let table = Table::try_from(config).expect("settings become TOML");
+    // Not TOML's tables: they don't keep the order of an optimizer's keys.
+    let values = serde_json::to_value(config).expect("settings are JSON");
+    let merged = layers.merge();
     let mut page = String::new();
     let mut section = "";
     for key in keys() {
         if key.section != section {
             let gap = if page.is_empty() { "" } else { "\n" };
             section = &key.section;
-            _ = writeln!(page, "{gap}[{section}]");
+            page += &format!("{gap}[{section}]\n");
         }
-        let setting = format!("{} = {}", key.name, inline(&table[section][&key.name]));
+        let setting = format!("{} = {}", key.name, inline_json(&values[section][&key.name]));
         // A path may hold what would end a comment.
-        let origin = layers.origin(&key.path).map(|origin| origin.replace(['\n', '\r'], "?"));
+        let origin = merged.origin(&key.path).map(|origin| origin.replace(['\n', '\r'], "?"));
         let origin = origin.map(|origin| format!(" (from {origin})")).unwrap_or_default();
-        _ = writeln!(page, "{setting:<30} # {}{origin}", key.summary());
+        page += &format!("{setting:<30} # {}{origin}\n", key.summary);
     }
     page
-}
-
-/// A value on one line, its floats as short as they can be.
-pub fn inline(value: &Value) -> String {
-    match value {
-        Value::Float(number) => format!("{number:?}").replace("NaN", "nan"),
-        Value::Table(table) => {
-            let pairs = table.iter().map(|(key, value)| format!("{key} = {}", inline(value)));
-            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
-        }
-        value => value.to_string(),
-    }
 }

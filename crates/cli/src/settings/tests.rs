@@ -9,6 +9,9 @@ use charloom_train::{
     EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, RunConfig,
 };
 
+use toml::Value;
+
+use super::schema::Rule;
 use super::*;
 
 const DEFAULT: &str = include_str!("../../../../configs/default.toml");
@@ -54,18 +57,10 @@ fn the_default_file_has_the_defaults_and_every_key() {
 
 #[test]
 fn every_key_is_documented_in_one_line_and_every_default_is_legal() {
-    let layers = Layers::new();
-    let settings = layers.merged().unwrap();
-    for key in schema::keys() {
-        let summary = key.summary();
-        assert!(
-            !summary.is_empty() && summary.len() < 120 && !summary.contains('\n'),
-            "{}",
-            key.path
-        );
-    }
-    for setting in &settings {
-        schema::check(setting, &settings).unwrap();
+    let defaults = Layers::new().merge();
+    for schema::Key { path, summary, rule, .. } in schema::keys() {
+        assert!(!summary.is_empty() && summary.len() < 120 && !summary.ends_with('.'), "{path}");
+        rule.check(path, defaults.value(path).unwrap()).unwrap();
     }
 }
 
@@ -167,25 +162,119 @@ fn the_classic_exercise_comes_in_two_sizes() {
     assert_eq!(small, large);
 }
 
+/// What a table of this form can look like: with all of its fields, and with those that it needs.
+fn samples(form: &schema::Form) -> [String; 2] {
+    let field = |schema::Field { name, rule, .. }: &schema::Field| {
+        let value = match rule {
+            Rule::Whole { max, .. } => max.to_string(),
+            Rule::Real { min, max, .. } => format!("{:e}", (min.number + max.number) / 3.0),
+            Rule::Bool => "false".to_owned(),
+            Rule::Text { .. } => "\"a\"".to_owned(),
+            rule => format!("{:?}", rule.words().next().unwrap().word),
+        };
+        format!("{name} = {value}")
+    };
+    let table = |fields: Vec<String>| format!("{{ {} }}", fields.join(", "));
+    let needed = form.fields.iter().filter(|field| field.is_required);
+    [table(form.fields.iter().map(field).collect()), table(needed.map(field).collect())]
+}
+
+/// Every word, every form of table and both ends of every range, whatever the key.
 #[test]
 fn what_is_shown_is_a_settings_file_of_the_same_settings() {
+    let mut shown = 0;
+    for key in schema::keys() {
+        let mut values = Vec::new();
+        for rule in key.rule.alternatives() {
+            match rule {
+                Rule::Whole { min, max } => values.extend([min.to_string(), max.to_string()]),
+                Rule::Real { min, max, .. } => {
+                    let legal = [min, max].into_iter().filter(|bound| bound.is_legal);
+                    values.extend(legal.map(|bound| format!("{:e}", bound.number)));
+                    values.extend(["7e-3".to_owned(), "0.123456789012345678".to_owned()]);
+                }
+                Rule::Text { .. } => {
+                    let texts = ["5", "a \"b\" \\ # c", "\t\u{7}é\u{7f}", "a\nb", "it's", "'''"];
+                    values.extend(texts.map(|text| Value::from(text).to_string()));
+                }
+                Rule::Bool => values.extend(["true".to_owned(), "false".to_owned()]),
+                Rule::Word(word) => values.push(format!("{:?}", word.word)),
+                Rule::Table(form) => values.extend(samples(form)),
+                Rule::AnyOf(_) => unreachable!("alternatives have no alternatives"),
+            }
+        }
+        for value in values {
+            let text = format!("[{}]\n{} = {value}", key.section, key.name);
+            let layers = Layers::new().over(layer(&text));
+            let config = resolve(&layers).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+            assert_eq!(file(&show(&config, &layers)), config, "{text}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 90, "{shown}");
+}
+
+#[test]
+fn settings_that_need_each_other_are_shown_as_well() {
     for text in [
-        "",
-        "[data]\ntext = \"a \\\"b\\\" \\\\ \\n.txt\"\ntest_fraction = 0.25\nlast_target = \"wrap\"",
-        "[model]\ncell = \"gru\"\ninput = { embedding = 7 }\nbias = \"none\"\ninit = { normal = 0.08 }",
-        "[model]\ninit = { uniform = 1 }\n[train]\nclip = \"none\"\noptimizer = { lr = 0.3, eps = 1e-38 }",
-        "[model]\nforget_bias = -0.5\n[train]\neval_every = { steps = 7 }\nloss = \"sum\"\nstate = \"carry\"",
-        "[train]\neval_every = { epochs = 3 }\nschedule = { exponential = 0.9 }\noptimizer = { name = \"adamw\" }",
-        "[train]\nschedule = { step = 0.5, every = 4, from_epoch = 9 }\noptimizer = { name = \"rmsprop\", centered = true }",
-        "[train]\nschedule = { linear = 0 }\noptimizer = { name = \"sgd\", momentum = 0.9, nesterov = true }",
-        "[train]\nschedule = { cosine = 0.1, warmup_steps = 5 }\noptimizer = { name = \"adagrad\", lr_decay = 0.1 }",
-        "[train]\nschedule = { plateau = 0.5 }\noptimizer = { name = \"adagrad\", form = \"min-char-rnn\" }",
-        "[train]\nclip = { value = 0.5 }\n[sample]\nprompt = \"\\té\\u0007\"\ntop_p = 0.9",
+        "[model]\ncell = \"gru\"\nbias = \"none\"",
+        "[train]\noptimizer = { name = \"sgd\", momentum = 0.9, nesterov = true }",
+        "[train]\noptimizer = { name = \"adagrad\", eps = 1e-38, form = \"min-char-rnn\" }",
+        "[train]\nclip = \"none\"\noptimizer = { lr = 0.3, eps = 1e-38 }",
+        "[data]\nvalid_fraction = 0.5\ntest_fraction = 0.25",
     ] {
         let layers = Layers::new().over(layer(text));
-        let resolved = resolve(&layers).unwrap();
-        assert_eq!(file(&show(&resolved, &layers)), resolved, "{text}");
+        let config = resolve(&layers).unwrap();
+        assert_ne!(config, RunConfig::default());
+        assert_eq!(file(&show(&config, &layers)), config, "{text}");
     }
+}
+
+#[test]
+fn floats_are_shown_as_people_type_them() {
+    let optimizer = "[train]\noptimizer = { name = \"adam\", lr = 1e-3, eps = 1e-08 }";
+    let layers = Layers::new().over(layer(optimizer));
+    let page = show(&resolve(&layers).unwrap(), &layers);
+    let adam = "\noptimizer = { name = \"adam\", lr = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, \
+                weight_decay = 0.0 } #";
+    assert!(page.contains(adam), "{page}");
+    assert_eq!(inline(&Value::from(vec![3e37, 1e-60])), "[3e37, 1e-60]");
+}
+
+#[test]
+fn a_run_of_the_first_version_resolves_to_what_it_was_trained_with() {
+    let text = include_str!("fixtures/min-char-rnn-format1.toml").to_owned();
+    let saved = Layer::saved_text(Path::new("config.toml"), text).unwrap();
+    assert_eq!(resolve(&Layers::new().over(saved)).unwrap(), preset("min-char-rnn.toml"));
+}
+
+#[test]
+fn what_one_command_line_says_of_the_optimizer_is_meant_together() {
+    let flags = vec![flag("--optimizer", "train.optimizer", "sgd")].into();
+    let typed = SettingsFlags { flags, ..set(&["train.optimizer.momentum=0.9"]) };
+    let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
+    assert_eq!(settings(&typed).train.optimizer, OptimizerConfig::Sgd(sgd));
+}
+
+#[test]
+fn a_flag_is_given_once_and_a_switch_takes_no_value_from_the_next_flag() {
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: SettingsFlags,
+    }
+    let parsed = |line: &str| {
+        let line = ["a"].into_iter().chain(line.split_whitespace());
+        <Line as clap::Parser>::try_parse_from(line).map(|line| settings(&line.settings))
+    };
+    assert!(parsed("--epochs 3 --epochs 4").is_err());
+    assert!(parsed("--batch 3 --batch-size 4").is_err());
+    let config = parsed("--step-log --epochs 3 --hidden 9 --optimizer sgd --lr 0.5").unwrap();
+    assert!(config.train.step_log);
+    assert_eq!((config.train.epochs, config.model.hidden_size), (3, 9));
+    let sgd = SgdConfig { lr: 0.5, ..SgdConfig::default() };
+    assert_eq!(config.train.optimizer, OptimizerConfig::Sgd(sgd));
+    assert!(!parsed("--step-log=false").unwrap().train.step_log);
 }
 
 #[test]
@@ -195,7 +284,7 @@ fn flags_go_over_set_goes_over_the_file() {
     std::fs::write(&path, "[train]\nepochs = 3\nseed = 3\npatience = 3\n").unwrap();
     let typed = SettingsFlags {
         config: Some(path),
-        flags: vec![flag("--seed", "train.seed", "5")],
+        flags: vec![flag("--seed", "train.seed", "5")].into(),
         ..set(&["train.seed=4", "train.patience=4"])
     };
     let config = settings(&typed).train;
@@ -204,7 +293,7 @@ fn flags_go_over_set_goes_over_the_file() {
 
 #[test]
 fn a_value_is_shown_with_where_it_is_from() {
-    let flags = vec![flag("--lr", "train.optimizer.lr", "0.1")];
+    let flags = vec![flag("--lr", "train.optimizer.lr", "0.1")].into();
     let typed = SettingsFlags { flags, ..set(&["model.layers=1"]) };
     let layers = Layers::from_settings(&typed).unwrap();
     let page = show(&resolve(&layers).unwrap(), &layers);
@@ -271,7 +360,7 @@ fn set_takes_numbers_words_and_tables() {
 
 #[test]
 fn a_text_flag_may_look_like_a_number() {
-    let flags = vec![flag("--text", "data.text", "1984")];
+    let flags = vec![flag("--text", "data.text", "1984")].into();
     let typed = SettingsFlags { flags, ..SettingsFlags::default() };
     assert_eq!(settings(&typed).data.text, Path::new("1984"));
 }

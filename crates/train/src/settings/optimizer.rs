@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Why `eps` has a lower bound: messages say so after the legal range.
+pub(super) const EPS_REASON: &str =
+    "below 1e-38 it is 0 in single precision, and a step may divide by it";
+
 /// How gradients become parameter updates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "lowercase")]
@@ -30,6 +34,17 @@ impl OptimizerConfig {
             Self::Adagrad(config) => config.lr,
         }
     }
+
+    /// What is added to a divisor, in the optimizers that divide.
+    pub(super) const fn eps(&self) -> Option<f64> {
+        match self {
+            Self::Adam(config) => Some(config.eps),
+            Self::AdamW(config) => Some(config.eps),
+            Self::Sgd(_) => None,
+            Self::RmsProp(config) => Some(config.eps),
+            Self::Adagrad(config) => Some(config.eps),
+        }
+    }
 }
 
 /// Adam.
@@ -45,8 +60,8 @@ pub struct AdamConfig {
     /// Decay rate of the second moment
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta2: f64,
-    /// Added to the root of the second moment; 0 in single precision below 1e-38, where updates become NaN
-    #[schemars(range(min = 1e-38, max = 1.0))]
+    /// Added to the root of the second moment
+    #[schemars(range(min = 1e-38, max = 1.0), extend("x-reason" = EPS_REASON))]
     pub eps: f64,
     /// L2 penalty, added to the gradients
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -73,8 +88,8 @@ pub struct AdamWConfig {
     /// Decay rate of the second moment
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta2: f64,
-    /// Added to the root of the second moment; 0 in single precision below 1e-38, where updates become NaN
-    #[schemars(range(min = 1e-38, max = 1.0))]
+    /// Added to the root of the second moment
+    #[schemars(range(min = 1e-38, max = 1.0), extend("x-reason" = EPS_REASON))]
     pub eps: f64,
     /// Decoupled weight decay, times the learning rate
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -125,8 +140,8 @@ pub struct RmsPropConfig {
     /// Decay rate of the mean of squares
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub alpha: f64,
-    /// Added to its root
-    #[schemars(range(min = 1e-38, max = 1.0))]
+    /// Added to the root of the mean of squares
+    #[schemars(range(min = 1e-38, max = 1.0), extend("x-reason" = EPS_REASON))]
     pub eps: f64,
     /// Momentum, 0 for none
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
@@ -156,7 +171,7 @@ pub struct AdagradConfig {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub lr_decay: f64,
     /// Added to the root of the sum of squares, or inside it
-    #[schemars(range(min = 1e-38, max = 1.0))]
+    #[schemars(range(min = 1e-38, max = 1.0), extend("x-reason" = EPS_REASON))]
     pub eps: f64,
     /// L2 penalty, added to the gradients
     #[schemars(range(min = 0.0, max = 1.0))]

@@ -32,8 +32,8 @@ pub enum LrSchedule {
         #[schemars(range(min = 1, max = 1_000_000_000))]
         every: usize,
         /// The first epoch after which it applies [default: `every`]
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 1_000_000_000))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "usize", range(min = 1, max = 1_000_000_000))]
         from_epoch: Option<usize>,
     },
     /// Linear from the learning rate to `end_factor` times it, over all steps of the training

@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-use super::super::layers::plain;
-use super::{GridAxis, ListedRun, Setting, Sweep, is_plain};
+use super::{GridAxis, ListedRun, Setting, Source, Sweep, is_folder_name};
 use crate::report::{Failure, Result};
+use crate::settings::layers::{flatten, line_of, plain};
+use crate::settings::names::{canonical, unknown};
+use crate::settings::value::inline;
 
 const KEYS: &str = "`name`, `config`, `set`, `grid`, `run`";
-/// What a table of this name holds are settings of their own. Any other table is a value.
-const SECTIONS: [&str; 5] = ["data", "model", "train", "sample", "train.optimizer"];
 
 /// A sweep file and its text, to name lines of.
-pub struct File<'a> {
+pub struct SweepFile<'a> {
     pub path: &'a Path,
     pub text: &'a str,
 }
 
-impl File<'_> {
+impl SweepFile<'_> {
     fn line(&self, offset: usize) -> usize {
-        self.text.get(..offset).unwrap_or(self.text).matches('\n').count() + 1
+        line_of(self.text, offset)
     }
 
     /// Says what is wrong at a place of the text.
@@ -31,7 +31,8 @@ impl File<'_> {
 
     /// Says what is wrong in a line.
     pub fn wrong_at(&self, line: usize, problem: impl std::fmt::Display) -> Failure {
-        Failure::request(format!("`{}`, line {line}: {problem}", self.path.display()))
+        let source = Source::File(self.path.to_owned(), line);
+        Failure::request(problem).at(source.place())
     }
 
     /// Reads the file, and plans its runs.
@@ -44,15 +45,15 @@ impl File<'_> {
                 "name" => name = self.name(value)?,
                 "config" => base = Some(PathBuf::from(self.text_of("config", value)?)),
                 "set" => shared = self.settings("set", value)?,
-                "grid" => grid = self.dimensions(value)?,
-                "run" => list = self.list(value)?,
+                "grid" => grid = self.grid(value)?,
+                "run" => list = self.run_tables(value)?,
                 unknown => {
                     let failure = self.wrong(key.span().start, format!("unknown key `{unknown}`"));
                     return Err(failure.hint(format!("valid keys: {KEYS}")));
                 }
             }
         }
-        if !is_plain(&name) {
+        if !is_folder_name(&name) {
             return Err(Failure::request(format!(
                 "`{}`: `{name}` is not a sweep name: it must be one folder name, without `/` or a leading `.`",
                 self.path.display()
@@ -68,9 +69,9 @@ impl File<'_> {
         }
         let sets = shared.iter().chain(list.iter().flat_map(|run| &run.settings));
         for setting in sets {
-            if grid.iter().any(|dimension| dimension.key == setting.key) {
+            if grid.iter().any(|axis| axis.key == setting.key) {
                 let problem = format!("`{}` is in `[grid]` too", setting.key);
-                return Err(self.wrong_at(setting.line, problem));
+                return Err(Failure::request(problem).at(setting.source.place()));
             }
         }
         self.expand(name, base.as_deref(), &shared, &grid, list)
@@ -95,62 +96,35 @@ impl File<'_> {
     }
 
     fn settings_of(&self, table: &DeTable<'_>) -> Result<Vec<Setting>> {
-        let mut found = Vec::new();
-        self.collect("", table, &mut found);
-        found.sort_by_key(|(_, start, _)| *start);
         let mut settings: Vec<Setting> = Vec::new();
-        for (key, start, value) in found {
-            let line = self.line(start);
-            if !is_setting(&key) {
-                let failure = self.wrong_at(line, format!("unknown setting `{key}`"));
-                return Err(failure.hint(
-                    "settings are named `section.key`, and `charloom config show` prints them all",
-                ));
-            }
+        for (typed, offset, value) in flatten(table) {
+            let line = self.line(offset);
+            let source = Source::File(self.path.to_owned(), line);
+            let Some(key) = canonical(&typed) else { return Err(unknown(&typed, &source)) };
             if settings.iter().any(|setting| setting.key == key) {
                 return Err(self.wrong_at(line, format!("`{key}` is given twice")));
             }
-            let value = plain(&value);
-            settings.push(Setting { key, value, line });
+            let value = plain(value).map_err(|problem| self.wrong_at(line, problem))?;
+            settings.push(Setting { key: key.to_owned(), value, source });
         }
         Ok(settings)
     }
 
-    /// What is in a table and in those of its tables that are sections: key, place and value.
-    fn collect<'t>(
-        &self,
-        above: &str,
-        table: &DeTable<'t>,
-        found: &mut Vec<(String, usize, Spanned<DeValue<'t>>)>,
-    ) {
-        for (key, value) in table {
-            let path = match above {
-                "" => key.get_ref().to_string(),
-                above => format!("{above}.{}", key.get_ref()),
-            };
-            match value.get_ref() {
-                DeValue::Table(inner) if SECTIONS.contains(&path.as_str()) => {
-                    self.collect(&path, inner, found);
-                }
-                _ => found.push((path, key.span().start, value.clone())),
-            }
-        }
-    }
-
     /// The table `[grid]`.
-    fn dimensions(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<GridAxis>> {
-        let settings = self.settings("grid", value)?;
+    fn grid(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<GridAxis>> {
         let mut grid = Vec::new();
-        for Setting { key, value, line } in settings {
+        for Setting { key, value, source } in self.settings("grid", value)? {
+            let wrong = |problem: String| Failure::request(problem).at(source.place());
             let Value::Array(values) = value else {
-                let problem =
-                    format!("`{key}` must be a list of values, such as `[{value}]`, not `{value}`");
-                return Err(self.wrong_at(line, problem));
+                let value = inline(&value);
+                return Err(wrong(format!(
+                    "`{key}` must be a list of values, such as `[{value}]`, not `{value}`"
+                )));
             };
             if values.is_empty() {
-                return Err(self.wrong_at(line, format!("`{key}` has no values")));
+                return Err(wrong(format!("`{key}` has no values")));
             }
-            grid.push(GridAxis { key, values, line });
+            grid.push(GridAxis { key, values, source });
         }
         if grid.is_empty() {
             return Err(self.wrong(value.span().start, "`[grid]` is empty"));
@@ -159,7 +133,7 @@ impl File<'_> {
     }
 
     /// The `[[run]]` tables.
-    fn list(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ListedRun>> {
+    fn run_tables(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ListedRun>> {
         let not_tables =
             || self.wrong(value.span().start, "`run` must be tables, each under `[[run]]`");
         let tables = value.get_ref().as_array().ok_or_else(not_tables)?;
@@ -178,12 +152,4 @@ impl File<'_> {
             false => Ok(list),
         }
     }
-}
-
-/// `section.key`, with nothing in it that TOML would take for something else.
-fn is_setting(key: &str) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
-    };
-    key.contains('.') && key.split('.').all(plain)
 }

@@ -7,13 +7,13 @@ mod plan;
 
 use std::path::Path;
 
+use charloom_train::RunConfig;
 use toml::Value;
 use toml::de::DeTable;
 
-use self::file::File;
-use charloom_train::RunConfig;
-
+use self::file::SweepFile;
 use super::Layers;
+use super::layers::{Setting, Source};
 use crate::report::{Failure, Result};
 
 /// A sweep with its runs, whose settings are checked.
@@ -41,7 +41,7 @@ impl Sweep {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::request(format!("could not read the sweep file `{}`: {error}", path.display()))
         })?;
-        let file = File { path, text: &text };
+        let file = SweepFile { path, text: &text };
         let table = DeTable::parse(&text).map_err(|error| {
             let problem = error.message().replace('\n', ", ");
             file.wrong(error.span().map_or(0, |span| span.start), problem)
@@ -50,19 +50,11 @@ impl Sweep {
     }
 }
 
-/// A key, its value, and the line where they stand.
-#[derive(Clone, Debug)]
-struct Setting {
-    key: String,
-    value: Value,
-    line: usize,
-}
-
-/// A key, and the values that it takes.
+/// A key of the table `[grid]`, and the values that it takes.
 struct GridAxis {
     key: String,
     values: Vec<Value>,
-    line: usize,
+    source: Source,
 }
 
 /// A `[[run]]` table.
@@ -73,7 +65,8 @@ struct ListedRun {
     line: usize,
 }
 
-fn is_plain(name: &str) -> bool {
+/// Whether a run or a sweep can have this name: it is one folder name.
+fn is_folder_name(name: &str) -> bool {
     !name.starts_with('.')
         && !name.chars().any(|char| char.is_control() || matches!(char, '/' | '\\'))
         && Path::new(name).file_name().is_some_and(|file| file == name)

@@ -4,17 +4,18 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::file::File;
-use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_plain};
+use super::file::SweepFile;
+use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_folder_name};
 use crate::report::{Failure, Result, grouped};
-use crate::settings::{Layer, Layers, inline, resolve};
+use crate::settings::value::inline;
+use crate::settings::{Layer, Layers, resolve};
 
 /// More would be a typing error, or a year's work.
 const MOST_RUNS: usize = 1000;
 /// File systems take 255 bytes.
 const LONGEST_NAME: usize = 200;
 
-impl File<'_> {
+impl SweepFile<'_> {
     /// All runs: each that is listed at every point of the grid.
     pub fn expand(
         &self,
@@ -44,8 +45,8 @@ impl File<'_> {
                 let chosen = at(point, grid);
                 let own: Vec<_> = listed.settings.iter().chain(&chosen).collect();
                 let run = self.plan(base, shared, &own, listed, &chosen, &keys)?;
-                let line =
-                    listed.line.max(chosen.iter().map(|setting| setting.line).max().unwrap_or(0));
+                let lines = chosen.iter().map(|setting| setting.source.line());
+                let line = listed.line.max(lines.max().unwrap_or(0));
                 // Some file systems take both for one.
                 let lower = run.name.to_lowercase();
                 if let Some((other, _)) =
@@ -91,7 +92,7 @@ impl File<'_> {
         };
         parts.extend(named_after(chosen));
         let name = parts.join("_");
-        if !is_plain(&name) || name.len() > LONGEST_NAME {
+        if !is_folder_name(&name) || name.len() > LONGEST_NAME {
             let problem = match name.as_str() {
                 "" => "this run has no settings that it could be named after".to_owned(),
                 name => format!(
@@ -107,14 +108,8 @@ impl File<'_> {
             let named = || format!("`{}`: `config`", self.path.display());
             layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
         }
-        let overridden = |setting: &Setting| of(&setting.key).is_some();
-        let mut settings: Vec<_> = shared.iter().filter(|setting| !overridden(setting)).collect();
-        settings.extend(own);
-        // An optimizer's name resets what lies below it, and all of these are meant together.
-        settings.sort_by_key(|setting| setting.key != "train.optimizer.name");
-        for Setting { key, value, line } in settings {
-            layers = layers.over(Layer::in_sweep(self.path, *line, key, value)?);
-        }
+        // All of these are meant together: an optimizer's name resets what the base file tells it, and no more.
+        let layers = layers.over(Layer::of(shared.iter().chain(own.iter().copied()).cloned())?);
         let config = resolve(&layers)?;
         let values = keys.iter().map(|(key, _)| Some(shown(&of(key)?.value))).collect();
         Ok(PlannedRun { name, values, layers, config })
@@ -125,7 +120,7 @@ impl File<'_> {
 fn keys(grid: &[GridAxis], list: &[ListedRun]) -> Vec<(String, String)> {
     let mut keys: Vec<&str> = Vec::new();
     let listed = list.iter().flat_map(|run| &run.settings).map(|setting| setting.key.as_str());
-    for key in listed.chain(grid.iter().map(|dimension| dimension.key.as_str())) {
+    for key in listed.chain(grid.iter().map(|axis| axis.key.as_str())) {
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -142,16 +137,16 @@ fn keys(grid: &[GridAxis], list: &[ListedRun]) -> Vec<(String, String)> {
     keys.iter().map(|key| ((*key).to_owned(), short(key))).collect()
 }
 
-/// The settings at one of the grid's points. The last dimension changes fastest.
+/// The settings at one of the grid's points. The last axis changes fastest.
 fn at(point: usize, grid: &[GridAxis]) -> Vec<Setting> {
     let mut rest = point;
     let mut chosen: Vec<_> = grid
         .iter()
         .rev()
-        .map(|GridAxis { key, values, line }| {
+        .map(|GridAxis { key, values, source }| {
             let value = values[rest % values.len()].clone();
             rest /= values.len();
-            Setting { key: key.clone(), value, line: *line }
+            Setting { key: key.clone(), value, source: source.clone() }
         })
         .collect();
     chosen.reverse();
