@@ -55,7 +55,7 @@ impl RunConfig {
         let DataConfig { valid_fraction, test_fraction, .. } = self.data;
         if valid_fraction + test_fraction >= 1.0 {
             let problem = format!(
-                "must be less than 1 - `valid_fraction`, which is {valid_fraction}, not `{test_fraction}`"
+                "must be less than 1 - `data.valid_fraction`, which is {valid_fraction}, not `{test_fraction}`"
             );
             return invalid("data.test_fraction", problem, None);
         }
@@ -88,11 +88,13 @@ impl RunConfig {
                 weight_decay,
                 ..
             }) if lr_decay > 0.0 || weight_decay > 0.0 => {
-                let key = match lr_decay > 0.0 {
-                    true => "train.optimizer.lr_decay",
-                    false => "train.optimizer.weight_decay",
+                let (key, decay) = match lr_decay > 0.0 {
+                    true => ("train.optimizer.lr_decay", lr_decay),
+                    false => ("train.optimizer.weight_decay", weight_decay),
                 };
-                invalid(key, "must be 0 where `form` is `\"min-char-rnn\"`".to_owned(), None)
+                let problem =
+                    format!("must be 0 where `form` is `\"min-char-rnn\"`, not `{decay}`");
+                invalid(key, problem, None)
             }
             _ => Ok(()),
         }

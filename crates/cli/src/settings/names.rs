@@ -48,19 +48,15 @@ pub fn unknown(key: &str, source: &Source) -> Failure {
         Source::Set(_) => "`--set`".to_owned(),
         source => source.place(),
     };
-    let above = |key: &str| key.rsplit_once('.').map(|(above, _)| above.to_owned());
-    let (known, what) = match above(key) {
-        Some(above) if all().iter().any(|known| in_table(known, &above)) => {
-            let keys = all().into_iter().filter(|known| in_table(known, &above));
-            (keys.map(|known| last(&known).to_owned()).collect(), format!("`{above}` has"))
+    let known: Vec<_> = match key.rsplit_once('.') {
+        Some((above, _)) if all().iter().any(|known| in_table(known, above)) => {
+            let keys = all().into_iter().filter(|known| in_table(known, above));
+            keys.map(|known| last(&known).to_owned()).collect()
         }
-        _ => {
-            let names = sections().into_iter().map(str::to_owned).collect::<Vec<_>>();
-            (names, "the sections are".to_owned())
-        }
+        _ => sections().into_iter().map(str::to_owned).collect(),
     };
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    let known = format!("{what} {}", known.join(", "));
+    let known = format!("valid keys: {}", known.join(", "));
     Failure::request(format!("{place}: unknown key `{key}`")).hint(match nearest(key) {
         Some(meant) => format!("did you mean `{meant}`? {known}"),
         None => known,

@@ -221,17 +221,14 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Self::Real { min, max, reason: _ } => {
-                let (low, high) = (min.number, max.number);
-                match (min.is_legal, max.is_legal) {
-                    (true, true) => write!(f, "a number from {low} to {high}"),
-                    (true, false) => write!(f, "a number from {low} to below {high}"),
-                    (false, true) => write!(f, "a number above {low}, up to {high}"),
-                    (false, false) => write!(f, "a number above {low} and below {high}"),
-                }
-            }
+            Self::Real { min, max, reason: _ } => match (min.is_legal, max.is_legal) {
+                (true, true) => write!(f, "a number from {min} to {max}"),
+                (true, false) => write!(f, "a number from {min} to below {max}"),
+                (false, true) => write!(f, "a number above {min}, up to {max}"),
+                (false, false) => write!(f, "a number above {min} and below {max}"),
+            },
             Self::Text { may_be_empty: true, .. } => f.write_str("text in quotes"),
-            Self::Text { may_be_empty: false, .. } => f.write_str("text in quotes, and not empty"),
+            Self::Text { may_be_empty: false, .. } => f.write_str("non-empty text in quotes"),
             Self::Bool => f.write_str("`true` or `false`"),
             Self::Word(Word { word, .. }) => write!(f, "`\"{word}\"`"),
             Self::Table(form) => write!(f, "`{form}`"),
@@ -240,6 +237,16 @@ impl fmt::Display for Rule {
                 write!(f, "{}, or a table with one of these as its `name`", join_or(names))
             }
             Self::AnyOf(rules) => f.write_str(&join_or(rules.iter().map(Self::to_string))),
+        }
+    }
+}
+
+/// `1000000`, `0.5`, `1e-38`.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            number if number.fract() == 0.0 => write!(f, "{number}"),
+            number => write!(f, "{number:?}"),
         }
     }
 }

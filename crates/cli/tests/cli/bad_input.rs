@@ -5,9 +5,15 @@ use crate::world::{World, names, text};
 /// Trains on a text that can't be used: nothing may be left behind.
 #[track_caller]
 fn refused(content: impl AsRef<[u8]>) -> String {
+    refused_with(content, "")
+}
+
+/// The same, with further flags.
+#[track_caller]
+fn refused_with(content: impl AsRef<[u8]>, flags: &str) -> String {
     let world = World::new();
     world.write("text.txt", content);
-    let message = world.train("").fails(2);
+    let message = world.train(flags).fails(2);
     assert_eq!(names(&world.path("runs")), [""; 0]);
     message
 }
@@ -71,44 +77,49 @@ fn a_text_too_short_to_train_on_is_told_what_fits() {
     insta::assert_snapshot!(refused(text(24)), @r"
     error: the training part has 21 characters, but one batch of 3 rows x 7 steps needs 22
 
-    hint: `--batch 1 --seq 2` would fit
+    hint: `--batch-size 2` or `--seq-length 6` would fit
     ");
 }
 
 #[test]
 fn a_text_too_short_to_validate_on_is_told_what_fits() {
+    insta::assert_snapshot!(
+        refused_with(text(9), "--batch-size 1 --seq-length 2"),
+        @"error: the validation part has 1 characters, but an evaluation needs at least 2"
+    );
     // 150 characters: 135 to train on and 15 to validate with.
-    insta::assert_snapshot!(refused(text(150)), @r"
+    insta::assert_snapshot!(refused_with(text(150), "--validation rows"), @r"
     error: the validation part has 15 characters, but one batch of 3 rows x 7 steps needs 22
 
-    hint: `--batch 2` or `--seq 4` would fit
+    hint: `--batch-size 2` or `--seq-length 4` would fit
     ");
 }
 
 #[test]
 fn what_fits_really_fits() {
-    for fitting in ["--batch 2", "--seq 4"] {
+    for (chars, batch, seq, validation) in
+        [(150, 2, 7, "rows"), (150, 3, 4, "rows"), (24, 2, 7, "all"), (24, 3, 6, "all")]
+    {
         let world = World::new();
-        world.write("text.txt", text(150));
-        let (flag, size) = fitting.split_once(' ').unwrap();
-        let (batch, seq) = if flag == "--batch" { (size, "7") } else { ("3", size) };
+        world.write("text.txt", text(chars));
         world
             .run(&format!(
-                "train --text text.txt --batch {batch} --seq {seq} --hidden 8 --layers 1 --max-steps 1"
+                "train --text text.txt --batch-size {batch} --seq-length {seq} --validation {validation} \
+                 --hidden-size 8 --layers 1 --max-steps 1"
             ))
             .succeeds();
     }
 }
 
 #[test]
-fn a_sample_prime_of_unknown_characters_is_refused_before_training() {
+fn a_sample_prompt_of_unknown_characters_is_refused_before_training() {
     let world = World::with_text();
     insta::assert_snapshot!(
         world.train("--set sample.prime=LOOM").fails(2),
         @r#"
-    error: the sample's prime cannot be used: characters not in the vocabulary: `L`, `O`, `M`
+    error: the sample's prompt cannot be used: characters not in the vocabulary: `L`, `O`, `M`
 
-    hint: `--set sample.prime=TEXT` takes another one, and `--set sample.prime=""` none
+    hint: `--prompt TEXT` sets another one, and `--prompt ''` none
     "#
     );
     assert_eq!(names(&world.path("runs")), [""; 0]);
@@ -119,7 +130,7 @@ fn a_run_that_exists_is_not_overwritten() {
     let world = World::with_run();
     let before = world.read("runs/tiny/metrics.csv");
     insta::assert_snapshot!(world.train("--run tiny").fails(2), @r"
-    error: the run `tiny` exists already in `runs`
+    error: a run `tiny` already exists in `runs`
 
     hint: `--resume --run tiny` goes on with it, and another `--run NAME` begins a new one
     ");
@@ -131,7 +142,7 @@ fn a_run_name_is_no_path() {
     let world = World::with_text();
     insta::assert_snapshot!(
         world.train("--run ../tiny").fails(2),
-        @"error: `../tiny` cannot name a run: a name is one folder name, with no `/` and no leading `.`"
+        @"error: `../tiny` is not a run name: it must be one folder name, without `/` or a leading `.`"
     );
 }
 
@@ -162,7 +173,7 @@ fn a_run_that_is_not_there_cannot_be_resumed() {
 #[test]
 fn a_resumed_run_keeps_its_settings() {
     let world = World::with_run();
-    for (flag, typed) in [("--hidden", "--hidden 9"), ("--set", "--set train.seed=3")] {
+    for (flag, typed) in [("--hidden-size", "--hidden 9"), ("--set", "--set train.seed=3")] {
         let message = world.run(&format!("train --resume --run tiny {typed}")).fails(2);
         assert!(
             message.starts_with(&format!("error: `{flag}` can't be given with `--resume`")),

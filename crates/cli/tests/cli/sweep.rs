@@ -79,8 +79,9 @@ fn a_grid_is_trained_compared_and_drawn() {
     world.run("generate --runs-dir runs/sizes --run hidden_size-4_lr-0.03 --length 5").succeeds();
     world.run("plot --runs-dir runs/sizes hidden_size-4_lr-0.03").succeeds();
     let best = lines[1].split_whitespace().next().unwrap();
-    let told =
-        format!("to write with the best:  charloom generate --run {best} --runs-dir runs/sizes\n");
+    let told = format!(
+        "to generate text with the best:  charloom generate --run {best} --runs-dir runs/sizes\n"
+    );
     assert!(ran.err.ends_with(&told), "{}", ran.err);
 }
 
@@ -194,14 +195,14 @@ fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
     }
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    assert_eq!((child.wait().unwrap().code(), out.as_str()), (Some(0), ""), "{told}");
+    assert_eq!((child.wait().unwrap().code(), out.as_str()), (Some(130), ""), "{told}");
     assert!(told.contains("stopped in run 2 of 2; everything is saved"), "{told}");
-    assert!(told.contains("to go on:  charloom sweep my.toml\n"), "{told}");
+    assert!(told.contains("to resume:  charloom sweep my.toml\n"), "{told}");
     assert_eq!(columns(&broken, "runs/my/sweep.csv", 2)[1..], ["seed-1,done"]);
 
     let resumed = broken.run("sweep my.toml --threads 1").succeeds();
     assert!(resumed.err.contains("2 runs, 1 of them done"), "{}", resumed.err);
-    assert!(resumed.err.contains("going on after step"), "{}", resumed.err);
+    assert!(resumed.err.contains("resuming after step"), "{}", resumed.err);
     whole.run("sweep my.toml --threads 1").succeeds();
     for run in ["seed-1", "seed-2"] {
         let metrics = format!("runs/my/{run}/metrics.csv");
@@ -232,19 +233,38 @@ fn a_run_of_other_settings_is_not_mixed_in() {
     let world = world("[grid]\ntrain.seed = [1]\n");
     world.run("sweep my.toml --threads 1").succeeds();
     let sweep = world.read("my.toml");
-    world.write("my.toml", sweep.replace("max_steps = 5", "max_steps = 6"));
+    world.write("my.toml", sweep.replace("layers = 1", "layers = 2"));
     insta::assert_snapshot!(world.run("sweep my.toml").fails(2), @r#"
     error: the run in `runs/my/seed-1` was trained with other settings than the sweep file has now
 
-    hint: `name = "…"` at the top of the sweep file begins a sweep of another name; without the folder `runs/my/seed-1` this one trains the run anew
+    hint: `name = "…"` at the top of the sweep file starts a sweep of another name; without the folder `runs/my/seed-1` this one trains the run again
     "#);
     world.write("my.toml", sweep);
     world.write("text.txt", crate::world::text(1900));
     let message = world.run("sweep my.toml").fails(2);
     assert!(
-        message.starts_with("error: the text has changed since the checkpoint `runs/my/seed-1/"),
+        message.starts_with(
+            "error: the text is not the one that the checkpoint `runs/my/seed-1/checkpoints/"
+        ),
         "{message}"
     );
+}
+
+#[test]
+fn a_sweep_that_is_extended_trains_its_runs_further() {
+    let world = world("[grid]\ntrain.seed = [1, 2]\n");
+    world.run("sweep my.toml --threads 1").succeeds();
+    // Longer, with other samples: what `train --resume` may change, too.
+    let sweep = world.read("my.toml").replace("max_steps = 5", "max_steps = 9");
+    world.write("my.toml", sweep.replace("sample.length = 5", "sample.length = 6"));
+    let ran = world.run("sweep my.toml --threads 1").succeeds();
+    assert!(ran.err.contains("run 2/2  `seed-2`"), "{}", ran.err);
+    assert_eq!(ran.err.matches("resuming after step 5").count(), 2, "{}", ran.err);
+    assert_eq!(columns(&world, "runs/my/seed-1/metrics.csv", 2)[1..], ["1,5", "1,9"]);
+    let config = world.read("runs/my/seed-1/config.toml");
+    assert!(config.contains("max_steps = 9") && config.contains("length = 6"), "{config}");
+    let again = world.run("sweep my.toml --threads 1").succeeds();
+    assert!(again.err.contains("2 runs, 2 of them done"), "{}", again.err);
 }
 
 #[test]
@@ -253,7 +273,7 @@ fn what_is_in_the_way_of_a_run_is_left_alone() {
     world.write("runs/my/seed-1/notes.txt", "mine");
     insta::assert_snapshot!(
         world.run("sweep my.toml").fails(2),
-        @"error: `runs/my/seed-1` is in the way of a run of that name, and is none"
+        @"error: `runs/my/seed-1` exists but is not a run folder"
     );
     assert_eq!(world.read("runs/my/seed-1/notes.txt"), "mine");
     // A folder that was made and never filled is one of ours.
@@ -283,14 +303,13 @@ fn a_run_that_was_killed_early_begins_anew_but_one_without_its_checkpoints_is_le
     let message = world.run("sweep my.toml --threads 1").fails(2);
     assert!(
         message.starts_with(
-            "error: the run in `runs/my/seed-1` has no checkpoint to go on from\n\nhint: "
+            "error: the run in `runs/my/seed-1` has no checkpoint to resume from\n\nhint: "
         ),
         "{message}"
     );
-    // As it is after the settings were written, and before anything else was.
-    for file in ["model.safetensors", "metrics.csv"] {
-        std::fs::remove_file(run.join(file)).unwrap();
-    }
+    // As it is before the first evaluation.
+    std::fs::remove_file(run.join("model.safetensors")).unwrap();
+    std::fs::write(run.join("metrics.csv"), "").unwrap();
     let ran = world.run("sweep my.toml --threads 1").succeeds();
     assert!(
         ran.err.contains("2 runs, 1 of them done") && ran.err.contains("run 1/2  `seed-1`"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use charloom_data::Corpus;
-use charloom_train::{Outcome, RunFolder, TrainError, Trainer};
+use charloom_train::{Outcome, RunError, RunFolder, TrainError, Trainer};
 
 use self::status::{RunStatus, run_status};
 use self::table::{Ending, Table};
@@ -76,9 +76,9 @@ pub fn run(args: &SweepArgs) -> Result<()> {
                 Ending::Failed(error.to_string())
             }
         };
-        let rows = match run.metrics().exists() {
-            true => run.read_metrics().map_err(|error| run_failure(&error))?,
-            false => Vec::new(),
+        let rows = match run.read_metrics() {
+            Err(RunError::NoMetrics { .. }) => Vec::new(),
+            rows => rows.map_err(|error| run_failure(&error))?,
         };
         table.add(planned, ending, rows);
         table.save(&folder)?;

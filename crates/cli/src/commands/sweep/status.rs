@@ -46,7 +46,7 @@ pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result
     match run.is_finished(&planned.config, corpus.sha256()) {
         Ok(true) => Ok(RunStatus::Finished(run)),
         Ok(false) if run.has_checkpoint() => Ok(RunStatus::Resumable(run)),
-        Ok(false) if run.model().exists() || run.metrics().exists() => {
+        Ok(false) if was_evaluated(&run) => {
             let problem = format!("the run in `{path}` has no checkpoint to resume from");
             Err(Failure::request(problem).hint(again))
         }
@@ -56,6 +56,13 @@ pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result
         }
         Err(error) => Err(Failure::work_error(&error).hint(again)),
     }
+}
+
+/// Whether there is anything of a run that training it again would lose.
+fn was_evaluated(run: &RunFolder) -> bool {
+    // The file is there before its first row is.
+    let no_metrics = matches!(run.read_metrics(), Err(RunError::NoMetrics { .. }));
+    run.model().exists() || !no_metrics
 }
 
 /// A run that was stopped while its folder was made has nothing but empty folders, and can be made again. Of anything
