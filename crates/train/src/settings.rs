@@ -69,7 +69,9 @@ impl RunConfig {
             let problem = format!("must be `\"none\"` where {why}");
             return invalid("model.forget_bias", problem, Some(hint));
         }
-        if let Some(eps) = self.train.optimizer.eps().filter(|eps| !(*eps as f32 > 0.0)) {
+        if let Some(eps) =
+            self.train.optimizer.eps().filter(|eps| eps.is_nan() || *eps as f32 <= 0.0)
+        {
             let problem =
                 format!("must be above 0 in single precision, not `{eps:?}`: {EPS_REASON}");
             return invalid("train.optimizer.eps", problem, None);

@@ -67,7 +67,7 @@ impl Rule {
         }
     }
 
-    /// The form that a table is of: the one with its tag, or the only one with whose first key it has.
+    /// The form that a table is of: the one with its tag, or the only one whose first key it has.
     fn meant_form(&self, table: &Table) -> Option<&Form> {
         let mut meant = self.forms().filter(|form| match form.tag() {
             Some(tag) => table.get(&form.fields[0].name).and_then(Value::as_str) == Some(tag),
@@ -106,7 +106,7 @@ impl Form {
         let name = self.name();
         let others = self.fields[1..].iter().map(|field| format!("`{}`", field.name));
         let hint = match others.collect::<Vec<_>>() {
-            others if others.is_empty() => format!("`{name}` stands alone"),
+            others if others.is_empty() => format!("`{name}` has no other key"),
             others => format!("`{name}` has {}", others.join(", ")),
         };
         Problem { key, message: format!("does not belong to `{name}`"), hint: Some(hint) }

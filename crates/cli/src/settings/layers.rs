@@ -1,6 +1,6 @@
 //! [`Layer`]: settings from one place, and [`Layers`]: from all of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use charloom_train::RunConfig;
@@ -263,7 +263,7 @@ pub struct Layers(Vec<Layer>);
 pub struct Merged {
     pub table: Table,
     /// Where the values are from that are no defaults, by key.
-    sources: HashMap<String, Source>,
+    sources: BTreeMap<String, Source>,
 }
 
 impl Layers {
@@ -306,7 +306,7 @@ impl Layers {
     /// Merges them key by key. What an optimizer was told isn't meant for another that a layer above names.
     pub fn merge(&self) -> Merged {
         let table = Table::try_from(RunConfig::default()).expect("settings are TOML");
-        let mut merged = Merged { table, sources: HashMap::new() };
+        let mut merged = Merged { table, sources: BTreeMap::new() };
         for Layer(settings) in &self.0 {
             if settings.iter().any(|setting| setting.key == "train.optimizer.name") {
                 merged.forget_optimizer();
@@ -355,11 +355,8 @@ impl Merged {
         let part_of_key = |part: &str| {
             part.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let mut parts: Vec<_> = self.sources.iter().filter(|(part, _)| part_of_key(part)).collect();
-        parts.sort_by_key(|(part, _)| *part);
-        let mut places: Vec<_> = parts
-            .into_iter()
-            .filter(|(_, source)| !matches!(source, Source::Saved(..)))
+        let mut places: Vec<_> = (self.sources.iter())
+            .filter(|(part, source)| part_of_key(part) && !matches!(source, Source::Saved(..)))
             .map(|(_, source)| source.place())
             .collect();
         places.dedup();

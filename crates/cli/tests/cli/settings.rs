@@ -45,6 +45,15 @@ fn an_unknown_key_is_named_with_its_line() {
 }
 
 #[test]
+fn a_key_has_one_value_under_its_old_name_and_its_new_one() {
+    insta::assert_snapshot!(refused("[data]\nbatch_size = 3\nbatch = 4\n"), @r"
+    error: `my.toml`, line 3: `data.batch_size` is given twice
+
+    hint: `data.batch` is another name of `data.batch_size`
+    ");
+}
+
+#[test]
 fn a_wrong_type_is_named_with_what_is_legal() {
     insta::assert_snapshot!(
         refused("# mine\n[train]\nepochs = \"ten\"\n"),
