@@ -24,8 +24,8 @@ const PROMPT_CHUNK: usize = 256;
 /// # use burn::tensor::Device;
 /// # use charloom_model::CharRnnConfig;
 /// # use rand::SeedableRng;
-/// # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::new(5) };
-/// # let network = config.init(vocab.len(), &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
+/// # let config = CharRnnConfig { hidden_size: 12, ..CharRnnConfig::default() };
+/// # let network = config.init(5, &Device::flex(), &mut rand_chacha::ChaCha8Rng::seed_from_u64(7));
 /// use charloom_infer::BatchDecoder;
 ///
 /// let mut decoder = BatchDecoder::new(&network);
