@@ -2,7 +2,7 @@
 //!
 //! A layer runs over its whole sequence in one call. Rows of a batch are independent, so each thread takes some
 //! rows through all steps without waiting for another; within a step the products and the gates of a tile of
-//! rows and units are computed in registers ([`forward`], `gemm`). The backward pass mirrors it; after every
+//! rows and units are computed in registers ([`forward()`], `gemm`). The backward pass mirrors it; after every
 //! thousand rows or so it adds their products to the gradients of the weights, while they are in the cache.
 //!
 //! Shapes: T steps, N batch rows, D input size, H hidden size; G gates (4 for LSTM, 3 for GRU, 1 for Elman cells) and

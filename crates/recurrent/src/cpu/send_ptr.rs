@@ -19,9 +19,9 @@ impl<T> Clone for SendPtr<'_, T> {
 impl<T> Copy for SendPtr<'_, T> {}
 
 // SAFETY: whoever made the pointer promised that concurrent accesses through its copies don't conflict.
-unsafe impl<T: Send> Send for SendPtr<'_, T> {}
+unsafe impl<T: Send + Sync> Send for SendPtr<'_, T> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for SendPtr<'_, T> {}
+unsafe impl<T: Send + Sync> Sync for SendPtr<'_, T> {}
 
 impl<'a, T> SendPtr<'a, T> {
     /// A pointer to the first element of `slice`.

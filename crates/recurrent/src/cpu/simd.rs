@@ -84,9 +84,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a * b + c`, with one rounding where the machine can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// `max(x, bound)`, NaN where `x` is NaN.
+    /// The larger of both, NaN where `x` is NaN.
     fn max(self, x: Self::F, bound: Self::F) -> Self::F;
-    /// `min(x, bound)`, NaN where `x` is NaN.
+    /// The smaller of both, NaN where `x` is NaN.
     fn min(self, x: Self::F, bound: Self::F) -> Self::F;
     /// 0 where `x <= 0`, else `value`.
     fn zero_unless_positive(self, x: Self::F, value: Self::F) -> Self::F;

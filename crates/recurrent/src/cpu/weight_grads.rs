@@ -36,8 +36,25 @@ pub struct WeightGradAccumulator {
     ids: bool,
 }
 
-/// Some pre-activation gradients of a unit, and the gate of w_ih and of w_hh that the first of them belongs to.
-type Part = (Range<usize>, Option<usize>, Option<usize>);
+/// Consecutive pre-activation gradients of a unit that belong to consecutive gates.
+struct GateGrads {
+    /// Which of the unit's gradients.
+    grads: Range<usize>,
+    /// The gate of `w_ih` and `b_ih` that the first belongs to.
+    input_gate: Option<usize>,
+    /// The gate of `w_hh` and `b_hh` that the first belongs to.
+    hidden_gate: Option<usize>,
+}
+
+impl GateGrads {
+    const fn new(
+        grads: Range<usize>,
+        input_gate: Option<usize>,
+        hidden_gate: Option<usize>,
+    ) -> Self {
+        GateGrads { grads, input_gate, hidden_gate }
+    }
+}
 
 impl WeightGradAccumulator {
     /// Sums of zero. `ids` says that the input is one-hot ids.
@@ -55,11 +72,20 @@ impl WeightGradAccumulator {
         }
     }
 
-    fn parts(&self) -> &'static [Part] {
+    fn parts(&self) -> &'static [GateGrads] {
         match self.cell {
-            Cell::Lstm => &[(0..4, Some(0), Some(0))],
-            Cell::Tanh | Cell::Relu => &[(0..1, Some(0), Some(0))],
-            Cell::Gru => &[(0..2, Some(0), Some(0)), (2..3, Some(2), None), (3..4, None, Some(2))],
+            Cell::Lstm => const { &[GateGrads::new(0..4, Some(0), Some(0))] },
+            Cell::Tanh | Cell::Relu => const { &[GateGrads::new(0..1, Some(0), Some(0))] },
+            // r multiplies W_hn h + b_hn: n has a gradient for the input and one for the hidden state.
+            Cell::Gru => {
+                const {
+                    &[
+                        GateGrads::new(0..2, Some(0), Some(0)),
+                        GateGrads::new(2..3, Some(2), None),
+                        GateGrads::new(3..4, None, Some(2)),
+                    ]
+                }
+            }
         }
     }
 
@@ -88,15 +114,15 @@ impl WeightGradAccumulator {
                 SendPtr::new(&mut self.biases),
             )
         };
-        let gemms = parts.iter().map(|(columns, input_gate, hidden_gate)| {
+        let gemms = parts.iter().map(|GateGrads { grads, input_gate, hidden_gate }| {
             let mut gemm = WeightGradGemm {
                 a: d_gates,
                 stride: width,
                 k: hidden_before.len() / h,
-                columns: columns.start * h..columns.end * h,
+                columns: grads.start * h..grads.end * h,
                 dense: [None; 2],
                 one_hot: None,
-                sums: biases.offset(columns.start * h),
+                sums: biases.offset(grads.start * h),
             };
             if let Some(gate) = hidden_gate {
                 let c = w_hh.offset(gate * h * h);
@@ -138,7 +164,7 @@ impl WeightGradAccumulator {
                     .for_each(|(to, &x)| *to = x);
             }
         }
-        for (columns, input_gate, hidden_gate) in self.parts() {
+        for GateGrads { grads: columns, input_gate, hidden_gate } in self.parts() {
             let sums = &self.biases[columns.start * h..columns.end * h];
             for (gate, bias) in [(input_gate, &mut grads.b_ih), (hidden_gate, &mut grads.b_hh)] {
                 if let Some(gate) = gate {

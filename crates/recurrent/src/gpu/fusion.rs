@@ -5,11 +5,11 @@
 
 use std::fmt;
 
+use burn::backend::TensorMetadata;
 use burn::backend::fusion::custom::{
     CustomOpIr, HandleContainer, Operation, OperationIr, StreamId, TensorIr,
 };
 use burn::backend::fusion::{ExecutionError, FusionBackend, FusionRuntime};
-use burn::backend::{Cube, TensorMetadata};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;

@@ -1,6 +1,6 @@
 //! The recurrence of a layer over a whole sequence, forward and backward: one launch each.
 
-use burn::backend::{Cube, TensorMetadata};
+use burn::backend::TensorMetadata;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;

@@ -38,7 +38,7 @@ pub struct LayerWeights<B: Backend> {
     pub bias_hh: FloatTensor<B>,
 }
 
-/// What a layer is told besides its tensors.
+/// The settings of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerSpec {
     /// The recurrence.
@@ -58,7 +58,7 @@ pub struct LayerArgs<B: Backend> {
     pub weights: LayerWeights<B>,
     /// `[S, N, H]`, h before c.
     pub state: FloatTensor<B>,
-    /// The rest.
+    /// Cell, number of steps and dropout.
     pub spec: LayerSpec,
 }
 

@@ -23,7 +23,7 @@ fn ranges_cover_every_row_once() {
 #[test]
 fn every_task_runs_once() {
     let seen = Mutex::new(Vec::new());
-    with_threads(3, || for_each_task(10, |job| seen.lock().expect("no panic").push(job)));
+    with_threads(3, || for_each_task(10, |task| seen.lock().expect("no panic").push(task)));
     let mut seen = seen.into_inner().expect("no panic");
     seen.sort_unstable();
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
