@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::file::File;
 use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_plain};
-use crate::report::{Failure, Result, grouped};
+use crate::report::{Failure, Result, with_thousands};
 use crate::settings::{Layer, Layers, inline, resolve};
 
 /// More would be a typing error, or a year's work.
@@ -33,8 +33,8 @@ impl File<'_> {
             return Err(Failure::request(format!(
                 "`{}` has {} runs; the maximum is {}",
                 self.path.display(),
-                grouped(count as u64),
-                grouped(MOST_RUNS as u64)
+                with_thousands(count as u64),
+                with_thousands(MOST_RUNS as u64)
             )));
         }
         let keys = keys(grid, &list);
