@@ -1,4 +1,4 @@
-//! Backends and devices: which this binary has, and how one is started without a panic.
+//! Backends and devices: those of this binary, and how one is started without a panic.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -52,7 +52,7 @@ impl Backend {
         match self {
             Self::Flex => "CPU, pure Rust, with charloom's own kernels",
             Self::NdArray => "CPU, Burn's older backend",
-            Self::Wgpu => "GPU, through whichever graphics interface the machine has",
+            Self::Wgpu => "GPU, through the graphics API of the machine",
             Self::Vulkan => "GPU, through Vulkan",
             Self::Metal => "GPU, through Metal",
             Self::WebGpu => "GPU, through WebGPU",
@@ -79,14 +79,14 @@ impl Backend {
         names.map(|backend| format!("`{backend}`")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Starts one of the backend's devices: the best one, unless it is numbered.
+    /// Starts a device of the backend: the one of that index, or the best one.
     pub fn open(self, index: Option<usize>) -> Result<Device> {
         if !self.is_built_in() {
             return Err(Failure::request(format!(
-                "backend `{self}` is not built into this binary, which has {}",
+                "backend `{self}` is not built into this binary (available: {})",
                 Self::built_in()
             ))
-            .hint(format!("{} builds it in", build_command("train", self.name()))));
+            .hint(format!("to build it in: {}", build_command("train", self.name()))));
         }
         if let Some(device) = self.best(index)? {
             return Ok(device);
@@ -96,28 +96,30 @@ impl Backend {
         let Some(device) = devices.get(index) else {
             return Err(match devices.len() {
                 0 => self.cannot_start("no device or no driver was found on this machine"),
-                found => {
-                    Failure::request(format!("backend `{self}` has no device {index}, but {found}"))
-                        .hint(format!("`{} devices` lists them", command()))
-                }
+                1 => self.no_device(index, "0"),
+                found => self.no_device(index, &format!("0 to {}", found - 1)),
             });
         };
         self.probe(device)?;
         Ok(device.clone())
     }
 
+    fn no_device(self, index: usize, available: &str) -> Failure {
+        Failure::request(format!("backend `{self}` has no device {index} (available: {available})"))
+            .hint(format!("`{} devices` lists the devices", command()))
+    }
+
     fn cannot_start(self, why: impl fmt::Display) -> Failure {
-        // Drivers like to explain themselves in paragraphs.
+        // The messages of drivers can be paragraphs long.
         let why = why.to_string();
         let why = why.lines().next().unwrap_or_default();
         Failure::request(format!("backend `{self}` can't start: {why}")).hint(format!(
-            "`{} devices` lists what can be used here; `--backend flex` works on every machine",
+            "`{} devices` lists the available devices; `--backend flex` works on every machine",
             command()
         ))
     }
 
-    /// The device that wgpu deems best, where no number says otherwise. Only this way of starting wgpu tells what went
-    /// wrong.
+    /// The device that wgpu picks, unless an index is given. Only this way of starting wgpu returns errors.
     #[cfg(feature = "wgpu")]
     fn best(self, index: Option<usize>) -> Result<Option<Device>> {
         use burn::tensor::wgpu::WgpuBackend;
@@ -176,7 +178,7 @@ impl Backend {
         }
     }
 
-    /// Computes something small: a device that Burn lists may still refuse to start, and says so with a panic.
+    /// Computes something small: a device that Burn lists may still fail to start, with a panic.
     fn probe(self, device: &Device) -> Result<()> {
         quietly(|| Tensor::<1>::ones([1], device).try_into_data().map(drop))
             .map_err(|why| self.cannot_start(why))?
@@ -184,7 +186,7 @@ impl Backend {
     }
 }
 
-/// What builds a backend in: the way in which the program was built, as far as it can tell.
+/// The command that builds a backend in, in backticks: by `cargo xtask` if that started the program.
 pub fn build_command(subcommand: &str, backend: &str) -> String {
     match command().as_str() {
         xtask @ "cargo xtask" => format!("`{xtask} {subcommand} --backend {backend}`"),
@@ -194,20 +196,20 @@ pub fn build_command(subcommand: &str, backend: &str) -> String {
     }
 }
 
-/// What a device calls itself.
+/// The name of a device.
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
 pub fn device_name(device: &Device) -> Option<String> {
     quietly(|| device.identity()).ok().flatten().map(|identity| identity.name)
 }
 
-/// What a device calls itself: nothing, on a CPU.
+/// The name of a device: CPUs have none.
 #[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
 pub fn device_name(_device: &Device) -> Option<String> {
     None
 }
 
-/// Does `work`, and makes an error of a panic, which is what Burn's GPU runtimes answer with when a driver fails. They
-/// panic in threads of their own too, hence the hook.
+/// Does `work` and turns a panic into an error: Burn's GPU runtimes panic when a driver fails. They do so in threads of
+/// their own too, so the panic hook is silenced.
 fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -217,11 +219,11 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         Ok(message) => *message,
         Err(panic) => panic
             .downcast::<&str>()
-            .map_or_else(|_| "its driver failed".to_owned(), |message| (*message).to_owned()),
+            .map_or_else(|_| "the driver failed".to_owned(), |message| (*message).to_owned()),
     })
 }
 
-/// The first that is built in: `flex`, if that is.
+/// The first backend that is built in: `flex`, if it is.
 impl Default for Backend {
     fn default() -> Self {
         Self::ALL.into_iter().find(|backend| backend.is_built_in()).unwrap_or(Self::Flex)
@@ -240,7 +242,7 @@ impl FromStr for Backend {
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(|backend| format!("`{backend}`"));
-            format!("known are {}", names.join(", "))
+            format!("it must be one of {}", names.join(", "))
         })
     }
 }
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_backend_has_its_name() {
+    fn every_backend_is_parsed_from_its_name() {
         for backend in Backend::ALL {
             assert_eq!(backend.name().parse(), Ok(backend));
         }

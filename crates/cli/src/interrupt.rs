@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::train::Interrupter;
 
 use crate::dashboard;
-use crate::report::{Failure, INTERRUPTED, Result, say};
+use crate::report::{Failure, INTERRUPTED, Result, print_status};
 
 /// Makes Ctrl-C (and a request to terminate) stop the training that holds `interrupter`.
 pub fn listen(interrupter: Interrupter, with_dashboard: bool) -> Result<()> {
@@ -18,7 +18,7 @@ pub fn listen(interrupter: Interrupter, with_dashboard: bool) -> Result<()> {
             std::process::exit(INTERRUPTED.into());
         }
         if !with_dashboard {
-            say!("stopping after this step (Ctrl-C again to stop at once)");
+            print_status!("stopping after this step (Ctrl-C again to stop at once)");
         }
         interrupter.stop(Some("interrupted"));
     })

@@ -4,12 +4,18 @@ mod allocator;
 mod args;
 mod chart;
 mod commands;
+mod corpus_hints;
 mod dashboard;
 mod device;
+mod init_from;
 mod interrupt;
 mod invocation;
+mod loaded_model;
 mod progress;
 mod report;
+mod run_banner;
+mod run_commands;
+mod runs;
 mod settings;
 mod threads;
 

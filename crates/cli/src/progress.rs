@@ -8,7 +8,7 @@ use burn::train::Interrupter;
 use charloom_train::{CheckpointError, EvalReport, MetricsRow, Observer, StepReport, TrainInfo};
 
 use crate::dashboard::Dashboard;
-use crate::report::{counted, duration, grouped, say};
+use crate::report::{duration, pluralize, print_status, with_thousands};
 
 /// Often enough to see that it is alive, seldom enough for a log file.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -64,13 +64,13 @@ impl Progress {
     pub fn close(&mut self) {
         self.dashboard = None;
         for line in self.held_lines.drain(..).chain(self.held_sample.take()) {
-            say!("{line}");
+            print_status!("{line}");
         }
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {
         match self.dashboard {
-            None => say!("{line}"),
+            None => print_status!("{line}"),
             Some(_) => self.held_lines.push(line.to_string()),
         }
     }
@@ -107,27 +107,27 @@ impl Observer for Progress {
         let RunBanner { text, network, machine, run, max_steps, .. } = self.banner.clone();
         self.line(format_args!(
             "{BOLD}text{BOLD:#}   {text}: {} training characters, {} validation characters, {vocab_size} distinct",
-            grouped(train_chars as u64),
-            grouped(valid_chars as u64)
+            with_thousands(train_chars as u64),
+            with_thousands(valid_chars as u64)
         ));
         self.line(format_args!(
             "{BOLD}model{BOLD:#}  {network}, {} parameters, {machine}",
-            grouped(parameters as u64)
+            with_thousands(parameters as u64)
         ));
         let limit = match max_steps {
             0 => String::new(),
-            steps => format!(", at most {}", counted(steps, "step")),
+            steps => format!(", at most {}", pluralize(steps, "step")),
         };
         self.line(format_args!(
             "{BOLD}run{BOLD:#}    {run}: {} of {}{limit}",
-            counted(epochs, "epoch"),
+            pluralize(epochs, "epoch"),
             match batches {
                 1 => "1 batch".to_owned(),
-                batches => format!("{} batches", grouped(batches as u64)),
+                batches => format!("{} batches", with_thousands(batches as u64)),
             },
         ));
         if step > 0 {
-            let step = grouped(step as u64);
+            let step = with_thousands(step as u64);
             self.line(format_args!("resuming after step {step}, in epoch {epoch}"));
         }
         self.last_line = Instant::now();
@@ -152,8 +152,8 @@ impl Observer for Progress {
         self.line(format_args!(
             "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{}{DIM:#}",
             100 * batch / batches.max(1),
-            grouped(step as u64),
-            grouped(chars_per_second as u64),
+            with_thousands(step as u64),
+            with_thousands(chars_per_second as u64),
             left.unwrap_or_default(),
         ));
     }
@@ -183,7 +183,7 @@ impl Observer for Progress {
         let epochs = self.info.map_or(epoch, |info| info.epochs);
         let best = if is_best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };
         let (position, smoothed) = if self.banner.evaluates_by_steps {
-            let position = format!("step {}, epoch {epoch}/{epochs}", grouped(step as u64));
+            let position = format!("step {}, epoch {epoch}/{epochs}", with_thousands(step as u64));
             (position, format!(", smoothed {smooth_loss:.4}"))
         } else {
             (format!("epoch {epoch}/{epochs}"), String::new())
@@ -191,12 +191,12 @@ impl Observer for Progress {
         self.line(format_args!(
             "{BOLD}{position}{BOLD:#} training {train_loss:.4}{smoothed}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
              (perplexity {valid_perplexity:.3}, {valid_bits_per_char:.3} bits/char), {} characters/s, {}{best}",
-            grouped(chars_per_second as u64),
+            with_thousands(chars_per_second as u64),
             duration(seconds)
         ));
         if !sample.is_empty() && self.banner.samples {
             match self.dashboard {
-                None => say!("{}", framed(sample)),
+                None => print_status!("{}", framed(sample)),
                 Some(_) => self.held_sample = Some(framed(sample)),
             }
         }

@@ -1,4 +1,4 @@
-//! What goes wrong, and how it is said: `error: …`, an empty line, `hint: …`.
+//! What the program prints: status lines, output, and failures as `error: …`, an empty line, `hint: …`.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 pub use crate::invocation::command;
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
@@ -21,9 +21,9 @@ pub struct Failure {
 enum Kind {
     /// The work failed: exit code 1.
     Work,
-    /// What was asked for can't be: usage, config, input. Exit code 2.
+    /// The request was wrong (usage, settings, input): exit code 2.
     Request,
-    /// The reader of the output has closed it. That is success.
+    /// The reader of the output closed the pipe, which counts as success.
     ClosedPipe,
     /// The work was interrupted, with everything saved: exit code 130. It has been reported.
     Interrupted,
@@ -41,17 +41,17 @@ impl Failure {
         Self { kind: Kind::Work, message: message.to_string(), hint: None }
     }
 
-    /// What was asked for can't be.
+    /// The request was wrong.
     pub fn request(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Request, message: message.to_string(), hint: None }
     }
 
-    /// [`Failure::work`], with everything that an error knows.
+    /// [`Failure::work`] with the message of an error and its causes.
     pub fn work_error(error: &dyn Error) -> Self {
         Self::work(chain(error))
     }
 
-    /// [`Failure::request`], with everything that an error knows.
+    /// [`Failure::request`] with the message of an error and its causes.
     pub fn request_error(error: &dyn Error) -> Self {
         Self::request(chain(error))
     }
@@ -61,7 +61,7 @@ impl Failure {
         Self { kind: Kind::Interrupted, message: String::new(), hint: None }
     }
 
-    /// Output that could not be written. A pipe that the reader closed is no failure.
+    /// Output that could not be written. A pipe that the reader closed is not an error.
     pub fn output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => {
@@ -71,36 +71,36 @@ impl Failure {
         }
     }
 
-    /// Says where.
+    /// Prefixes the message with the place that it is about.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
     }
 
-    /// Says what would help.
+    /// Adds a hint: what the user can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
 
-    /// Says what would help, if something would.
+    /// Adds a hint if there is one.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<impl fmt::Display>) -> Self {
         self.hint = hint.map(|hint| hint.to_string()).or(self.hint);
         self
     }
 
-    /// Prints it to standard error.
+    /// Prints the message and the hint to standard error.
     pub fn print(&self) {
         if matches!(self.kind, Kind::ClosedPipe | Kind::Interrupted) {
             return;
         }
         let (error, hint) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
-        say!("{error}error{error:#}: {}", self.message);
+        print_status!("{error}error{error:#}: {}", self.message);
         if let Some(text) = &self.hint {
-            say!("\n{hint}hint{hint:#}: {text}");
+            print_status!("\n{hint}hint{hint:#}: {text}");
         }
     }
 
@@ -120,28 +120,28 @@ fn bold(color: AnsiColor) -> Style {
 }
 
 /// Prints a line to standard error, in colour only on a terminal.
-macro_rules! say {
-    ($($part:tt)*) => { $crate::report::write_line(format_args!($($part)*)) };
+macro_rules! print_status {
+    ($($part:tt)*) => { $crate::report::write_status(format_args!($($part)*)) };
 }
-pub(crate) use say;
+pub(crate) use print_status;
 
-/// What [`say!`] does. That nobody reads it any more stops no work.
-pub fn write_line(line: fmt::Arguments<'_>) {
+/// What [`print_status!`] expands to. A closed standard error doesn't stop the work.
+pub fn write_status(line: fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Prints a line of what was asked for to standard output.
-macro_rules! answer {
-    ($($part:tt)*) => { $crate::report::write_answer(format_args!($($part)*)) };
+/// Prints a line of a command's output to standard output.
+macro_rules! print_output {
+    ($($part:tt)*) => { $crate::report::write_output(format_args!($($part)*)) };
 }
-pub(crate) use answer;
+pub(crate) use print_output;
 
-/// What [`answer!`] does.
-pub fn write_answer(line: fmt::Arguments<'_>) -> Result<()> {
+/// What [`print_output!`] expands to.
+pub fn write_output(line: fmt::Arguments<'_>) -> Result<()> {
     writeln!(anstream::stdout(), "{line}").map_err(Failure::output)
 }
 
-/// An error and its causes in one line. A cause that the error quotes itself is not repeated.
+/// The messages of an error and its causes in one line. A cause that the error already quotes is not repeated.
 fn chain(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -156,11 +156,11 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-pub fn grouped(number: impl TryInto<u128>) -> String {
+pub fn with_thousands(number: impl TryInto<u128>) -> String {
     let digits = number.try_into().unwrap_or_default().to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
             text.push(',');
         }
         text.push(digit);
@@ -169,15 +169,15 @@ pub fn grouped(number: impl TryInto<u128>) -> String {
 }
 
 /// `1 epoch`, `1,200 epochs`.
-pub fn counted(count: usize, what: &str) -> String {
+pub fn pluralize(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(count as u64))
+    format!("{} {noun}{plural}", with_thousands(count as u64))
 }
 
-/// As a shell takes it for one word.
-pub fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_alphanumeric() || "-_./".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
+/// `word` as a POSIX shell reads it back as one word, in quotes if it needs them.
+pub fn shell_quoted(word: &str) -> String {
+    let safe = |char: char| char.is_alphanumeric() || "-_./".contains(char);
+    if !word.is_empty() && word.chars().all(safe) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
@@ -208,12 +208,12 @@ mod tests {
             (123_456, "123,456"),
             (1_692_790, "1,692,790"),
         ] {
-            assert_eq!(grouped(number), text);
+            assert_eq!(with_thousands(number), text);
         }
     }
 
     #[test]
-    fn durations_read_as_people_say_them() {
+    fn durations_have_the_units_that_people_use() {
         for (seconds, text) in [
             (0.04, "0.0 s"),
             (8.12, "8.1 s"),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_told_once_whether_the_error_quotes_it_or_not() {
+    fn a_cause_is_printed_once_whether_the_error_quotes_it_or_not() {
         for quotes in [false, true] {
             let error = Outer(quotes, io::Error::other("disk full"));
             assert_eq!(chain(&error), "no luck: disk full");
@@ -255,9 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_quoted_where_a_shell_would_not_take_it_for_one() {
-        assert_eq!(quoted("anna-1"), "anna-1");
-        assert_eq!(quoted("it's me"), r"'it'\''s me'");
-        assert_eq!(quoted(""), "''");
+    fn a_word_is_quoted_if_a_shell_would_not_read_it_as_one() {
+        assert_eq!(shell_quoted("anna-1"), "anna-1");
+        assert_eq!(shell_quoted("it's me"), r"'it'\''s me'");
+        assert_eq!(shell_quoted(""), "''");
     }
 }

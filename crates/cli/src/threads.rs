@@ -1,9 +1,9 @@
-//! How many threads compute.
+//! The number of threads that compute.
 
 use crate::report::{Failure, Result};
 
-/// Bounds the one thread pool that the program's kernels, Burn's CPU backends and the matrix products share. Without a
-/// number it has as many threads as the machine has cores.
+/// Limits the thread pool that charloom's kernels, Burn's CPU backends and the matrix products share. Without a limit it
+/// has as many threads as the machine has cores.
 pub fn limit(threads: Option<u16>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     rayon::ThreadPoolBuilder::new()
@@ -12,7 +12,7 @@ pub fn limit(threads: Option<u16>) -> Result<()> {
         .map_err(|error| Failure::work(format!("could not start {threads} threads: {error}")))
 }
 
-/// How many there are.
+/// The number of threads of the pool.
 pub fn count() -> usize {
     rayon::current_num_threads()
 }

@@ -1,23 +1,23 @@
-//! What the curves are, at the right of the plot.
+//! The legend, at the right of the plot.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::font::{fitted, style, width};
-use super::{Chart, Drawn, INK, SOFT, TRAINING, VALIDATION, pale, short};
+use super::{Chart, Drawn, INK, SOFT, TRAINING, VALIDATION, format_value, lighten};
 
-/// Between two rows.
+/// Distance between two rows.
 const ROW: i32 = 20;
-/// Length of a line.
+/// Length of a line sample.
 const SWATCH: i32 = 24;
-/// Between a line and its name.
+/// Distance between a line sample and its name.
 const GAP: i32 = 8;
-/// At the right.
+/// Margin at the right.
 const MARGIN: i32 = 24;
-/// Longer names are cut.
+/// Width at which names are cut.
 const WIDEST_NAME: i32 = 230;
-/// As many as there is room for, beside the key of the lines and the line about the rest.
+/// Rows that fit, with room left for the line styles and for the number of omitted curves.
 const MOST_ROWS: usize = 18;
 const NAME: f64 = 13.0;
 const HEAD: f64 = 11.0;
@@ -25,11 +25,11 @@ const HEAD: f64 = 11.0;
 /// The legend of a chart; lengths are multiplied by `scale`.
 pub struct Legend {
     scale: i32,
-    /// Of its part of the page.
+    /// Width of the legend's part of the page.
     pub width: i32,
-    /// Name and lowest value.
+    /// The name and the lowest value of each curve.
     rows: Vec<(String, String)>,
-    /// For how many curves there is no room.
+    /// Number of curves that don't fit.
     more: usize,
     with_training: bool,
 }
@@ -43,7 +43,7 @@ impl Legend {
             .iter()
             .take(MOST_ROWS)
             .map(|curve| {
-                let best = curve.best().map(|best| short(best, 3)).unwrap_or_default();
+                let best = curve.best().map(|best| format_value(best, 3)).unwrap_or_default();
                 (fitted(&curve.name, &name, WIDEST_NAME * scale), best)
             })
             .collect();
@@ -56,7 +56,7 @@ impl Legend {
         Self { scale, width, more: chart.curves.len() - rows.len(), rows, with_training }
     }
 
-    /// Draws it from `top` on.
+    /// Draws the legend, from `top` downwards.
     pub fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -91,7 +91,7 @@ impl Legend {
             line(y, SOFT.to_rgba(), VALIDATION)?;
             text("validation", names, y, NAME, INK, HPos::Left)?;
             y += ROW * scale;
-            line(y, pale(SOFT), TRAINING)?;
+            line(y, lighten(SOFT), TRAINING)?;
             text("training", names, y, NAME, INK, HPos::Left)?;
         }
         Ok(())

@@ -1,9 +1,9 @@
-//! Pictures of how runs went: curves over steps, with the same drawing for SVG and PNG.
+//! Charts of runs: curves over training steps, drawn the same way to SVG and PNG.
 
+mod axis_range;
 mod font;
 mod legend;
 mod palette;
-mod reach;
 
 use std::error::Error;
 
@@ -12,13 +12,13 @@ use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use crate::report::grouped;
+use crate::report::with_thousands;
+use axis_range::{axis_range, clip_above, is_plottable};
 use font::{fitted, style};
 use legend::Legend;
 use palette::palette;
-use reach::{below, is_shown, reach};
 
-/// What files pictures are.
+/// The format of a chart's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Svg,
@@ -28,7 +28,7 @@ pub enum Format {
 impl Format {
     pub const ALL: [Self; 2] = [Self::Svg, Self::Png];
 
-    /// How the names of its files end.
+    /// The extension of file names.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Svg => "svg",
@@ -37,30 +37,30 @@ impl Format {
     }
 }
 
-/// Curves over steps, with what they are.
+/// Curves over training steps, with a title and a label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
     pub title: String,
-    /// What is measured, with its unit.
+    /// The label of the vertical axis: the metric, with its unit.
     pub label: String,
     pub curves: Vec<Curve>,
 }
 
-/// A run: step and value at each of its validations.
+/// A run: (step, value) at each of its evaluations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub name: String,
     pub valid: Vec<(f64, f64)>,
-    /// Empty where only validation is to be shown.
+    /// Empty if only validation is plotted.
     pub train: Vec<(f64, f64)>,
 }
 
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// Of the page, in points.
+/// Size of the page, in points.
 const WIDTH: i32 = 960;
 const HEIGHT: i32 = 560;
-/// Pixels of a point in a PNG.
+/// Pixels per point in a PNG.
 const PIXELS: i32 = 2;
 
 const INK: RGBColor = RGBColor(0x1f, 0x29, 0x33);
@@ -72,15 +72,15 @@ const GRID: RGBColor = RGBColor(0xe4, 0xe7, 0xeb);
 const VALIDATION: u32 = 2;
 const TRAINING: u32 = 1;
 
-/// Of the first mark's middle.
+/// Distance from the top of the page to the highest tick mark, in points.
 const TOP: i32 = 66;
-/// Marks on each axis, about.
-const MARKS: usize = 7;
-/// Up to so many points, each is marked.
-const MARKED: usize = 40;
+/// Approximate number of tick marks on each axis.
+const TICKS: usize = 7;
+/// Up to this number of points in a curve, each one is marked.
+const MOST_MARKED: usize = 40;
 
 impl Chart {
-    /// The picture as a file.
+    /// The contents of the chart's file.
     pub fn draw(&self, format: Format) -> Result<Vec<u8>, Box<dyn Error>> {
         match format {
             Format::Svg => {
@@ -111,7 +111,7 @@ impl Chart {
         page.fill(&WHITE)?;
         let legend = Legend::of(self, scale);
         let (plot, beside) = page.split_horizontally(WIDTH * scale - legend.width);
-        let (low, high) = self.reach();
+        let (low, high) = self.axis_range();
         let last = self.points().map(|(step, _)| step).fold(1.0, f64::max);
 
         let title = size(19.0, INK, HPos::Left);
@@ -132,10 +132,10 @@ impl Chart {
             .bold_line_style(GRID.stroke_width(scale as u32))
             .axis_style(AXIS.stroke_width(scale as u32))
             .set_all_tick_mark_size(5 * scale)
-            .x_labels(MARKS)
-            .y_labels(MARKS)
-            .x_label_formatter(&whole)
-            .y_label_formatter(&|value| short(*value, digits))
+            .x_labels(TICKS)
+            .y_labels(TICKS)
+            .x_label_formatter(&format_step)
+            .y_label_formatter(&|value| format_value(*value, digits))
             .label_style(size(12.0, SOFT, HPos::Left))
             .axis_desc_style(size(13.0, INK, HPos::Center))
             .x_desc("training steps")
@@ -144,7 +144,7 @@ impl Chart {
 
         let colors = palette(self.curves.len());
         let few = self.curves.len() <= 12;
-        // The first in the legend lies on top.
+        // The first curve of the legend is drawn last, on top.
         for (curve, &color) in self.curves.iter().zip(&colors).rev() {
             curve.draw_on(&mut area, high, scale, color, few)?;
         }
@@ -158,13 +158,14 @@ impl Chart {
         page.present()
     }
 
-    /// From where to where the values are shown.
-    fn reach(&self) -> (f64, f64) {
+    /// The range of the vertical axis.
+    fn axis_range(&self) -> (f64, f64) {
         let ends = |curve: &Curve| {
-            let values = || curve.points().map(|point| point.1).filter(|&value| is_shown(value));
+            let values =
+                || curve.points().map(|point| point.1).filter(|&value| is_plottable(value));
             Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
         };
-        reach(&self.curves.iter().filter_map(ends).collect::<Vec<_>>())
+        axis_range(&self.curves.iter().filter_map(ends).collect::<Vec<_>>())
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
@@ -185,7 +186,7 @@ impl Curve {
         values.filter(|value| value.is_finite()).reduce(f64::min)
     }
 
-    /// The parts of it that are no higher than `high`.
+    /// Draws the parts of the curve up to `high`.
     fn draw_on<B: DrawingBackend>(
         &self,
         area: &mut Area<'_, B>,
@@ -195,18 +196,22 @@ impl Curve {
         few: bool,
     ) -> Drawn<B> {
         let lines =
-            [(&self.train, pale(color), TRAINING), (&self.valid, color.to_rgba(), VALIDATION)];
+            [(&self.train, lighten(color), TRAINING), (&self.valid, color.to_rgba(), VALIDATION)];
         for (points, color, width) in lines {
-            for part in below(points, high).into_iter().filter(|part| part.len() > 1) {
+            for part in clip_above(points, high).into_iter().filter(|part| part.len() > 1) {
                 let style = color.stroke_width(width * scale as u32);
                 area.draw_series(LineSeries::new(part, style))?;
             }
         }
-        // Each point of validation is marked; of training only one that has no line, by a ring.
+        // Each validation point is marked. A training point is marked only if it has no line, by a ring.
         let shown = |points: &[(f64, f64)]| -> Vec<_> {
-            points.iter().copied().filter(|point| is_shown(point.1) && point.1 <= high).collect()
+            points
+                .iter()
+                .copied()
+                .filter(|point| is_plottable(point.1) && point.1 <= high)
+                .collect()
         };
-        if self.valid.len() == 1 || few && self.valid.len() <= MARKED {
+        if self.valid.len() == 1 || few && self.valid.len() <= MOST_MARKED {
             let dot = |point| Circle::new(point, 3 * scale, color.filled());
             area.draw_series(shown(&self.valid).into_iter().map(dot))?;
         }
@@ -218,24 +223,24 @@ impl Curve {
     }
 }
 
-/// Of the lines of training.
-fn pale(color: RGBColor) -> RGBAColor {
+/// The colour of a training curve.
+fn lighten(color: RGBColor) -> RGBAColor {
     color.mix(0.55)
 }
 
-/// What stands at a mark of the steps' axis: steps are whole.
-fn whole(step: &f64) -> String {
-    if step.fract() == 0.0 { grouped(*step as u64) } else { String::new() }
+/// The label of a tick mark on the horizontal axis: none between two steps.
+fn format_step(step: &f64) -> String {
+    if step.fract() == 0.0 { with_thousands(*step as u64) } else { String::new() }
 }
 
-/// A value as it is written in the picture.
-fn short(value: f64, digits: usize) -> String {
+/// A value as it is labelled in the chart.
+fn format_value(value: f64, digits: usize) -> String {
     if value.abs() < 1e6 { format!("{value:.digits$}") } else { format!("{value:.1e}") }
 }
 
-/// Digits behind the point that tell the marks of an axis of this length apart.
+/// Decimal places that tell the tick marks of an axis of this length apart.
 fn digits(length: f64) -> usize {
-    (-(length / MARKS as f64).log10().floor()).clamp(0.0, 9.0) as usize
+    (-(length / TICKS as f64).log10().floor()).clamp(0.0, 9.0) as usize
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
-/// For a few curves: far apart, for most people who can't tell red from green too.
+/// For a few curves: easily told apart, also with red-green colour blindness.
 const FEW: [RGBColor; 8] = [
     RGBColor(0x1f, 0x6f, 0xb4),
     RGBColor(0xd9, 0x5f, 0x02),
@@ -15,16 +15,16 @@ const FEW: [RGBColor; 8] = [
     RGBColor(0x5b, 0x64, 0x70),
 ];
 
-/// Above this part of the way viridis is too light for white paper.
+/// The end of the viridis scale that is used: beyond it the colours are too light for white paper.
 const LIGHTEST: f32 = 0.93;
 
-/// A colour for each of so many curves; where they are many, from dark to light in their order.
+/// A colour for each curve; many curves go from dark to light in their order.
 pub fn palette(curves: usize) -> Vec<RGBColor> {
     if curves <= FEW.len() {
         return FEW[..curves].to_vec();
     }
-    let way = |curve: usize| LIGHTEST * curve as f32 / (curves - 1) as f32;
-    (0..curves).map(|curve| ViridisRGB.get_color(way(curve))).collect()
+    let position = |curve: usize| LIGHTEST * curve as f32 / (curves - 1) as f32;
+    (0..curves).map(|curve| ViridisRGB.get_color(position(curve))).collect()
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_curves_have_one_colour() {
+    fn no_two_curves_have_the_same_colour() {
         for curves in [1, 8, 9, 40, 100] {
             let colors = palette(curves);
             assert_eq!(colors.len(), curves);

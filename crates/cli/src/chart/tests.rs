@@ -15,7 +15,7 @@ fn svg(chart: &Chart) -> String {
     String::from_utf8(chart.draw(Format::Svg).unwrap()).unwrap()
 }
 
-/// The coordinates of lines, which all lie on the page.
+/// Checks that all coordinates of lines lie on the page.
 fn check_coordinates(svg: &str) {
     for points in svg.split("points=\"").skip(1) {
         for pair in points.split('"').next().unwrap().split_whitespace() {
@@ -26,13 +26,13 @@ fn check_coordinates(svg: &str) {
     }
 }
 
-/// Whether a text stands in the picture.
-fn tells(svg: &str, text: &str) -> bool {
+/// Whether a text is in the chart.
+fn shows(svg: &str, text: &str) -> bool {
     svg.contains(&format!(">\n{text}\n</text>"))
 }
 
 #[test]
-fn each_run_has_a_bold_and_a_pale_line_of_its_colour() {
+fn each_run_has_a_bold_and_a_light_line_of_its_colour() {
     let picture = svg(&chart(vec![curve("a", &[2.0, 1.5, 1.25]), curve("b", &[2.5, 2.25, 2.0])]));
     for color in ["#1F6FB4", "#D95F02"] {
         let lines: Vec<_> = picture
@@ -43,8 +43,8 @@ fn each_run_has_a_bold_and_a_pale_line_of_its_colour() {
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines.iter().filter(|line| line.contains("opacity=\"0.55\"")).count(), 1);
     }
-    for told in ["loss (nats per character)", "training steps", "Loss", "1.250", "2.000"] {
-        assert!(tells(&picture, told), "{told}");
+    for text in ["loss (nats per character)", "training steps", "Loss", "1.250", "2.000"] {
+        assert!(shows(&picture, text), "{text}");
     }
     check_coordinates(&picture);
 }
@@ -71,7 +71,7 @@ fn a_run_of_one_row_is_a_dot_and_a_ring() {
 }
 
 #[test]
-fn values_that_are_no_numbers_and_values_far_off_stay_out() {
+fn non_finite_values_and_outliers_are_left_out() {
     let curves = vec![
         curve("a", &[2.0, f64::NAN, 1.5, 1.25]),
         curve("b", &[2.5, 80.0, 2.0, f64::INFINITY]),
@@ -79,12 +79,12 @@ fn values_that_are_no_numbers_and_values_far_off_stay_out() {
     ];
     let picture = svg(&chart(curves));
     check_coordinates(&picture);
-    assert!(tells(&picture, "higher values are not shown"));
+    assert!(shows(&picture, "higher values are not shown"));
     assert!(!picture.contains("NaN") && !picture.contains("inf"));
 }
 
 #[test]
-fn no_value_is_too_much_for_a_picture() {
+fn extreme_values_can_be_drawn() {
     for values in [&[1e300, 2.0][..], &[f64::MAX, f64::MIN], &[0.0], &[1e-300], &[-5.0, 1e99]] {
         let chart = chart(vec![curve("\u{7}", values)]);
         check_coordinates(&svg(&chart));
@@ -93,7 +93,7 @@ fn no_value_is_too_much_for_a_picture() {
 }
 
 #[test]
-fn nothing_but_what_is_no_number_draws_an_empty_chart() {
+fn a_curve_of_nan_draws_an_empty_chart() {
     let picture = svg(&chart(vec![curve("a", &[f64::NAN])]));
     check_coordinates(&picture);
     assert!(picture.trim_end().ends_with("</svg>"));
@@ -104,14 +104,20 @@ fn long_names_and_many_runs_leave_room_for_the_curves() {
     let name = "hidden_size-512_lr-0.001_dropout-0.5_cell-lstm_seed-1";
     let curves = (0..40).map(|n| curve(&format!("{n} {name}"), &[2.5, 1.5 + f64::from(n) * 0.01]));
     let picture = svg(&chart(curves.collect()));
-    assert!(tells(&picture, "and 22 more"));
+    assert!(shows(&picture, "and 22 more"));
     assert!(picture.contains('…'));
     check_coordinates(&picture);
 }
 
 #[test]
-fn marks_tell_the_values_apart() {
-    assert_eq!([(2.0, 1), (70.0, 0), (5e9, 0)].map(|(v, d)| short(v, d)), ["2.0", "70", "5.0e9"]);
+fn tick_marks_have_distinct_labels() {
+    assert_eq!(
+        [(2.0, 1), (70.0, 0), (5e9, 0)].map(|(v, d)| format_value(v, d)),
+        ["2.0", "70", "5.0e9"]
+    );
     assert_eq!([0.005, 0.7, 2.0, 70.0].map(digits), [4, 1, 1, 0]);
-    assert_eq!(["0", "1,500", ""].map(str::to_owned), [0.0, 1500.0, 0.5].map(|step| whole(&step)));
+    assert_eq!(
+        ["0", "1,500", ""].map(str::to_owned),
+        [0.0, 1500.0, 0.5].map(|step| format_step(&step))
+    );
 }

@@ -6,13 +6,13 @@ use charloom_data::EscapedChar;
 use charloom_infer::{BeamConfig, beam_search};
 
 use super::generate::{failure, unescaped};
-use super::model::Chosen;
 use super::predict::shown;
 use crate::args::{CompleteArgs, SearchArgs};
-use crate::report::{Failure, Result, answer, say};
+use crate::loaded_model::LoadedModel;
+use crate::report::{Failure, Result, print_output, print_status};
 use crate::threads;
 
-/// The default beam width.
+/// The default of `--beam-width`.
 const BEAM_WIDTH: u16 = 50;
 
 /// Finds the most likely continuations of a prompt.
@@ -29,7 +29,7 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     }
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let chosen = Chosen::load(model, &device)?;
+    let loaded = LoadedModel::load(model, &device)?;
     let size = |number: u16| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
     let config = BeamConfig {
         prompt: prompt.clone(),
@@ -38,14 +38,19 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
         count: size(*count),
         beam_width: size(beam_width.unwrap_or(BEAM_WIDTH.max(*count))),
     };
-    let found = beam_search(&chosen.model, &config).map_err(|error| failure(&error))?;
+    let found = beam_search(&loaded.model, &config).map_err(|error| failure(&error))?;
 
     let dim = anstyle::Style::new().dimmed();
-    say!("{dim}{}{dim:#}", chosen.path.display());
-    say!("{dim}prob\tprob/char\ttext{dim:#}");
-    for one in &found {
-        let text: String = one.text.chars().map(|char| EscapedChar(char).to_string()).collect();
-        answer!("{}\t{}\t{text}", shown(one.probability()), shown(one.probability_per_char()))?;
+    print_status!("{dim}{}{dim:#}", loaded.path.display());
+    print_status!("{dim}prob\tprob/char\ttext{dim:#}");
+    for hypothesis in &found {
+        let text: String =
+            hypothesis.text.chars().map(|char| EscapedChar(char).to_string()).collect();
+        print_output!(
+            "{}\t{}\t{text}",
+            shown(hypothesis.probability()),
+            shown(hypothesis.probability_per_char())
+        )?;
     }
     Ok(())
 }

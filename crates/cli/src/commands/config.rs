@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::report::{Failure, Result, say};
+use crate::report::{Failure, Result, print_status};
 use crate::settings::SettingsFlags;
 use crate::settings::{self, Layer, Layers};
 
@@ -15,10 +15,10 @@ pub fn show(settings: &SettingsFlags) -> Result<()> {
     std::io::stdout().write_all(page.as_bytes()).map_err(Failure::output)
 }
 
-/// Checks a settings file. Whether its text exists is not asked: it may be for another machine.
+/// Checks a settings file. Its text need not exist: the file may be meant for another machine.
 pub fn check(file: &Path) -> Result<()> {
     settings::resolve(&Layers::new().over(Layer::file(file)?))?;
-    say!("`{}` is a valid settings file", file.display());
+    print_status!("`{}` is a valid settings file", file.display());
     Ok(())
 }
 

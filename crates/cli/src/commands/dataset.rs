@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use charloom_data::{DatasetDescriptor, DownloadError};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::{Failure, Result, answer, command, grouped, quoted, say};
+use crate::report::{
+    Failure, Result, command, print_output, print_status, shell_quoted, with_thousands,
+};
 
 /// Folder that texts are stored in; settings name them by their path in it.
 pub const FOLDER: &str = "datasets";
 
-/// The descriptors in the repository's `datasets/`, built in so that the program has them wherever it is started.
+/// The descriptors in the repository's `datasets/`, built in so that an installed program has them too.
 const DESCRIPTORS: [(&str, &str); 6] = [
     ("alice.toml", include_str!("../../../../datasets/alice.toml")),
     ("anna-karenina.toml", include_str!("../../../../datasets/anna-karenina.toml")),
@@ -30,9 +32,8 @@ fn descriptors() -> Result<Vec<DatasetDescriptor>> {
 
 /// The name of the dataset whose text is stored at `path`, if there is one.
 pub fn at(path: &Path) -> Option<String> {
-    let known = descriptors().ok()?;
-    let found = known.into_iter().find(|known| Path::new(FOLDER).join(&known.file) == path)?;
-    Some(found.name)
+    let at_path = |known: &DatasetDescriptor| Path::new(FOLDER).join(&known.file) == path;
+    descriptors().ok()?.into_iter().find(at_path).map(|descriptor| descriptor.name)
 }
 
 /// Lists the datasets.
@@ -40,10 +41,13 @@ pub fn list() -> Result<()> {
     for DatasetDescriptor { name, title, address: _, file, bytes, sha256: _, licence, about } in
         descriptors()?
     {
-        let there = if Path::new(FOLDER).join(file).exists() { ", downloaded" } else { "" };
-        answer!("{name}\n  {title}, {} bytes{there}\n  {about}\n  {licence}\n", grouped(bytes))?;
+        let downloaded = if Path::new(FOLDER).join(file).exists() { ", downloaded" } else { "" };
+        print_output!(
+            "{name}\n  {title}, {} bytes{downloaded}\n  {about}\n  {licence}\n",
+            with_thousands(bytes)
+        )?;
     }
-    answer!("`{} dataset get NAME` downloads one of them", command())
+    print_output!("`{} dataset get NAME` downloads one of them", command())
 }
 
 /// Downloads a dataset, or copies it from a file, unless its text is already there.
@@ -52,17 +56,17 @@ pub fn get(name: &str, from: Option<&Path>) -> Result<()> {
     let Some(descriptor) = known.iter().find(|known| known.name == name) else {
         let names: Vec<_> = known.iter().map(|known| format!("`{}`", known.name)).collect();
         return Err(Failure::request(format!("there is no dataset `{name}`"))
-            .hint(format!("available are {}", names.join(", "))));
+            .hint(format!("available datasets: {}", names.join(", "))));
     };
     let dest = PathBuf::from(FOLDER).join(&descriptor.file);
     if dest.exists() {
         return match descriptor.verify(&dest) {
             Ok(()) => {
-                say!("`{}` already exists", dest.display());
+                print_status!("`{}` already exists", dest.display());
                 Ok(())
             }
             Err(DownloadError::OtherText { mismatch, .. }) => Err(Failure::request(format!(
-                "`{}` already exists and is another text: {mismatch}",
+                "`{}` already exists, but is not this dataset: {mismatch}",
                 dest.display()
             ))
             .hint("move or delete the existing file first")),
@@ -74,8 +78,12 @@ pub fn get(name: &str, from: Option<&Path>) -> Result<()> {
         None => download(descriptor, &dest),
     }
     .map_err(|error| failure(&error))?;
-    say!("wrote `{}`: {}", dest.display(), descriptor.title);
-    say!("`{} train --text {}` trains on it", command(), quoted(&dest.to_string_lossy()));
+    print_status!("wrote `{}`: {}", dest.display(), descriptor.title);
+    print_status!(
+        "`{} train --text {}` trains on it",
+        command(),
+        shell_quoted(&dest.to_string_lossy())
+    );
     Ok(())
 }
 
@@ -84,7 +92,7 @@ fn download(descriptor: &DatasetDescriptor, dest: &Path) -> Result<(), DownloadE
         "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
     )
     .unwrap_or_else(|_| ProgressStyle::default_bar());
-    // The bar is hidden where standard error is no terminal.
+    // The bar is hidden if standard error is not a terminal.
     let bar = ProgressBar::new(descriptor.bytes).with_style(style);
     bar.set_message(descriptor.name.clone());
     let done = descriptor.download(dest, &mut |bytes, _| bar.set_position(bytes));
@@ -94,12 +102,12 @@ fn download(descriptor: &DatasetDescriptor, dest: &Path) -> Result<(), DownloadE
 
 fn failure(error: &DownloadError) -> Failure {
     match error {
-        // The copy that the user named is not usable.
+        // Errors of the file that the user named.
         DownloadError::OtherText { .. } | DownloadError::Unreadable { .. } => {
             Failure::request_error(error)
         }
         DownloadError::Download { name, address, .. } => Failure::work_error(error).hint(format!(
-            "download {address} in another way, then run `{} dataset get {name} --from FILE`",
+            "download `{address}` by other means, then run `{} dataset get {name} --from FILE`",
             command()
         )),
         DownloadError::Unwritable { .. } => Failure::work_error(error),
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_known_by_its_path() {
+    fn a_dataset_is_found_by_its_texts_path() {
         assert_eq!(at(Path::new("datasets/alice.txt")).as_deref(), Some("alice"));
         assert_eq!(at(Path::new("elsewhere/alice.txt")), None);
     }

@@ -7,10 +7,10 @@ use charloom_infer::{EvaluateError, Evaluation, evaluate, evaluate_rows};
 use charloom_train::RunConfig;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::model::Chosen;
-use super::text::corpus_failure;
 use crate::args::EvalArgs;
-use crate::report::{Failure, Result, answer, grouped};
+use crate::corpus_hints::corpus_failure;
+use crate::loaded_model::LoadedModel;
+use crate::report::{Failure, Result, print_output, with_thousands};
 use crate::settings;
 use crate::threads;
 
@@ -19,36 +19,36 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let EvalArgs { model, text, split, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let chosen = Chosen::load(model, &device)?;
+    let loaded = LoadedModel::load(model, &device)?;
     match (text, split) {
         (Some(text), None) => {
-            let corpus = Corpus::read_with_vocab(text, &chosen.model.vocab)
+            let corpus = Corpus::read_with_vocab(text, &loaded.model.vocab)
                 .map_err(|error| corpus_failure(&error))?;
             let found = measure(corpus.chars(), |progress| {
-                evaluate(&chosen.model.network, corpus.ids(), progress)
+                evaluate(&loaded.model.network, corpus.ids(), progress)
             })?;
-            answer!("model       {}", chosen.path.display())?;
-            let lines = grouped(TextStats::of(&corpus).lines);
-            answer!("text        {}, {lines} lines", text.display())?;
+            print_output!("model       {}", loaded.path.display())?;
+            let lines = with_thousands(TextStats::of(&corpus).lines);
+            print_output!("text        {}, {lines} lines", text.display())?;
             print(&found)
         }
         (text, split) => {
-            let mut config = settings::resolve(&chosen.settings()?)?;
+            let mut config = settings::resolve(&loaded.settings()?)?;
             if let Some(text) = text {
                 config.data.text.clone_from(text);
             }
             let part = split.map_or(Part::Valid, Part::from);
-            let found = evaluate_part(&chosen, &config, part)?;
-            answer!("model       {}", chosen.path.display())?;
-            answer!("text        {part} of {}", config.data.text.display())?;
+            let found = evaluate_part(&loaded, &config, part)?;
+            print_output!("model       {}", loaded.path.display())?;
+            print_output!("text        {part} of {}", config.data.text.display())?;
             print(&found)
         }
     }
 }
 
 /// Evaluates a part of the text that the model was trained on, as its training does.
-fn evaluate_part(chosen: &Chosen, config: &RunConfig, part: Part) -> Result<Evaluation> {
-    let (model, path) = (&chosen.model, &config.data.text);
+fn evaluate_part(loaded: &LoadedModel, config: &RunConfig, part: Part) -> Result<Evaluation> {
+    let (model, path) = (&loaded.model, &config.data.text);
     let corpus =
         Corpus::read_with_vocab(path, &model.vocab).map_err(|error| corpus_failure(&error))?;
     if model.summary.text_sha256.as_deref().is_some_and(|sha256| sha256 != corpus.sha256()) {
@@ -101,9 +101,9 @@ fn measure(
 }
 
 fn print(found: &Evaluation) -> Result<()> {
-    answer!("characters  {} predicted", grouped(found.chars as u64))?;
-    answer!("loss        {:.4} nats per character", found.loss)?;
-    answer!("            {:.4} bits per character", found.bits_per_char())?;
-    answer!("perplexity  {:.3}", found.perplexity())?;
-    answer!("accuracy    {:.2} %", 100.0 * found.accuracy)
+    print_output!("characters  {} predicted", with_thousands(found.chars as u64))?;
+    print_output!("loss        {:.4} nats per character", found.loss)?;
+    print_output!("            {:.4} bits per character", found.bits_per_char())?;
+    print_output!("perplexity  {:.3}", found.perplexity())?;
+    print_output!("accuracy    {:.2} %", 100.0 * found.accuracy)
 }

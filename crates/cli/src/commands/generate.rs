@@ -5,29 +5,29 @@ use std::io::{self, IsTerminal, Write};
 
 use charloom_infer::{GenerateConfig, GenerateError, Generator, generate_many};
 
-use super::model::Chosen;
 use crate::args::{GenerateArgs, SampleArgs};
-use crate::report::{Failure, Result, say};
+use crate::loaded_model::LoadedModel;
+use crate::report::{Failure, Result, print_status};
 use crate::settings;
 use crate::threads;
 
-/// Writes text to standard output.
+/// Generates text to standard output.
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let GenerateArgs { model, sample, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let chosen = Chosen::load(model, &device)?;
-    let config = generate_config(sample, &chosen)?;
+    let loaded = LoadedModel::load(model, &device)?;
+    let config = generate_config(sample, &loaded)?;
     match sample.samples {
-        1 => one(&chosen, &config),
-        samples => many(&chosen, &config, samples as usize),
+        1 => generate_one(&loaded, &config),
+        samples => generate_several(&loaded, &config, samples as usize),
     }
 }
 
-/// Writes a text, each character as soon as it is made.
-fn one(chosen: &Chosen, config: &GenerateConfig) -> Result<()> {
-    let generator = Generator::new(&chosen.model, config).map_err(|error| failure(&error))?;
-    introduce(chosen, config.seed);
+/// Writes a sample, each character as soon as it is generated.
+fn generate_one(loaded: &LoadedModel, config: &GenerateConfig) -> Result<()> {
+    let generator = Generator::new(&loaded.model, config).map_err(|error| failure(&error))?;
+    print_model(loaded, config.seed);
     let mut text = Text::new();
     text.write(&config.prompt)?;
     for char in generator {
@@ -36,17 +36,17 @@ fn one(chosen: &Chosen, config: &GenerateConfig) -> Result<()> {
     text.end(text.is_terminal)
 }
 
-/// Computes all samples side by side, and writes them in order, each as soon as it and those before it are whole.
-fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize) -> Result<()> {
+/// Generates all samples in one batch and writes them in order, each as soon as it and those before it are complete.
+fn generate_several(loaded: &LoadedModel, config: &GenerateConfig, samples: usize) -> Result<()> {
     let mut text = Text::new();
-    let mut waiting: Vec<Option<String>> = vec![None; samples];
+    let mut completed: Vec<Option<String>> = vec![None; samples];
     let mut next = 0;
     let mut written = Ok(());
-    let done = generate_many(&chosen.model, config, samples, &mut |number, sample| {
-        waiting[number] = Some(sample.to_owned());
-        while let Some(sample) = waiting.get_mut(next).and_then(Option::take) {
+    let done = generate_many(&loaded.model, config, samples, &mut |number, sample| {
+        completed[number] = Some(sample.to_owned());
+        while let Some(sample) = completed.get_mut(next).and_then(Option::take) {
             if next == 0 {
-                introduce(chosen, config.seed);
+                print_model(loaded, config.seed);
             }
             next += 1;
             if written.is_ok() {
@@ -54,30 +54,30 @@ fn many(chosen: &Chosen, config: &GenerateConfig, samples: usize) -> Result<()> 
             }
         }
     });
-    // A reader who went away is told first: it is what stopped the rest.
+    // A failed write is reported first: it is why nothing more was written.
     written?;
     done.map(drop).map_err(|error| failure(&error))
 }
 
-fn generate_config(args: &SampleArgs, chosen: &Chosen) -> Result<GenerateConfig> {
-    let layers = chosen.settings()?.over_flags(&args.flags())?;
+fn generate_config(args: &SampleArgs, loaded: &LoadedModel) -> Result<GenerateConfig> {
+    let layers = loaded.settings()?.over_flags(&args.flags())?;
     let sample = settings::sample(&layers)?;
     Ok(GenerateConfig {
         sampling: sample.sampling(),
         prompt: sample.prompt,
         length: sample.length,
-        seed: args.seed.unwrap_or_else(any_seed),
+        seed: args.seed.unwrap_or_else(random_seed),
         stop: args.stop.as_deref().map(unescaped),
     })
 }
 
-/// A number short enough to be typed again.
-fn any_seed() -> u64 {
-    // The standard library seeds its hash maps with what the system holds for random.
+/// A random seed, short enough to be typed.
+fn random_seed() -> u64 {
+    // The standard library keys its hash maps with random numbers from the system.
     RandomState::new().build_hasher().finish() % 1_000_000
 }
 
-/// `\n`, `\t` and `\\` as the characters that they stand for: few shells let one type those.
+/// `typed` with `\n`, `\t` and `\\` replaced by the characters that they stand for.
 pub(super) fn unescaped(typed: &str) -> String {
     let mut text = String::new();
     let mut chars = typed.chars();
@@ -97,23 +97,23 @@ pub(super) fn unescaped(typed: &str) -> String {
     text
 }
 
-/// Says which model writes, and how to have the same text again.
-fn introduce(chosen: &Chosen, seed: u64) {
+/// Prints which model generates, and with which seed.
+fn print_model(loaded: &LoadedModel, seed: u64) {
     let dim = anstyle::Style::new().dimmed();
-    let summary = &chosen.model.summary;
+    let summary = &loaded.model.summary;
     let loss =
         summary.valid_loss.map(|loss| format!(", validation loss {loss:.3}")).unwrap_or_default();
-    say!(
-        "{dim}{} (epoch {}{loss}), `--seed {seed}` writes this again{dim:#}",
-        chosen.path.display(),
+    print_status!(
+        "{dim}{} (epoch {}{loss}), `--seed {seed}` repeats this text{dim:#}",
+        loaded.path.display(),
         summary.epoch
     );
 }
 
-/// What is written to standard output.
+/// Standard output, for generated text.
 struct Text {
     out: io::StdoutLock<'static>,
-    /// Someone watches: each character is shown as soon as it is generated.
+    /// On a terminal each character is shown as soon as it is generated.
     is_terminal: bool,
     line_ended: bool,
 }
@@ -124,7 +124,7 @@ impl Text {
         Self { is_terminal: out.is_terminal(), out, line_ended: true }
     }
 
-    /// Writes `part`; to a terminal at once.
+    /// Writes `part`; on a terminal without buffering.
     fn write(&mut self, part: &str) -> Result<()> {
         if let Some(last) = part.chars().last() {
             self.line_ended = last == '\n';
@@ -133,10 +133,10 @@ impl Text {
         if self.is_terminal { self.out.flush().map_err(Failure::output) } else { Ok(()) }
     }
 
-    /// Ends the last line if `wanted`, and flushes. In a file or a pipe the text stays what was generated, to
-    /// the byte.
-    fn end(&mut self, wanted: bool) -> Result<()> {
-        if wanted && !self.line_ended {
+    /// Flushes, after a newline if `newline` is set and the text doesn't end with one. In a file or a pipe a single
+    /// sample stays what was generated, to the byte.
+    fn end(&mut self, newline: bool) -> Result<()> {
+        if newline && !self.line_ended {
             self.write("\n")?;
         }
         self.out.flush().map_err(Failure::output)
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_text_may_be_typed_with_escapes() {
+    fn a_stop_sequence_may_contain_escapes() {
         for (typed, text) in
             [("\\n", "\n"), ("a\\tb", "a\tb"), ("\\\\n", "\\n"), ("\\x", "\\x"), ("end\\", "end\\")]
         {

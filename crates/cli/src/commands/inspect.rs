@@ -11,11 +11,11 @@ use charloom_model::{
     Bias, CharRnnConfig, InputEncoding, ParamSpec, TrainedModel, TrainingSummary,
 };
 
-use super::model::load;
-use super::text::corpus_failure;
 use crate::args::InspectArgs;
+use crate::corpus_hints::corpus_failure;
 use crate::device::Backend;
-use crate::report::{Failure, Result, answer, counted, grouped};
+use crate::loaded_model::load;
+use crate::report::{Failure, Result, pluralize, print_output, with_thousands};
 use crate::settings::{self, Layers};
 
 /// Shows what is in a file.
@@ -46,33 +46,33 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
     let TrainedModel { network: _, config, vocab, summary } = model;
     let parameters = config.parameters(vocab.len());
     let count: usize = parameters.iter().map(ParamSpec::num_elements).sum();
-    answer!("{}: a charloom model", path.display())?;
-    answer!("network     {}", network_line(config, vocab.len()))?;
-    answer!("parameters  {}", grouped(count as u64))?;
-    answer!("characters  {}: {vocab}", vocab.len())?;
+    print_output!("{}: a charloom model", path.display())?;
+    print_output!("network     {}", network_line(config, vocab.len()))?;
+    print_output!("parameters  {}", with_thousands(count as u64))?;
+    print_output!("characters  {}: {vocab}", vocab.len())?;
 
     let TrainingSummary { epoch, step, train_loss, valid_loss, text, text_sha256, run_config } =
         summary;
     if let Some(text) = text {
         let sum = text_sha256.as_deref().unwrap_or("unknown");
-        answer!("text        {text} (sha256 {sum})")?;
+        print_output!("text        {text} (sha256 {sum})")?;
     }
-    answer!("trained     {}, {}", counted(*epoch, "epoch"), counted(*step, "step"))?;
+    print_output!("trained     {}, {}", pluralize(*epoch, "epoch"), pluralize(*step, "step"))?;
     for (name, loss) in [("training", train_loss), ("validation", valid_loss)] {
         if let Some(loss) = loss {
-            answer!(
+            print_output!(
                 "{name:<11} {loss:.4} nats per character, {:.4} bits, perplexity {:.3}",
                 charloom_infer::bits_per_char(*loss),
                 charloom_infer::perplexity(*loss)
             )?;
         }
     }
-    answer!("\ntensors")?;
+    print_output!("\ntensors")?;
     for ParamSpec { name, shape, .. } in &parameters {
-        answer!("  {name:<20} {shape:?}")?;
+        print_output!("  {name:<20} {shape:?}")?;
     }
     match run_config {
-        Some(settings) => answer!("\nsettings of its run\n\n{}", settings.trim_end()),
+        Some(settings) => print_output!("\nsettings of its run\n\n{}", settings.trim_end()),
         None => Ok(()),
     }
 }
@@ -91,7 +91,7 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
         Bias::Single => "one bias",
         Bias::Without => "no bias",
     };
-    let layers = counted(*layers, "layer");
+    let layers = pluralize(*layers, "layer");
     format!("{cell}, {layers} of {hidden_size}, {input}, {bias}, dropout {dropout}")
 }
 
@@ -99,24 +99,24 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     const LISTED: usize = 12;
     let stats = TextStats::of(corpus);
     if let Some(path) = corpus.path() {
-        answer!("{}: a text", path.display())?;
+        print_output!("{}: a text", path.display())?;
     }
-    answer!(
+    print_output!(
         "length      {}, {}, {}",
-        counted(stats.chars as usize, "character"),
-        counted(stats.bytes as usize, "byte"),
-        counted(stats.lines as usize, "line")
+        pluralize(stats.chars as usize, "character"),
+        pluralize(stats.bytes as usize, "byte"),
+        pluralize(stats.lines as usize, "line")
     )?;
-    answer!("sha256      {}", corpus.sha256())?;
-    answer!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
+    print_output!("sha256      {}", corpus.sha256())?;
+    print_output!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
     let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
         let parts: Vec<_> = counts
-            .map(|(char, count)| format!("`{}` {}", EscapedChar(char), grouped(count)))
+            .map(|(char, count)| format!("`{}` {}", EscapedChar(char), with_thousands(count)))
             .collect();
         parts.join(", ")
     };
-    answer!("most frequent   {}", listed(&mut stats.most_frequent(LISTED)))?;
-    answer!("least frequent  {}", listed(&mut stats.least_frequent(LISTED)))?;
+    print_output!("most frequent   {}", listed(&mut stats.most_frequent(LISTED)))?;
+    print_output!("least frequent  {}", listed(&mut stats.least_frequent(LISTED)))?;
 
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
     let BatchConfig { batch_size, seq_length, last_target } = config;
@@ -124,18 +124,18 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
         LastTarget::Next => "next",
         LastTarget::Wrap => "wrap",
     };
-    answer!(
+    print_output!(
         "batches     {train} for training, {valid} for validation, with --batch-size {batch_size} --seq-length {seq_length} \
          (last_target \"{last_target}\", {} % for validation)",
         100.0 * fractions.valid()
     )?;
     if fractions.test() > 0.0 {
-        answer!("            {test} for testing")?;
+        print_output!("            {test} for testing")?;
     }
     if train == 0 || valid == 0 {
-        answer!(
+        print_output!(
             "            too few: one batch needs {} characters",
-            grouped(config.chars_needed() as u64)
+            with_thousands(config.chars_needed() as u64)
         )?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! One module for each command.
+//! The commands, one module for each.
 
 pub mod complete;
 pub mod config;
@@ -8,11 +8,8 @@ pub mod eval;
 pub mod generate;
 pub mod import;
 pub mod inspect;
-pub mod model;
 pub mod plot;
 pub mod predict;
 pub mod score;
-pub mod start;
 pub mod sweep;
-pub mod text;
 pub mod train;

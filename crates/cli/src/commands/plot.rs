@@ -6,27 +6,27 @@ use charloom_data::atomic;
 use charloom_infer::{bits_per_char, perplexity};
 use charloom_train::{MetricsRow, RunFolder};
 
-use super::model::{find_run, run_failure};
 use crate::args::{Metric, PlotArgs, RunsDir};
 use crate::chart::{Chart, Curve, Format};
-use crate::report::{Failure, Result, say};
+use crate::report::{Failure, Result, print_status};
+use crate::runs::{find_run, run_failure};
 
-/// With more runs than this, their training loss would only hide what matters.
-const WITH_TRAINING: usize = 8;
+/// With more runs than this, only validation curves are drawn: training curves would hide them.
+const MOST_WITH_TRAINING: usize = 8;
 
-/// Draws how the loss of runs fell.
+/// Draws the loss of runs over training steps.
 pub fn run(args: &PlotArgs) -> Result<()> {
     let PlotArgs { names, runs: RunsDir { runs_dir }, metric, output } = args;
     let output = match output {
         Some(path) => Some((path.clone(), format_of(path)?)),
         None => None,
     };
-    let runs = chosen(runs_dir, names)?;
+    let runs = selected(runs_dir, names)?;
     let mut curves = Vec::new();
     for run in &runs {
         let rows = run.read_metrics().map_err(|error| run_failure(&error))?;
         let mut curve = curve(run.name(), &rows, *metric);
-        if runs.len() > WITH_TRAINING {
+        if runs.len() > MOST_WITH_TRAINING {
             curve.train.clear();
         }
         curves.push(curve);
@@ -39,18 +39,17 @@ pub fn run(args: &PlotArgs) -> Result<()> {
                 [run] => run.path(),
                 _ => runs_dir,
             };
-            beside(folder, stem(*metric))
+            files_in(folder, stem(*metric))
         }
     };
     write(&chart, &files)
 }
 
 /// The runs of these names, or the newest.
-fn chosen(runs_dir: &Path, names: &[String]) -> Result<Vec<RunFolder>> {
-    if let Some(twice) =
-        names.iter().enumerate().find(|(index, name)| names[..*index].contains(name))
-    {
-        return Err(Failure::request(format!("the run `{}` is named twice", twice.1)));
+fn selected(runs_dir: &Path, names: &[String]) -> Result<Vec<RunFolder>> {
+    let repeated = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
+    if let Some((_, name)) = repeated {
+        return Err(Failure::request(format!("the run `{name}` is named twice")));
     }
     match names {
         [] => Ok(vec![find_run(runs_dir, None)?]),
@@ -58,7 +57,7 @@ fn chosen(runs_dir: &Path, names: &[String]) -> Result<Vec<RunFolder>> {
     }
 }
 
-/// The format that a file's name asks for.
+/// The format of a file, from its extension.
 fn format_of(path: &Path) -> Result<Format> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = Format::ALL.into_iter().find(|format| format.extension() == extension);
@@ -67,40 +66,40 @@ fn format_of(path: &Path) -> Result<Format> {
             "`--output` must end with `.svg` or `.png`, not `{}`",
             path.display()
         ))
-        .hint("without `--output` both are written")
+        .hint("without `--output`, both formats are written")
     })
 }
 
-/// A file of each format.
-pub fn beside(folder: &Path, stem: &str) -> Vec<(PathBuf, Format)> {
+/// A file of each format in a folder.
+pub fn files_in(folder: &Path, stem: &str) -> Vec<(PathBuf, Format)> {
     Format::ALL
         .into_iter()
         .map(|format| (folder.join(format!("{stem}.{}", format.extension())), format))
         .collect()
 }
 
-/// Draws the picture, and says where.
+/// Writes a chart to files, and prints their paths.
 pub fn write(chart: &Chart, files: &[(PathBuf, Format)]) -> Result<()> {
     for (path, format) in files {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::work(format!("cannot write `{}`: {error}", path.display()))
         };
-        let picture = chart.draw(*format).map_err(|error| failed(&error))?;
-        atomic::write(path, &picture).map_err(|error| failed(&error))?;
-        say!("wrote `{}`", path.display());
+        let bytes = chart.draw(*format).map_err(|error| failed(&error))?;
+        atomic::write(path, &bytes).map_err(|error| failed(&error))?;
+        print_status!("wrote `{}`", path.display());
     }
     Ok(())
 }
 
-/// How a run went.
+/// The curve of a run.
 pub fn curve(name: &str, rows: &[MetricsRow], metric: Metric) -> Curve {
-    let measured = |loss: f64| match metric {
+    let converted = |loss: f64| match metric {
         Metric::Loss => loss,
         Metric::Perplexity => perplexity(loss),
         Metric::Bits => bits_per_char(loss),
     };
     let points = |loss: fn(&MetricsRow) -> f64| {
-        rows.iter().map(|row| (row.step as f64, measured(loss(row)))).collect()
+        rows.iter().map(|row| (row.step as f64, converted(loss(row)))).collect()
     };
     Curve {
         name: name.to_owned(),
@@ -116,12 +115,12 @@ fn title(runs: &[RunFolder], metric: Metric) -> String {
     };
     match runs {
         [run] => format!("{}: training and validation {what}", run.name()),
-        runs if runs.len() <= WITH_TRAINING => format!("Training and validation {what}"),
+        runs if runs.len() <= MOST_WITH_TRAINING => format!("Training and validation {what}"),
         _ => format!("Validation {what}"),
     }
 }
 
-/// What is measured, with its unit.
+/// The name of a metric, with its unit.
 pub fn label(metric: Metric) -> &'static str {
     match metric {
         Metric::Loss => "loss (nats per character)",

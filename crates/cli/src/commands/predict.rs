@@ -11,69 +11,68 @@ use charloom_infer::{CharPrediction, CharPredictions, PredictError, predict_char
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::shade::{Shade, stand_in};
-use super::model::Chosen;
-use super::text::corpus_failure;
 use crate::args::{PageArgs, PredictArgs};
-use crate::report::{Failure, Result, counted, grouped, say};
+use crate::corpus_hints::corpus_failure;
+use crate::loaded_model::LoadedModel;
+use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
 pub use self::shade::shown;
 
-/// Guesses of each character, unless the user says how many.
+/// The default of `--top`.
 const TOP: usize = 3;
 
-/// Shows what the model expected at each character of a text.
+/// Shows the probability of each character of a text, and the most likely characters.
 pub fn run(args: &PredictArgs) -> Result<()> {
     let PredictArgs { model, page, device } = args;
     let PageArgs { text, top, length, html } = page;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let chosen = Chosen::load(model, &device)?;
-    let vocab = &chosen.model.vocab;
+    let loaded = LoadedModel::load(model, &device)?;
+    let vocab = &loaded.model.vocab;
     let corpus = Corpus::read_with_vocab(text, vocab).map_err(|error| corpus_failure(&error))?;
     let ids = match *length {
         0 => corpus.ids().clone(),
         length => corpus.ids().slice(0..length),
     };
-    let guesses = top.unwrap_or(TOP);
     let predictions =
-        predict_chars(&chosen.model, &ids, guesses).map_err(|error| failure(&error))?;
-    // The text begins with a character that nothing comes before.
+        predict_chars(&loaded.model, &ids, top.unwrap_or(TOP)).map_err(|error| failure(&error))?;
+    // The first character isn't predicted: nothing precedes it.
     let first = ids.get(0).and_then(|id| vocab.char(id)).unwrap_or(char::REPLACEMENT_CHARACTER);
     let bar = match html {
         Some(_) => ProgressBar::new(ids.len() as u64 - 1).with_style(
             ProgressStyle::with_template("[{bar:30}] {pos} of {len} characters, {eta} left")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         ),
-        // What is printed shows how far it is.
+        // The output shows the progress.
         None => ProgressBar::hidden(),
     };
     let predicted = Predicted { vocab, first, predictions, sums: Sums::default(), bar };
 
     if ids.len() < corpus.chars() {
-        say!(
-            "the first {} of {} characters; `--length 0` reads all",
-            grouped(ids.len() as u64),
-            grouped(corpus.chars() as u64)
+        print_status!(
+            "reading the first {} of {} characters (`--length 0` reads all)",
+            with_thousands(ids.len() as u64),
+            with_thousands(corpus.chars() as u64)
         );
     }
-    let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let sums = match html {
         Some(path) => {
-            let (model, text) = (chosen.path.display(), text.display());
+            let (model, text) = (loaded.path.display(), text.display());
             page::write(path, &text.to_string(), &model.to_string(), predicted)?
         }
-        None if colours && top.is_none() => text_in_colours(predicted)?,
-        None => rows(predicted, colours)?,
+        None if colored && top.is_none() => print_colored(predicted)?,
+        None => print_rows(predicted, colored)?,
     };
-    say!("{}", sums.line());
+    print_status!("{}", sums.line());
     if let Some(path) = html {
-        say!("wrote `{}`", path.display());
+        print_status!("wrote `{}`", path.display());
     }
     Ok(())
 }
 
-/// A text with its predictions.
+/// A text with its predictions, which are computed as they are read.
 struct Predicted<'a> {
     vocab: &'a Vocab,
     first: char,
@@ -83,7 +82,7 @@ struct Predicted<'a> {
 }
 
 impl Predicted<'_> {
-    /// Hands each predicted character to `each`; all of them are in the sums then.
+    /// Calls `each` with each predicted character; returns the sums over all of them.
     fn for_each(
         mut self,
         mut each: impl FnMut(char, &CharPrediction) -> Result<()>,
@@ -103,34 +102,36 @@ fn char_of(vocab: &Vocab, id: u32) -> char {
     vocab.char(id).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// What is told of all characters together.
+/// Sums over all predicted characters.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     chars: usize,
-    nats: f64,
-    hits: usize,
+    /// Negative log-likelihood, in nats.
+    nll: f64,
+    correct: usize,
 }
 
 impl Sums {
     fn add(&mut self, prediction: &CharPrediction) {
         self.chars += 1;
-        self.nats -= prediction.log_prob;
-        self.hits += usize::from(prediction.correct);
+        self.nll -= prediction.log_prob;
+        self.correct += usize::from(prediction.correct);
     }
 
+    /// Loss, perplexity and accuracy in one line.
     fn line(&self) -> String {
-        let loss = self.nats / self.chars as f64;
+        let loss = self.nll / self.chars as f64;
         format!(
             "{} predicted: {loss:.4} nats per character, perplexity {:.3}, accuracy {:.2} %",
-            counted(self.chars, "character"),
+            pluralize(self.chars, "character"),
             loss.exp(),
-            100.0 * self.hits as f64 / self.chars as f64
+            100.0 * self.correct as f64 / self.chars as f64
         )
     }
 }
 
-/// Prints the text as it is, with colours.
-fn text_in_colours(predicted: Predicted<'_>) -> Result<Sums> {
+/// Prints the text with each character on the colour of its probability.
+fn print_colored(predicted: Predicted<'_>) -> Result<Sums> {
     let legend = Shade::ALL.map(|shade| {
         let style = shade.style();
         format!("{style} {} {style:#}", shade.about())
@@ -154,24 +155,26 @@ fn text_in_colours(predicted: Predicted<'_>) -> Result<Sums> {
     Ok(sums)
 }
 
-/// Prints a line for each character: the character, its probability, the guesses with theirs.
-fn rows(predicted: Predicted<'_>, colours: bool) -> Result<Sums> {
+/// Prints a header and a row for each character: the character, its probability, the most likely characters with theirs.
+fn print_rows(predicted: Predicted<'_>, colored: bool) -> Result<Sums> {
     let vocab = predicted.vocab;
+    let dim = anstyle::Style::new().dimmed();
+    print_status!("{dim}char\tprob\tmost likely characters{dim:#}");
     let mut out = BufWriter::new(anstream::stdout().lock());
     writeln!(out, "`{}`\t-", EscapedChar(predicted.first)).map_err(Failure::output)?;
     let sums = predicted.for_each(|char, prediction| {
         let probability = prediction.log_prob.exp();
-        let style = if colours { Shade::of(probability).style() } else { Default::default() };
-        let guesses: String = (prediction.top.iter())
-            .map(|guess| {
+        let style = if colored { Shade::of(probability).style() } else { Default::default() };
+        let top: String = (prediction.top.iter())
+            .map(|other| {
                 format!(
                     "\t`{}` {}",
-                    EscapedChar(char_of(vocab, guess.id)),
-                    shown(guess.probability)
+                    EscapedChar(char_of(vocab, other.id)),
+                    shown(other.probability)
                 )
             })
             .collect();
-        writeln!(out, "{style}`{}`{style:#}\t{}{guesses}", EscapedChar(char), shown(probability))
+        writeln!(out, "{style}`{}`{style:#}\t{}{top}", EscapedChar(char), shown(probability))
             .map_err(Failure::output)
     })?;
     out.flush().map_err(Failure::output)?;

@@ -11,10 +11,10 @@ use charloom_data::{CorpusError, EscapedChar, Origin};
 use charloom_infer::{Score, best_model, score, unknown_char_nll};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::models::{Named, load_all};
-use super::text::corpus_failure;
+use self::models::{NamedModel, load_all};
 use crate::args::ScoreArgs;
-use crate::report::{Failure, Result, counted, grouped, say};
+use crate::corpus_hints::corpus_failure;
+use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
 /// Scores lines or files under one model or several.
@@ -34,12 +34,12 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         texts.iter().map(|(path, text)| (text.as_str(), path.display().to_string())).unzip()
     };
     let scores = score_all(&models, &scored)?;
-    rows(&models, &named, &scores).map_err(Failure::output)?;
-    summary(&models, &scores);
+    print_rows(&models, &named, &scores).map_err(Failure::output)?;
+    print_summary(&models, &scores);
     Ok(())
 }
 
-/// A whole text file. What is in it that a model doesn't know is no matter here.
+/// Reads a whole text file. Unlike a corpus it may have characters that the models don't know.
 fn read(path: &Path) -> Result<String> {
     let owned = || path.to_owned();
     let failed = |source: io::Error| match source.kind() {
@@ -47,7 +47,7 @@ fn read(path: &Path) -> Result<String> {
         _ => CorpusError::Unreadable { path: owned(), source },
     };
     let read = || {
-        // Before reading, because to open a named pipe is to wait for its writer.
+        // Checked before reading: opening a named pipe would wait for its writer.
         let metadata = fs::metadata(path).map_err(failed)?;
         if !metadata.is_file() {
             return Err(CorpusError::NotAFile { path: owned(), folder: metadata.is_dir() });
@@ -65,11 +65,11 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// The scores of all texts under each model: `[models][texts]`.
-fn score_all(models: &[Named], texts: &[&str]) -> Result<Vec<Vec<Score>>> {
+fn score_all(models: &[NamedModel], texts: &[&str]) -> Result<Vec<Vec<Score>>> {
     let style = ProgressStyle::with_template("[{bar:30}] {pos} of {len} characters, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let mut scores = Vec::with_capacity(models.len());
-    for Named { model, .. } in models {
+    for NamedModel { model, .. } in models {
         let bar = ProgressBar::new(0).with_style(style.clone());
         let found = score(model, texts, &mut |done, total| {
             bar.set_length(total as u64);
@@ -81,16 +81,17 @@ fn score_all(models: &[Named], texts: &[&str]) -> Result<Vec<Vec<Score>>> {
     Ok(scores)
 }
 
-/// A line for each text: with several models the likeliest of them, the nats per character under each, the text.
-fn rows(models: &[Named], named: &[String], scores: &[Vec<Score>]) -> io::Result<()> {
+/// Prints a row for each text: the name of the best model if there are several, the loss under each in nats per
+/// character, the text.
+fn print_rows(models: &[NamedModel], named: &[String], scores: &[Vec<Score>]) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    for (place, text) in named.iter().enumerate() {
-        let under: Vec<Score> = scores.iter().map(|scores| scores[place]).collect();
+    for (index, text) in named.iter().enumerate() {
+        let scores: Vec<Score> = scores.iter().map(|scores| scores[index]).collect();
         if models.len() > 1 {
-            let name = best_model(&under).map_or("-", |best| models[best].name.as_str());
+            let name = best_model(&scores).map_or("-", |best| models[best].name.as_str());
             write!(out, "{name}\t")?;
         }
-        for score in &under {
+        for score in &scores {
             match score.nll_per_char() {
                 Some(nats) => write!(out, "{nats:.4}\t")?,
                 None => write!(out, "-\t")?,
@@ -101,9 +102,9 @@ fn rows(models: &[Named], named: &[String], scores: &[Vec<Score>]) -> io::Result
     out.flush()
 }
 
-/// Tells of all texts together.
-fn summary(models: &[Named], scores: &[Vec<Score>]) {
-    for (Named { name, .. }, scores) in models.iter().zip(scores) {
+/// Prints the loss over all texts under each model.
+fn print_summary(models: &[NamedModel], scores: &[Vec<Score>]) {
+    for (NamedModel { name, .. }, scores) in models.iter().zip(scores) {
         let all: Score = scores.iter().copied().sum();
         let mean = match all.nll_per_char() {
             Some(nats) => format!(", {nats:.4} nats per character"),
@@ -112,16 +113,16 @@ fn summary(models: &[Named], scores: &[Vec<Score>]) {
         let unknown = match all.unknown {
             0 => String::new(),
             unknown => format!(
-                ", {} of them unknown to it, at {:.2} nats each",
-                grouped(unknown as u64),
+                ", {} of them unknown to the model (at {:.2} nats each)",
+                with_thousands(unknown as u64),
                 unknown_char_nll()
             ),
         };
-        say!("{name}: {}{mean}{unknown}", counted(all.chars, "character"));
+        print_status!("{name}: {}{mean}{unknown}", pluralize(all.chars, "character"));
     }
 }
 
-/// A line in which nothing steers the terminal, and a byte-order mark is seen.
+/// `line` with control characters and byte-order marks escaped, so that it can't steer the terminal.
 fn visible(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for char in line.chars() {

@@ -5,19 +5,23 @@ use std::path::Path;
 use burn::train::Interrupter;
 use charloom_data::{BatchError, Corpus};
 use charloom_train::{
-    CheckpointError, EvalInterval, Observer, Outcome, RunConfig, RunError, RunFolder, TrainConfig,
-    TrainError, Trainer,
+    CheckpointError, Observer, Outcome, RunConfig, RunError, RunFolder, TrainConfig, TrainError,
+    Trainer,
 };
 
-use super::model::{find_run, load, run_failure};
-use super::start::FirstModel;
-use super::text::{corpus_failure, fitting};
-use crate::args::{DeviceArgs, RunsDir, TrainArgs};
+use crate::args::{RunsDir, TrainArgs};
+use crate::corpus_hints::{corpus_failure, smaller_batches};
 use crate::dashboard;
-use crate::device::Backend;
+use crate::init_from::InitModel;
 use crate::interrupt;
+use crate::loaded_model::load;
 use crate::progress::{Progress, RunBanner};
-use crate::report::{Failure, Result, command, counted, grouped, quoted, say};
+use crate::report::{
+    Failure, Result, command, pluralize, print_status, shell_quoted, with_thousands,
+};
+use crate::run_banner::banner;
+use crate::run_commands::{resume_command, run_command};
+use crate::runs::{find_run, run_failure};
 use crate::settings::{self, Flag, Layer, Layers, SettingsFlags};
 use crate::threads;
 
@@ -38,44 +42,44 @@ pub fn run(args: TrainArgs) -> Result<()> {
     };
     threads::limit(machine.threads)?;
     let device = machine.backend.open(machine.device)?;
-    let first = match &init_from {
-        Some(path) => Some(FirstModel { path, model: load(path, &device)? }),
+    let init = match &init_from {
+        Some(path) => Some(InitModel { path, model: load(path, &device)? }),
         None => None,
     };
-    let layers = match (&resumed, &first) {
+    let layers = match (&resumed, &init) {
         (Some(run), _) => {
             Layers::new().over(Layer::saved(&run.config())?).over_flags(&settings.flags)?
         }
-        (None, Some(first)) => Layers::new().over(first.settings()?).over_settings(&settings)?,
+        (None, Some(init)) => Layers::new().over(init.settings()?).over_settings(&settings)?,
         (None, None) => Layers::from_settings(&settings)?,
     };
     let config = settings::resolve(&layers)?;
     let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
-    if let Some(first) = &first {
-        first.check(&config.model)?;
+    if let Some(init) = &init {
+        init.check(&config.model)?;
     }
 
     let mut skipped = Vec::new();
-    let trainer = match (&resumed, &first) {
+    let trainer = match (&resumed, &init) {
         (Some(run), _) => Trainer::resume(config.clone(), &corpus, &device, &run.checkpoints())
             .map(|(trainer, errors)| {
                 skipped = errors;
                 trainer
             }),
-        (None, Some(first)) => Trainer::from_model(config.clone(), &corpus, &device, &first.model),
+        (None, Some(init)) => Trainer::from_model(config.clone(), &corpus, &device, &init.model),
         (None, None) => Trainer::new(config.clone(), &corpus, &device),
     };
     let trainer =
         trainer.map_err(|error| train_failure(&error, resumed.as_ref(), &corpus, &config))?;
     let mut trainer = trainer.with_config_toml(settings::show(&config, &layers));
-    let nothing_is_left = trainer.is_finished();
+    let already_finished = trainer.is_finished();
 
     let run = match resumed {
         Some(run) => run,
         None => new_run(&runs_dir, run.as_deref(), &config.data.text)?,
     };
-    if let Some(first) = &first {
-        first.tell(corpus.vocab());
+    if let Some(init) = &init {
+        init.print_vocab_diff(corpus.vocab());
     }
     let with_dashboard = !plain && dashboard::is_possible();
     let interrupter = Interrupter::new();
@@ -87,11 +91,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
     progress.close();
 
     let outcome = done.map_err(|error| train_failure(&error, Some(&run), &corpus, &config))?;
-    let resume = resume_line(&run, &runs_dir, &machine);
-    tell(&outcome, &run, &runs_dir, &resume);
-    if nothing_is_left {
+    let resume = resume_command(&run, &runs_dir, &machine);
+    print_outcome(&outcome, &run, &runs_dir, &resume);
+    if already_finished {
         let TrainConfig { epochs, max_steps, .. } = config.train;
-        tell_how_to_continue(&outcome, &run, &resume, epochs, max_steps);
+        print_how_to_continue(&outcome, &run, &resume, epochs, max_steps);
     }
     match outcome {
         Outcome::Interrupted { .. } => Err(Failure::interrupted()),
@@ -130,7 +134,7 @@ fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Res
         .hint(format!(
             "`{} train --config {}` starts it again, under another name",
             command(),
-            quoted(&run.config().to_string_lossy())
+            shell_quoted(&run.config().to_string_lossy())
         )));
     }
     Ok(run)
@@ -160,83 +164,35 @@ fn new_run(runs_dir: &Path, name: Option<&str>, text: &Path) -> Result<RunFolder
     unreachable!("some number is free")
 }
 
-/// What is printed before a training starts.
-pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunBanner {
-    let threads = match machine.backend {
-        Backend::Flex | Backend::NdArray => format!(", {}", counted(threads::count(), "thread")),
-        _ => String::new(),
-    };
-    let model = &config.model;
-    RunBanner {
-        text: format!("`{}`", config.data.text.display()),
-        network: format!(
-            "{}, {} of {}",
-            model.cell,
-            counted(model.layers, "layer"),
-            model.hidden_size
-        ),
-        machine: format!("on {}{threads}", machine.backend),
-        run: format!("`{}`", run.path().display()),
-        chars_per_batch: config.data.batch_size * config.data.seq_length,
-        max_steps: config.train.max_steps,
-        evaluates_by_steps: matches!(config.train.eval_every, EvalInterval::Steps(_)),
-        samples: false,
-    }
-}
-
-/// What the user types to do something with the run.
-pub fn line(what: &str, run: &RunFolder, runs_dir: &Path) -> String {
-    let mut line = format!("{} {what} --run {}", command(), quoted(run.name()));
-    if runs_dir != Path::new("runs") {
-        line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
-    }
-    line
-}
-
-/// What the user types to resume it.
-fn resume_line(run: &RunFolder, runs_dir: &Path, machine: &DeviceArgs) -> String {
-    line("train --resume", run, runs_dir) + &machine_flags(machine)
-}
-
-/// The flags that choose the same device again.
-pub fn machine_flags(machine: &DeviceArgs) -> String {
-    let DeviceArgs { backend, device, threads: _ } = machine;
-    let mut flags = String::new();
-    if *backend != Backend::default() {
-        flags += &format!(" --backend {backend}");
-    }
-    if let Some(device) = device {
-        flags += &format!(" --device {device}");
-    }
-    flags
-}
-
-/// Says how a training ended, and what to do next.
-fn tell(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
+/// Prints how a training ended, and what to do next.
+fn print_outcome(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
     let (what, best) = match *outcome {
         Outcome::Finished { best_valid_loss, step } => {
-            (format!("done after {}", counted(step, "step")), best_valid_loss)
+            (format!("done after {}", pluralize(step, "step")), best_valid_loss)
         }
         Outcome::StoppedEarly { best_valid_loss, epoch, step } => (
             format!(
                 "stopped early after epoch {epoch}, step {}: the validation loss has stopped improving",
-                grouped(step as u64)
+                with_thousands(step as u64)
             ),
             best_valid_loss,
         ),
         Outcome::Interrupted { step } => {
-            say!("stopped after step {}; everything is saved", grouped(step as u64));
-            say!("\nto resume:  {resume}");
+            print_status!(
+                "stopped after step {}; everything is saved",
+                with_thousands(step as u64)
+            );
+            print_status!("\nto resume:  {resume}");
             return;
         }
     };
     let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
-    say!("{what}{best}: `{}`", run.model().display());
-    say!("\nto generate text:  {}", line("generate", run, runs_dir));
+    print_status!("{what}{best}: `{}`", run.model().display());
+    print_status!("\nto generate text:  {}", run_command("generate", run, runs_dir));
 }
 
-/// A resumed run had nothing left to do: says how to train it further.
-fn tell_how_to_continue(
+/// Prints how to train a resumed run further that had already finished.
+fn print_how_to_continue(
     outcome: &Outcome,
     run: &RunFolder,
     resume: &str,
@@ -250,12 +206,12 @@ fn tell_how_to_continue(
         Outcome::Finished { .. } => format!("{resume} --epochs {}", 2 * epochs),
         Outcome::StoppedEarly { .. } => {
             let [config, model] =
-                [run.config(), run.model()].map(|path| quoted(&path.to_string_lossy()));
+                [run.config(), run.model()].map(|path| shell_quoted(&path.to_string_lossy()));
             format!("{} train --config {config} --init-from {model}", command())
         }
         Outcome::Interrupted { .. } => return,
     };
-    say!("to train further:  {more}");
+    print_status!("to train further:  {more}");
 }
 
 /// A training that failed, with what would help.
@@ -268,7 +224,7 @@ fn train_failure(
     match error {
         TrainError::Run(error) => run_failure(error),
         TrainError::Batches(BatchError::TooShort(_)) => {
-            Failure::request_error(error).maybe_hint(fitting(corpus.chars(), &config.data))
+            Failure::request_error(error).maybe_hint(smaller_batches(corpus.chars(), &config.data))
         }
         TrainError::Prompt(_) => Failure::request_error(error)
             .hint("`--prompt TEXT` sets another one, and `--prompt ''` none"),

@@ -1,8 +1,8 @@
-//! How characters are shown by the probability that they had.
+//! Colours by probability, and how characters and probabilities are printed.
 
 use anstyle::{Ansi256Color, Style};
 
-/// How likely a character was, coarsely.
+/// How likely a character was, in five steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shade {
     Sure,
@@ -17,12 +17,12 @@ impl Shade {
         [Self::Sure, Self::Likely, Self::Possible, Self::Unlikely, Self::Surprising];
 
     pub fn of(probability: f64) -> Self {
-        // Not a number is no probability; the last shade takes it.
-        Self::ALL.into_iter().find(|shade| probability >= shade.from()).unwrap_or(Self::Surprising)
+        // NaN has the last shade.
+        Self::ALL.into_iter().find(|shade| probability >= shade.min()).unwrap_or(Self::Surprising)
     }
 
-    /// The least probability that has this shade.
-    fn from(self) -> f64 {
+    /// The lowest probability of this shade.
+    fn min(self) -> f64 {
         match self {
             Self::Sure => 0.5,
             Self::Likely => 0.2,
@@ -32,7 +32,7 @@ impl Shade {
         }
     }
 
-    /// For legends.
+    /// The range of probabilities, for legends.
     pub fn about(self) -> &'static str {
         match self {
             Self::Sure => "50 % or more",
@@ -43,7 +43,7 @@ impl Shade {
         }
     }
 
-    /// The class of the page's style sheet.
+    /// The class in the page's style sheet.
     pub fn class(self) -> &'static str {
         match self {
             Self::Sure => "a",
@@ -54,21 +54,21 @@ impl Shade {
         }
     }
 
-    /// Black on a light ground, which can be read on dark and light terminals alike.
+    /// Black on a light background, readable on dark and light terminals alike.
     pub fn style(self) -> Style {
-        let ground = match self {
+        let background = match self {
             Self::Sure => 114,
             Self::Likely => 157,
             Self::Possible => 229,
             Self::Unlikely => 216,
             Self::Surprising => 203,
         };
-        Ansi256Color(16).on(Ansi256Color(ground))
+        Ansi256Color(16).on(Ansi256Color(background))
     }
 }
 
-/// What is to be shown in a running text for a character that does something else than to be seen, such as to steer the
-/// terminal, or to turn the direction of writing. A newline and a tab are the caller's.
+/// The visible replacement of a control character: one that would steer the terminal or change the direction of writing.
+/// Newlines and tabs are left to the caller.
 pub fn stand_in(char: char) -> Option<char> {
     match char {
         '\0'..='\u{1f}' => char::from_u32(0x2400 + char as u32),
@@ -82,7 +82,7 @@ pub fn stand_in(char: char) -> Option<char> {
     }
 }
 
-/// A probability in as few digits as tell something.
+/// A probability with four decimals, or in scientific notation if that would be 0.
 pub fn shown(probability: f64) -> String {
     if probability >= 5e-5 || probability == 0.0 {
         format!("{probability:.4}")
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_probability_has_the_shade_that_its_legend_says() {
+    fn every_probability_has_the_shade_of_its_legend() {
         for (probability, about) in [
             (1.0, "50 % or more"),
             (0.5, "50 % or more"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_steers_the_terminal_or_the_page() {
+    fn control_characters_are_replaced() {
         for (char, shown) in [
             ('\u{1b}', '␛'),
             ('\0', '␀'),

@@ -1,4 +1,4 @@
-//! Several models, each with a name.
+//! The models of `charloom score`, each with a name.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use burn::tensor::Device;
 use charloom_model::TrainedModel;
 
 use crate::args::{ModelArgs, ModelsArgs};
-use crate::commands::model::Chosen;
+use crate::loaded_model::LoadedModel;
 use crate::report::{Failure, Result};
 
-/// A model with the name that rows and labels know it by.
-pub struct Named {
+/// A model with the name that it has in rows and labels.
+pub struct NamedModel {
     pub name: String,
     pub model: TrainedModel,
 }
 
-/// Loads the models of all runs and files that were named, or of the newest run.
-pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<Named>> {
+/// Loads the models of all `--run` and `--model` flags, or of the newest run.
+pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<NamedModel>> {
     let ModelsArgs { model, run, runs_dir } = args;
     let of_run = |run: Option<&String>| ModelArgs {
         model: None,
@@ -29,24 +29,24 @@ pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<Named>> {
         runs_dir: runs_dir.clone(),
     };
     let runs = run.iter().map(|run| of_run(Some(run)));
-    let mut wanted: Vec<ModelArgs> = runs.chain(model.iter().map(of_file)).collect();
-    if wanted.is_empty() {
-        wanted.push(of_run(None));
+    let mut selected: Vec<ModelArgs> = runs.chain(model.iter().map(of_file)).collect();
+    if selected.is_empty() {
+        selected.push(of_run(None));
     }
-    let mut models: Vec<Named> = Vec::with_capacity(wanted.len());
-    for args in &wanted {
-        let chosen = Chosen::load(args, device)?;
-        let name = name_of(&chosen.path);
+    let mut models: Vec<NamedModel> = Vec::with_capacity(selected.len());
+    for args in &selected {
+        let loaded = LoadedModel::load(args, device)?;
+        let name = name_of(&loaded.path);
         if models.iter().any(|other| other.name == name) {
-            return Err(Failure::request(format!("two of the models have the name `{name}`"))
-                .hint("a model is called as its run, or as its file without the ending: name a copy otherwise"));
+            return Err(Failure::request(format!("two models have the name `{name}`"))
+                .hint("a model is named after its run, or after its file without the extension: copy one to a file of another name"));
         }
-        models.push(Named { name, model: chosen.model });
+        models.push(NamedModel { name, model: loaded.model });
     }
     Ok(models)
 }
 
-/// The name of the file without its ending, unless that is what a run calls its model: then the folder's.
+/// The name of the run's folder for a run's `model.safetensors`; otherwise the name of the file without its extension.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or(path.as_os_str());
     let folder = path.parent().and_then(Path::file_name);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_called_as_its_run_or_its_file() {
+    fn a_model_is_named_after_its_run_or_its_file() {
         for (path, name) in [
             ("runs/anna/model.safetensors", "anna"),
             ("model.safetensors", "model"),

@@ -13,25 +13,26 @@ use charloom_train::{Outcome, RunError, RunFolder, TrainError, Trainer};
 
 use self::status::{RunStatus, run_status};
 use self::table::{Ending, Table};
-use super::model::run_failure;
 use super::plot;
-use super::text::corpus_failure;
-use super::train::{banner, line, machine_flags};
 use crate::args::{DeviceArgs, Metric, RunsDir, SweepArgs};
 use crate::chart::Chart;
+use crate::corpus_hints::corpus_failure;
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::report::{Failure, Result, command, counted, quoted, say};
+use crate::report::{Failure, Result, command, pluralize, print_status, shell_quoted};
+use crate::run_banner::banner;
+use crate::run_commands::{device_flags, run_command, runs_dir_flag};
+use crate::runs::run_failure;
 use crate::settings::{self, PlannedRun, Sweep};
 use crate::threads;
 
-/// Trains every run of a sweep that isn't done, and compares them all.
+/// Trains every unfinished run of a sweep, and compares all runs.
 pub fn run(args: &SweepArgs) -> Result<()> {
     let SweepArgs { file, device: machine, runs: RunsDir { runs_dir } } = args;
     let sweep = Sweep::read(file)?;
     if let Ok(run) = RunFolder::open(runs_dir, &sweep.name) {
         return Err(Failure::request(format!("`{}` is a run, not a sweep", run.path().display()))
-            .hint("`name = \"…\"` at the top of the sweep file gives the sweep another name"));
+            .hint("`name = \"…\"` at the top of the sweep file renames the sweep"));
     }
     let folder = runs_dir.join(&sweep.name);
     threads::limit(machine.threads)?;
@@ -40,7 +41,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let mut runs = Vec::new();
     for planned in &sweep.runs {
         let corpus = &texts[&planned.config.data.text];
-        Trainer::check(&planned.config, corpus).map_err(|error| unfit(file, planned, &error))?;
+        Trainer::check(&planned.config, corpus).map_err(|error| mismatch(file, planned, &error))?;
         let status = run_status(&folder, planned, corpus)?;
         runs.push(Prepared { planned, corpus, status });
     }
@@ -51,28 +52,28 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let mut table = Table::new(&sweep);
     let count = runs.len();
     let done = runs.iter().filter(|run| matches!(run.status, RunStatus::Finished(_))).count();
-    say!(
+    print_status!(
         "sweep  `{}`: {}{}",
         folder.display(),
-        counted(count, "run"),
+        pluralize(count, "run"),
         if done > 0 { format!(", {done} of them done") } else { String::new() }
     );
     for (number, prepared) in (1..).zip(runs) {
         let planned = prepared.planned;
         if !matches!(prepared.status, RunStatus::Finished(_)) {
-            say!("\nrun {number}/{count}  `{}`", planned.name);
+            print_status!("\nrun {number}/{count}  `{}`", planned.name);
         }
         let (run, ended) = prepared.train(&folder, &device, &interrupter, machine)?;
         let ending = match ended {
             Ok(Outcome::Interrupted { .. }) => {
                 table.save(&folder)?;
-                say!("stopped in run {number} of {count}; everything is saved");
-                say!("\nto resume:  {}", resume_line(args));
+                print_status!("stopped in run {number} of {count}; everything is saved");
+                print_status!("\nto resume:  {}", resume_command(args));
                 return Err(Failure::interrupted());
             }
             Ok(Outcome::Finished { .. } | Outcome::StoppedEarly { .. }) => Ending::Done,
             Err(error) => {
-                say!("failed: {error}");
+                print_status!("failed: {error}");
                 Ending::Failed(error.to_string())
             }
         };
@@ -105,25 +106,25 @@ fn texts(file: &Path, sweep: &Sweep) -> Result<HashMap<PathBuf, Corpus>> {
     Ok(texts)
 }
 
-/// A run whose settings and text don't fit each other.
-fn unfit(file: &Path, planned: &PlannedRun, error: &TrainError) -> Failure {
+/// The failure of a run whose settings don't fit its text.
+fn mismatch(file: &Path, planned: &PlannedRun, error: &TrainError) -> Failure {
     let keys: &[&str] = match error {
         TrainError::Prompt(_) => &["sample.prompt"],
         _ => &["data.batch_size", "data.seq_length", "data.valid_fraction", "data.text"],
     };
-    let said: Vec<_> = keys
+    let origins: Vec<_> = keys
         .iter()
         .filter_map(|key| Some(format!("`{key}` is from {}", planned.layers.origin(key)?)))
         .collect();
     let place = format!("`{}`: the run `{}`", file.display(), planned.name);
     let failure = Failure::request_error(error).at(place);
-    match said.is_empty() {
-        true => failure.hint(format!("`{}` is what it depends on", keys.join("`, `"))),
-        false => failure.hint(said.join("; ")),
+    match origins.is_empty() {
+        true => failure.hint(format!("this depends on `{}`", keys.join("`, `"))),
+        false => failure.hint(origins.join("; ")),
     }
 }
 
-/// A run whose settings and text fit each other.
+/// A run whose settings fit its text.
 struct Prepared<'a> {
     planned: &'a PlannedRun,
     corpus: &'a Corpus,
@@ -131,7 +132,7 @@ struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
-    /// Trains what is left of it.
+    /// Trains the run to its end, from its checkpoint if it has one.
     fn train(
         self,
         sweep: &Path,
@@ -143,8 +144,8 @@ impl Prepared<'_> {
         let config = planned.config.clone();
         let (run, trainer) = match status {
             RunStatus::Finished(run) => {
-                let nothing_new = Outcome::Finished { best_valid_loss: None, step: 0 };
-                return Ok((run, Ok(nothing_new)));
+                let unchanged = Outcome::Finished { best_valid_loss: None, step: 0 };
+                return Ok((run, Ok(unchanged)));
             }
             RunStatus::Started(run) => (run, Trainer::new(config, corpus, device)),
             RunStatus::Resumable(run) => {
@@ -157,7 +158,7 @@ impl Prepared<'_> {
                 (run, Trainer::new(config, corpus, device))
             }
         };
-        // Samples would hide the numbers that a sweep is about.
+        // Without samples, which would hide the numbers that a sweep is about.
         let mut progress = Progress::new(banner(&planned.config, &run, machine), None);
         let config_toml = settings::show(&planned.config, &planned.layers);
         let ended = trainer.and_then(|trainer| {
@@ -167,11 +168,11 @@ impl Prepared<'_> {
     }
 }
 
-/// Prints the table, draws the picture, and fails if a run has.
+/// Prints the table, draws the chart, and fails if a run has failed.
 fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     table.sort();
     table.save(folder)?;
-    say!("\nwrote `{}`", table::file(folder).display());
+    print_status!("\nwrote `{}`", table::file(folder).display());
     let curves = table.curves(|name, rows| {
         let mut curve = plot::curve(name, rows, Metric::Loss);
         curve.train.clear();
@@ -180,26 +181,29 @@ fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     if !curves.is_empty() {
         let title = format!("{name}: validation loss");
         let chart = Chart { title, label: plot::label(Metric::Loss).to_owned(), curves };
-        plot::write(&chart, &plot::beside(folder, "loss"))?;
+        plot::write(&chart, &plot::files_in(folder, "loss"))?;
     }
-    say!("");
+    print_status!("");
     table.print()?;
     if let Some(best) = table.best().and_then(|name| RunFolder::open(folder, name).ok()) {
-        say!("\nto generate text with the best:  {}", line("generate", &best, folder));
+        print_status!(
+            "\nto generate text with the best model:  {}",
+            run_command("generate", &best, folder)
+        );
     }
     match table.failed() {
         0 => Ok(()),
-        failed => Err(Failure::work(format!("{failed} of {} failed", counted(table.len(), "run")))
-            .hint("the same command tries them again, from their last checkpoints")),
+        failed => {
+            Err(Failure::work(format!("{failed} of {} failed", pluralize(table.len(), "run")))
+                .hint("the same command retries them from their last checkpoints"))
+        }
     }
 }
 
-/// What the user types to resume it.
-fn resume_line(args: &SweepArgs) -> String {
+/// The command that resumes the sweep.
+fn resume_command(args: &SweepArgs) -> String {
     let SweepArgs { file, device, runs: RunsDir { runs_dir } } = args;
-    let mut line = format!("{} sweep {}", command(), quoted(&file.to_string_lossy()));
-    if runs_dir != Path::new("runs") {
-        line += &format!(" --runs-dir {}", quoted(&runs_dir.to_string_lossy()));
-    }
-    line + &machine_flags(device)
+    let file = shell_quoted(&file.to_string_lossy());
+    let (runs_dir, device) = (runs_dir_flag(runs_dir), device_flags(device));
+    format!("{} sweep {file}{runs_dir}{device}", command())
 }

@@ -1,4 +1,4 @@
-//! How far a run of a sweep is already.
+//! The state of a sweep's run before the sweep starts or resumes.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use charloom_train::{CheckpointError, RunError, RunFolder};
 use crate::report::{Failure, Result};
 use crate::settings::{self, Layer, Layers, PlannedRun};
 
-/// How far.
+/// The state of a run.
 pub enum RunStatus {
-    /// It has no folder.
+    /// The run has no folder.
     New,
-    /// It was stopped before its first checkpoint.
+    /// The run was stopped before its first checkpoint.
     Started(RunFolder),
-    /// It has a checkpoint.
+    /// The run has a checkpoint.
     Resumable(RunFolder),
-    /// Nothing is left to do.
+    /// Nothing is left to train.
     Finished(RunFolder),
 }
 
-/// How far a run in the sweep's folder is. A run that exists must have been trained on the text, and with the settings,
-/// that the sweep file asks for now; only how long it trains and its samples may differ.
+/// The state of a run in the sweep's folder. An existing run must have been trained on the text and with the settings
+/// that the sweep file has now; only the length of its training and its samples may differ.
 pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result<RunStatus> {
     let run = match RunFolder::open(sweep, &planned.name) {
         Ok(run) => run,
@@ -30,7 +30,7 @@ pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result
     };
     let path = run.path().display().to_string();
     let again = format!(
-        "`name = \"…\"` at the top of the sweep file starts a sweep of another name; without the folder `{path}` this one trains the run again"
+        "`name = \"…\"` at the top of the sweep file starts another sweep; without the folder `{path}` this one trains the run again"
     );
     if !run.config().is_file() {
         let problem = format!("the run in `{path}` has no `config.toml`");
@@ -39,7 +39,7 @@ pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result
     let trained = settings::resolve(&Layers::new().over(Layer::saved(&run.config())?))?;
     if !trained.is_same_training(&planned.config) {
         let problem = format!(
-            "the run in `{path}` was trained with other settings than the sweep file has now"
+            "the run in `{path}` was trained with settings that differ from the sweep file's"
         );
         return Err(Failure::request(problem).hint(again));
     }
@@ -65,8 +65,8 @@ fn was_evaluated(run: &RunFolder) -> bool {
     run.model().exists() || !no_metrics
 }
 
-/// A run that was stopped while its folder was made has nothing but empty folders, and can be made again. Of anything
-/// else nothing is removed.
+/// A run that was stopped while its folder was created has nothing but empty folders in it: they are removed and the run
+/// is new. Nothing else is ever removed.
 fn remove_empty(folder: &Path) -> Result<RunStatus> {
     if !folder.exists() {
         return Ok(RunStatus::New);

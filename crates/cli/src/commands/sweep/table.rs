@@ -1,4 +1,4 @@
-//! The runs of a sweep beside each other: on the terminal, and as `sweep.csv`.
+//! The comparison of a sweep's runs: a table on standard output, and `sweep.csv`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,32 +6,32 @@ use charloom_data::atomic;
 use charloom_train::MetricsRow;
 
 use crate::chart::Curve;
-use crate::report::{Failure, Result, answer, grouped};
+use crate::report::{Failure, Result, print_output, with_thousands};
 use crate::settings::{PlannedRun, Sweep};
 
 /// How a run ended.
 pub enum Ending {
     Done,
-    /// Why.
+    /// The error's message.
     Failed(String),
 }
 
-/// A run that has ended.
-struct Line {
+/// A row of the table: a run that has ended.
+struct RunRow {
     name: String,
     values: Vec<Option<String>>,
     ending: Ending,
     rows: Vec<MetricsRow>,
 }
 
-impl Line {
-    /// The epoch with the lowest validation loss.
+impl RunRow {
+    /// The evaluation with the lowest validation loss.
     fn best(&self) -> Option<&MetricsRow> {
         let finite = self.rows.iter().filter(|row| row.valid_loss.is_finite());
         finite.min_by(|a, b| a.valid_loss.total_cmp(&b.valid_loss))
     }
 
-    /// The mean over the epochs.
+    /// The mean over the evaluations.
     fn chars_per_second(&self) -> f64 {
         self.rows.iter().map(|row| row.chars_per_second).sum::<f64>() / self.rows.len() as f64
     }
@@ -45,11 +45,11 @@ impl Line {
     }
 }
 
-/// The runs that have ended.
+/// The comparison so far: the runs that have ended.
 pub struct Table {
-    /// For people, and in full.
+    /// The keys that differ between runs: short for the table, in full for the CSV file.
     keys: Vec<(String, String)>,
-    lines: Vec<Line>,
+    runs: Vec<RunRow>,
 }
 
 /// `sweep.csv` of the sweep in this folder.
@@ -60,43 +60,43 @@ pub fn file(folder: &Path) -> PathBuf {
 impl Table {
     pub fn new(sweep: &Sweep) -> Self {
         let keys = sweep.keys.iter().map(|(key, short)| (short.clone(), key.clone())).collect();
-        Self { keys, lines: Vec::new() }
+        Self { keys, runs: Vec::new() }
     }
 
     /// Adds a run that has ended.
     pub fn add(&mut self, planned: &PlannedRun, ending: Ending, rows: Vec<MetricsRow>) {
         let PlannedRun { name, values, layers: _, config: _ } = planned;
-        self.lines.push(Line { name: name.clone(), values: values.clone(), ending, rows });
+        self.runs.push(RunRow { name: name.clone(), values: values.clone(), ending, rows });
     }
 
     pub fn len(&self) -> usize {
-        self.lines.len()
+        self.runs.len()
     }
 
     pub fn failed(&self) -> usize {
-        self.lines.iter().filter(|line| line.failed()).count()
+        self.runs.iter().filter(|run| run.failed()).count()
     }
 
-    /// Puts the lowest validation loss first, and runs that failed last.
+    /// Sorts by validation loss, lowest first; failed runs come last.
     pub fn sort(&mut self) {
-        let loss = |line: &Line| line.best().map_or(f64::INFINITY, |row| row.valid_loss);
-        self.lines
+        let loss = |run: &RunRow| run.best().map_or(f64::INFINITY, |row| row.valid_loss);
+        self.runs
             .sort_by(|a, b| a.failed().cmp(&b.failed()).then_with(|| loss(a).total_cmp(&loss(b))));
     }
 
-    /// The run on top of the sorted table, if it has a loss.
+    /// The name of the first run of the sorted table, if it has a loss.
     pub fn best(&self) -> Option<&str> {
-        let first = self.lines.first().filter(|line| line.best().is_some());
-        first.map(|line| line.name.as_str())
+        let first = self.runs.first().filter(|run| run.best().is_some());
+        first.map(|run| run.name.as_str())
     }
 
     /// A curve for each run that has metrics.
     pub fn curves(&self, curve: impl Fn(&str, &[MetricsRow]) -> Curve) -> Vec<Curve> {
-        let measured = self.lines.iter().filter(|line| !line.rows.is_empty());
-        measured.map(|line| curve(&line.name, &line.rows)).collect()
+        let measured = self.runs.iter().filter(|run| !run.rows.is_empty());
+        measured.map(|run| curve(&run.name, &run.rows)).collect()
     }
 
-    /// Writes `sweep.csv`: what is in the table, in full and without rounding.
+    /// Writes `sweep.csv`: the table's contents, with keys in full and numbers unrounded.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let path = file(folder);
         let bytes = self.csv().map_err(|error| error.to_string());
@@ -117,20 +117,20 @@ impl Table {
             "seconds",
         ];
         writer.write_record(["run", "status"].into_iter().chain(keys).chain(numbers))?;
-        for line in &self.lines {
-            let status = match &line.ending {
+        for run in &self.runs {
+            let status = match &run.ending {
                 Ending::Done => "done".to_owned(),
                 Ending::Failed(why) => format!("failed: {why}"),
             };
-            let mut record = vec![line.name.clone(), status];
-            record.extend(line.values.iter().map(|value| value.clone().unwrap_or_default()));
-            record.extend(match line.best() {
+            let mut record = vec![run.name.clone(), status];
+            record.extend(run.values.iter().map(|value| value.clone().unwrap_or_default()));
+            record.extend(match run.best() {
                 Some(best) => [
                     best.valid_loss.to_string(),
                     best.valid_perplexity.to_string(),
                     best.epoch.to_string(),
-                    format!("{:.0}", line.chars_per_second()),
-                    format!("{:.3}", line.seconds()),
+                    format!("{:.0}", run.chars_per_second()),
+                    format!("{:.3}", run.seconds()),
                 ],
                 None => [const { String::new() }; 5],
             });
@@ -142,27 +142,26 @@ impl Table {
     /// Prints the table to standard output.
     pub fn print(&self) -> Result<()> {
         let mut rows = vec![self.header()];
-        rows.extend(self.lines.iter().map(Self::row));
+        rows.extend(self.runs.iter().map(Self::row));
         let columns = rows[0].len();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
         let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         let texts = 1 + self.keys.len();
-        for (row, line) in rows.iter().zip(std::iter::once(None).chain(self.lines.iter().map(Some)))
-        {
+        for (row, run) in rows.iter().zip(std::iter::once(None).chain(self.runs.iter().map(Some))) {
             let mut text = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                // Names and settings begin at one place, numbers end at one.
+                // Names and settings are left-aligned, numbers right-aligned.
                 text += &match column < texts {
                     true => format!("{cell:<width$}  "),
                     false => format!("{cell:>width$}  "),
                 };
             }
-            if let Some(Line { ending: Ending::Failed(why), .. }) = line {
+            if let Some(RunRow { ending: Ending::Failed(why), .. }) = run {
                 text += &format!("failed: {why}");
             }
-            answer!("{}", text.trim_end())?;
+            print_output!("{}", text.trim_end())?;
         }
         Ok(())
     }
@@ -173,16 +172,16 @@ impl Table {
         ["run"].into_iter().chain(keys).chain(numbers).map(str::to_owned).collect()
     }
 
-    fn row(line: &Line) -> Vec<String> {
-        let mut row = vec![line.name.clone()];
-        row.extend(line.values.iter().map(|value| value.clone().unwrap_or("-".into())));
-        row.extend(match line.best() {
+    fn row(run: &RunRow) -> Vec<String> {
+        let mut row = vec![run.name.clone()];
+        row.extend(run.values.iter().map(|value| value.clone().unwrap_or("-".into())));
+        row.extend(match run.best() {
             Some(best) => [
                 format!("{:.4}", best.valid_loss),
                 format!("{:.3}", best.valid_perplexity),
                 best.epoch.to_string(),
-                grouped(line.chars_per_second() as u64),
-                format!("{:.1}", line.seconds()),
+                with_thousands(run.chars_per_second() as u64),
+                format!("{:.1}", run.seconds()),
             ],
             None => [const { String::new() }; 5].map(|_| "-".to_owned()),
         });

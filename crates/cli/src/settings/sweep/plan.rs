@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::file::SweepFile;
 use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_folder_name};
-use crate::report::{Failure, Result, grouped};
+use crate::report::{Failure, Result, with_thousands};
 use crate::settings::value::inline;
 use crate::settings::{Layer, Layers, resolve};
 
@@ -34,8 +34,8 @@ impl SweepFile<'_> {
             return Err(Failure::request(format!(
                 "`{}` has {} runs; the maximum is {}",
                 self.path.display(),
-                grouped(count as u64),
-                grouped(MOST_RUNS as u64)
+                with_thousands(count as u64),
+                with_thousands(MOST_RUNS as u64)
             )));
         }
         let keys = keys(grid, &list);

@@ -1,13 +1,13 @@
-//! Which values an axis shows, and which parts of a curve.
+//! The range of an axis, and the parts of a curve within it.
 
-/// Whether a value can be shown at all: it is a number, and no sum of such overflows.
-pub fn is_shown(value: f64) -> bool {
+/// Whether a value can be plotted at all: it is a number, and small enough that sums don't overflow.
+pub fn is_plottable(value: f64) -> bool {
     value.abs() < 1e100
 }
 
-/// From where to where an axis reaches that shows curves with these lowest and highest numbers. What lies far above
-/// most curves' highest is left out: one run that went wrong would make flat lines of all others.
-pub fn reach(curves: &[(f64, f64)]) -> (f64, f64) {
+/// The range of an axis for curves with these minima and maxima. Values far above most curves' maxima are left out: one
+/// diverged run would flatten all other curves.
+pub fn axis_range(curves: &[(f64, f64)]) -> (f64, f64) {
     let low = curves.iter().map(|curve| curve.0).fold(f64::INFINITY, f64::min);
     let mut highs: Vec<_> = curves.iter().map(|curve| curve.1).collect();
     highs.sort_by(f64::total_cmp);
@@ -20,19 +20,19 @@ pub fn reach(curves: &[(f64, f64)]) -> (f64, f64) {
     } else {
         high
     };
-    // Noise is not blown up to the height of the page.
+    // So that noise alone doesn't fill the height of the chart.
     let margin = (0.06 * (high - low)).max(0.04 * high.abs() - 0.5 * (high - low)).max(1e-3);
     (low - margin, high + margin)
 }
 
-/// The parts of a curve that are no higher than `top`, cut where it crosses that. A value that can't be shown
-/// leaves a gap.
-pub fn below(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
+/// The parts of a curve up to `top`, with end points where it crosses that value. A value that can't be plotted leaves
+/// a gap.
+pub fn clip_above(points: &[(f64, f64)], top: f64) -> Vec<Vec<(f64, f64)>> {
     let mut parts = vec![Vec::new()];
     let mut before: Option<(f64, f64)> = None;
     for &(x, y) in points {
         let last = parts.len() - 1;
-        if !is_shown(y) {
+        if !is_plottable(y) {
             parts.push(Vec::new());
             before = None;
             continue;
@@ -58,25 +58,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_has_an_axis_too() {
-        let (low, high) = reach(&[(2.5, 2.5)]);
+    fn a_single_value_has_a_range_around_it() {
+        let (low, high) = axis_range(&[(2.5, 2.5)]);
         assert!(low < 2.5 && high > 2.5);
     }
 
     #[test]
-    fn a_curve_is_cut_where_it_leaves() {
-        let parts = below(&[(0.0, 4.0), (2.0, 2.0), (4.0, 6.0), (8.0, 2.0)], 3.0);
+    fn a_curve_is_cut_where_it_leaves_the_range() {
+        let parts = clip_above(&[(0.0, 4.0), (2.0, 2.0), (4.0, 6.0), (8.0, 2.0)], 3.0);
         assert_eq!(parts, [vec![(1.0, 3.0), (2.0, 2.0), (2.5, 3.0)], vec![(7.0, 3.0), (8.0, 2.0)]]);
-        assert!(below(&[(0.0, 4.0), (2.0, 5.0)], 3.0).is_empty());
+        assert!(clip_above(&[(0.0, 4.0), (2.0, 5.0)], 3.0).is_empty());
     }
 
     #[test]
-    fn one_run_that_went_wrong_does_not_flatten_the_others() {
-        let (_, high) = reach(&[(1.4, 2.0), (1.5, 3.6)]);
+    fn one_diverged_run_does_not_flatten_the_others() {
+        let (_, high) = axis_range(&[(1.4, 2.0), (1.5, 3.6)]);
         assert!(high > 3.6, "{high}");
-        let (low, high) = reach(&[(1.4, 2.0), (1.5, 90.0), (1.3, 2.2)]);
+        let (low, high) = axis_range(&[(1.4, 2.0), (1.5, 90.0), (1.3, 2.2)]);
         assert!(low < 1.3 && high > 2.2 && high < 3.0, "{low} {high}");
-        // There is nobody whom it could harm.
-        assert!(reach(&[(1.4, 90.0)]).1 > 90.0);
+        // A single run has no others to flatten.
+        assert!(axis_range(&[(1.4, 90.0)]).1 > 90.0);
     }
 }

@@ -1,14 +1,14 @@
-//! Texts that can't be used, and what would help.
+//! Hints for texts that can't be used.
 
 use std::path::Path;
 
 use charloom_data::{BatchConfig, CorpusError, DataConfig, Part, Split, Validation};
 
-use super::dataset;
-use crate::report::{Failure, command, quoted};
+use crate::commands::dataset;
+use crate::report::{Failure, command, shell_quoted};
 
-/// Which smaller batch size or sequence length fits the text.
-pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
+/// A hint at a smaller batch size or sequence length that fits a text of `chars` characters.
+pub fn smaller_batches(chars: usize, data: &DataConfig) -> Option<String> {
     let split = Split::new(chars, data.fractions().ok()?);
     let mut parts = vec![split.range(Part::Train)];
     if data.validation == Validation::Rows {
@@ -16,9 +16,9 @@ pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
     }
     let shortest = parts.into_iter().map(|part| part.len()).min()?;
     let batch = data.batch();
-    // The largest below what was asked for that makes a batch.
-    let largest = |asked: usize, with: &dyn Fn(usize) -> BatchConfig| {
-        (1..asked).rev().find(|&size| with(size).batches_of(shortest) > 0)
+    // The largest size below the requested one that makes a batch.
+    let largest = |requested: usize, with: &dyn Fn(usize) -> BatchConfig| {
+        (1..requested).rev().find(|&size| with(size).batches_of(shortest) > 0)
     };
     let rows = largest(batch.batch_size, &|batch_size| BatchConfig { batch_size, ..batch });
     let steps = largest(batch.seq_length, &|seq_length| BatchConfig { seq_length, ..batch });
@@ -29,7 +29,7 @@ pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
         (Some(rows), None) => Some(format!("`--batch-size {rows}` would fit")),
         (None, Some(steps)) => Some(format!("`--seq-length {steps}` would fit")),
         (None, None) => {
-            // Neither alone: a few steps, and as many rows as there are characters for.
+            // Both have to be smaller: a few steps, and as many rows as the text has characters for.
             let one = BatchConfig { batch_size: 1, seq_length: 1, ..batch };
             let inputs = one.batches_of(shortest);
             let steps = batch.seq_length.min(inputs).min(8);
@@ -39,13 +39,13 @@ pub fn fitting(chars: usize, data: &DataConfig) -> Option<String> {
     }
 }
 
-/// A text that can't be used, with where to get one.
+/// The failure of a text that can't be used.
 pub fn corpus_failure(error: &CorpusError) -> Failure {
     let failure = Failure::request_error(error);
     match error {
         CorpusError::Missing(path) if path == Path::new("datasets/burn-source.txt") => {
             failure.hint(format!(
-                "`--text FILE` trains on your own text; `{} dataset get tiny-shakespeare` downloads one (in \
+                "`--text FILE` names your own text; `{} dataset get tiny-shakespeare` downloads one (in \
                  charloom's repository, `cargo xtask corpus` writes the default text)",
                 command()
             ))
@@ -54,11 +54,12 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
             dataset::at(path).map(|name| format!("`{} dataset get {name}` downloads it", command())),
         ),
         CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
-            "if it is in an older encoding, `iconv -f latin1 -t utf-8 {}` makes it UTF-8",
-            quoted(&path.to_string_lossy())
+            "if its encoding is Latin-1, `iconv -f latin1 -t utf-8 {} > {}` converts it",
+            shell_quoted(&path.to_string_lossy()),
+            shell_quoted(&path.with_extension("utf8.txt").to_string_lossy())
         )),
         CorpusError::UnknownCharacters { .. } => {
-            failure.hint("a model reads only texts of the characters that it was trained on")
+            failure.hint("a model can only read the characters that it was trained on")
         }
         _ => failure,
     }
@@ -70,11 +71,14 @@ mod tests {
 
     fn hint(chars: usize, batch_size: usize, seq_length: usize) -> Option<String> {
         let validation = Validation::Rows;
-        fitting(chars, &DataConfig { batch_size, seq_length, validation, ..DataConfig::default() })
+        smaller_batches(
+            chars,
+            &DataConfig { batch_size, seq_length, validation, ..DataConfig::default() },
+        )
     }
 
     #[test]
-    fn what_fits_fits_training_and_validation() {
+    fn the_suggested_sizes_fit_training_and_validation() {
         // 100 characters: 90 and 10, and a batch needs one more than N x T.
         for (chars, batch_size, seq_length, fits) in [
             (100, 4, 5, "`--batch-size 1` or `--seq-length 2` would fit"),
@@ -89,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn where_all_characters_are_validated_only_training_needs_a_batch() {
+    fn only_training_needs_a_batch_if_all_characters_are_validated() {
         let data = DataConfig { batch_size: 40, seq_length: 8, ..DataConfig::default() };
         let fits = "`--batch-size 11` or `--seq-length 2` would fit";
-        assert_eq!(fitting(100, &data).as_deref(), Some(fits));
+        assert_eq!(smaller_batches(100, &data).as_deref(), Some(fits));
     }
 }

@@ -1,0 +1,75 @@
+//! The model that `--model`, `--run` or neither of them selects.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use charloom_model::{ModelFileError, TrainedModel};
+use charloom_train::RunFolder;
+
+use crate::args::ModelArgs;
+use crate::report::{Failure, Result};
+use crate::run_commands::run_command;
+use crate::runs::find_run;
+use crate::settings::{Layer, Layers};
+
+/// A model, with the file and the run that it is from.
+pub struct LoadedModel {
+    pub model: TrainedModel,
+    pub path: PathBuf,
+    /// The run that it was selected by, if it was.
+    run: Option<RunFolder>,
+}
+
+impl LoadedModel {
+    /// Loads the model file, the run's model or the newest run's.
+    pub fn load(args: &ModelArgs, device: &Device) -> Result<Self> {
+        let ModelArgs { model, run, runs_dir } = args;
+        if let Some(path) = model {
+            let model = load(path, device)?;
+            return Ok(Self { model, path: path.clone(), run: None });
+        }
+        let run = find_run(runs_dir, run.as_deref())?;
+        let path = run.model();
+        if !path.exists() {
+            let failure = Failure::request(format!("the run `{}` has no model yet", run.name()));
+            let resume =
+                run.has_checkpoint().then(|| run_command("train --resume", &run, runs_dir));
+            return Err(match resume {
+                Some(resume) => failure.hint(format!(
+                    "a model is written at the first evaluation; `{resume}` resumes the training"
+                )),
+                None => failure.hint("a model is written at the first evaluation"),
+            });
+        }
+        Ok(Self { model: load(&path, device)?, path, run: Some(run) })
+    }
+
+    /// The settings that the model was trained with; what they lack has the default.
+    pub fn settings(&self) -> Result<Layers> {
+        let layers = Layers::new();
+        if let Some(run) = self.run.as_ref().filter(|run| run.config().exists()) {
+            return Ok(layers.over(Layer::saved(&run.config())?));
+        }
+        let Some(text) = &self.model.summary.run_config else { return Ok(layers) };
+        // Settings that another version wrote may be invalid here. The model can be used all the same, with the defaults.
+        match Layer::saved_text(&self.path, text.clone()) {
+            Ok(layer) => Ok(layers.over(layer)),
+            Err(_) => Ok(layers),
+        }
+    }
+}
+
+/// Loads a model file.
+pub fn load(path: &Path, device: &Device) -> Result<TrainedModel> {
+    // Whatever fails here is due to the file.
+    TrainedModel::load(path, device).map_err(|error| {
+        let hint = match &error {
+            ModelFileError::NotSafetensors { .. } => {
+                Some("a file that was copied or downloaded in part is truncated: copy it again")
+            }
+            ModelFileError::Version { .. } => Some("a newer version of charloom may read it"),
+            _ => None,
+        };
+        Failure::request_error(&error).maybe_hint(hint)
+    })
+}
