@@ -33,10 +33,10 @@ fn a_missing_well_known_text_can_be_got() {
 
     hint: `charloom dataset get alice` downloads it
     ");
-    insta::assert_snapshot!(world.run("train").fails(2), @r"
+    insta::assert_snapshot!(world.run("train").fails(2), @"
     error: there is no file `datasets/burn-source.txt`
 
-    hint: `--text FILE` trains on your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
+    hint: `--text FILE` names your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
     ");
 }
 
@@ -64,10 +64,10 @@ fn a_text_of_one_character_is_refused() {
 
 #[test]
 fn a_text_that_is_not_utf_8_is_refused_at_its_byte() {
-    insta::assert_snapshot!(refused(b"caf\xc3\xa9 caf\xe9 noir"), @r"
+    insta::assert_snapshot!(refused(b"caf\xc3\xa9 caf\xe9 noir"), @"
     error: `text.txt` is not UTF-8 text: invalid byte at offset 9
 
-    hint: if it is in an older encoding, `iconv -f latin1 -t utf-8 text.txt` makes it UTF-8
+    hint: if its encoding is Latin-1, `iconv -f latin1 -t utf-8 text.txt > text.utf8.txt` converts it
     ");
 }
 
@@ -129,10 +129,10 @@ fn a_sample_prompt_of_unknown_characters_is_refused_before_training() {
 fn a_run_that_exists_is_not_overwritten() {
     let world = World::with_run();
     let before = world.read("runs/tiny/metrics.csv");
-    insta::assert_snapshot!(world.train("--run tiny").fails(2), @r"
+    insta::assert_snapshot!(world.train("--run tiny").fails(2), @"
     error: a run `tiny` already exists in `runs`
 
-    hint: `--resume --run tiny` goes on with it, and another `--run NAME` begins a new one
+    hint: `charloom train --resume --run tiny` resumes it; `--run NAME` starts another run
     ");
     assert_eq!(world.read("runs/tiny/metrics.csv"), before);
 }
@@ -158,15 +158,15 @@ fn a_folder_that_cannot_be_written_fails_the_work() {
 #[test]
 fn a_run_that_is_not_there_cannot_be_resumed() {
     let world = World::with_run();
-    insta::assert_snapshot!(world.run("train --resume --run tinny").fails(2), @r"
+    insta::assert_snapshot!(world.run("train --resume --run tinny").fails(2), @"
     error: there is no run `tinny` in `runs`
 
-    hint: it has `tiny`
+    hint: available runs: `tiny`
     ");
-    insta::assert_snapshot!(world.run("train --resume --runs-dir none").fails(2), @r"
+    insta::assert_snapshot!(world.run("train --resume --runs-dir none").fails(2), @"
     error: there is no run in `none`
 
-    hint: `charloom train --text FILE` makes one
+    hint: `charloom train --text FILE` starts one
     ");
 }
 
@@ -192,13 +192,13 @@ fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
         let message = world.run(line).fails(2);
         assert!(
             message.starts_with(
-                "error: backend `rocm` is not built into this binary, which has `flex`"
+                "error: backend `rocm` is not built into this binary (available: `flex`)"
             ),
             "{message}"
         );
         assert!(
             message.contains(
-                "\n\nhint: `cargo install --path crates/cli --features rocm` in charloom's"
+                "\n\nhint: to build it in: `cargo install --path crates/cli --features rocm` in charloom's"
             ),
             "{message}"
         );
@@ -209,25 +209,25 @@ fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
 #[test]
 fn a_device_that_is_not_there_is_told_how_many_are() {
     let world = World::with_run();
-    insta::assert_snapshot!(world.run("generate --device 3").fails(2), @r"
-    error: backend `flex` has no device 3, but 1
+    insta::assert_snapshot!(world.run("generate --device 3").fails(2), @"
+    error: backend `flex` has no device 3 (available: 0)
 
-    hint: `charloom devices` lists them
+    hint: `charloom devices` lists the devices
     ");
 }
 
 #[test]
 fn a_backend_nobody_knows_is_a_usage_error() {
     let message = World::new().run("generate --backend tpu").fails(2);
-    assert!(message.contains("known are `flex`, `ndarray`, `wgpu`"), "{message}");
+    assert!(message.contains("it must be one of `flex`, `ndarray`, `wgpu`"), "{message}");
 }
 
 #[test]
 fn an_unknown_dataset_is_told_the_known_ones() {
-    insta::assert_snapshot!(World::new().run("dataset get moby-dick").fails(2), @r"
+    insta::assert_snapshot!(World::new().run("dataset get moby-dick").fails(2), @"
     error: there is no dataset `moby-dick`
 
-    hint: available are `alice`, `anna-karenina`, `baby-names`, `sherlock-holmes`, `tiny-shakespeare`, `war-and-peace`
+    hint: available datasets: `alice`, `anna-karenina`, `baby-names`, `sherlock-holmes`, `tiny-shakespeare`, `war-and-peace`
     ");
 }
 
@@ -250,8 +250,8 @@ fn a_wrong_copy_of_a_dataset_is_refused() {
 fn another_text_in_a_datasets_place_stays() {
     let world = World::new();
     world.write("datasets/alice.txt", "mine");
-    insta::assert_snapshot!(world.run("dataset get alice --from copy.txt").fails(2), @r"
-    error: `datasets/alice.txt` already exists and is another text: it has 4 bytes, not 167546
+    insta::assert_snapshot!(world.run("dataset get alice --from copy.txt").fails(2), @"
+    error: `datasets/alice.txt` already exists, but is not this dataset: it has 4 bytes, not 167546
 
     hint: move or delete the existing file first
     ");

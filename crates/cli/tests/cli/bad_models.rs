@@ -35,7 +35,7 @@ fn a_truncated_model_is_told_from_a_whole_one() {
             "{message}"
         );
         assert!(
-            message.ends_with("\n\nhint: the file was cut short, or is something else"),
+            message.ends_with("\n\nhint: a file that was copied or downloaded in part is truncated: copy it again"),
             "{message}"
         );
     }
@@ -45,10 +45,10 @@ fn a_truncated_model_is_told_from_a_whole_one() {
 fn a_model_of_another_version_is_refused() {
     insta::assert_snapshot!(
         refused(|bytes| replaced(bytes, r#""charloom.format_version":"1""#, r#""charloom.format_version":"7""#)),
-        @r"
+        @"
     error: `model.safetensors` has format version `7`, but this program reads versions 1 to 1
 
-    hint: a newer charloom may read it
+    hint: a newer version of charloom may read it
     "
     );
 }
@@ -80,10 +80,10 @@ fn a_model_that_is_not_there_is_named() {
         world.run("generate --model none.safetensors").fails(2),
         @"error: there is no model at `none.safetensors`"
     );
-    insta::assert_snapshot!(world.run("generate").fails(2), @r"
+    insta::assert_snapshot!(world.run("generate").fails(2), @"
     error: there is no run in `runs`
 
-    hint: `charloom train --text FILE` makes one
+    hint: `charloom train --text FILE` starts one
     ");
 }
 
@@ -116,9 +116,9 @@ fn sampling_settings_out_of_range_name_their_flag() {
 fn a_text_with_characters_that_the_model_lacks_cannot_be_evaluated() {
     let world = World::with_run();
     world.write("other.txt", "the loom\nthe zoom");
-    insta::assert_snapshot!(world.run("eval --text other.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("eval --text other.txt").fails(2), @"
     error: `other.txt` has 1 character that the vocabulary lacks, first at line 2, column 5: `z` (once)
 
-    hint: a model reads only texts of the characters that it was trained on
+    hint: a model can only read the characters that it was trained on
     ");
 }

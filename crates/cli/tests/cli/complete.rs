@@ -65,10 +65,10 @@ fn a_continuation_ends_at_the_stop_text() {
 
 #[test]
 fn a_beam_narrower_than_what_is_wanted_is_refused() {
-    insta::assert_snapshot!(World::with_run().run("complete -n 8 --beam 3").fails(2), @r"
-    error: `--beam 3` is too narrow to find 8 continuations
+    insta::assert_snapshot!(World::with_run().run("complete -n 8 --beam 3").fails(2), @"
+    error: `--beam-width 3` is too narrow to find 8 continuations
 
-    hint: `--beam 8` or more can hold them, `-n 3` asks for fewer
+    hint: use `--beam-width 8` or more, or `-n 3` for fewer continuations
     ");
 }
 
@@ -80,8 +80,8 @@ fn numbers_out_of_range_name_their_flag() {
         ("-n 1001", "--count <N>"),
         ("--length 0", "--length <L>"),
         ("--length 9999", "--length <L>"),
-        ("--beam 0", "--beam <B>"),
-        ("--beam x", "--beam <B>"),
+        ("--beam 0", "--beam-width <B>"),
+        ("--beam x", "--beam-width <B>"),
     ] {
         let message = world.run(&format!("complete {line}")).fails(2);
         assert!(message.contains(flag), "{message}");
@@ -99,9 +99,9 @@ fn a_prime_of_unknown_characters_names_them() {
 
 #[test]
 fn without_a_model_there_is_nothing_to_complete_with() {
-    insta::assert_snapshot!(World::new().run("complete --prime the").fails(2), @r"
+    insta::assert_snapshot!(World::new().run("complete --prime the").fails(2), @"
     error: there is no run in `runs`
 
-    hint: `charloom train --text FILE` makes one
+    hint: `charloom train --text FILE` starts one
     ");
 }

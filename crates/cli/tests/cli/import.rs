@@ -36,9 +36,9 @@ fn a_courses_checkpoint_becomes_a_model_that_reads_and_writes() {
     insta::assert_snapshot!(ran.err, @r"
     network     lstm, 2 layers of 5, one-hot input of 7, two biases, dropout 0
     characters  7: `o`, ` `, `m`, `t`, `é`, `l`, `\n`
-    written     `lstm_exercise.safetensors`
+    model       `lstm_exercise.safetensors`
 
-    to write with it:  charloom generate --model lstm_exercise.safetensors
+    to generate text:  charloom generate --model lstm_exercise.safetensors
     ");
     world.write("text.txt", "loom toll\nmolt é omolot\n");
     let eval = world.run("eval --model lstm_exercise.safetensors --text text.txt").succeeds().out;
@@ -75,10 +75,10 @@ fn a_state_dict_alone_takes_its_characters_from_a_file_or_a_text() {
 fn a_model_that_is_there_is_not_overwritten_without_being_told() {
     let world = world_with(&["rnn_tanh.pt"]);
     world.write("rnn_tanh.safetensors", "precious");
-    insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @r"
-    error: `rnn_tanh.safetensors` exists already
+    insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @"
+    error: `rnn_tanh.safetensors` already exists
 
-    hint: `--force` replaces it, and `--output FILE` writes another file
+    hint: `--force` overwrites it; `--output FILE` writes to another file
     ");
     assert_eq!(world.read("rnn_tanh.safetensors"), "precious");
     let ran = world.run("import rnn_tanh.pt --force").succeeds();
@@ -90,10 +90,10 @@ fn a_model_that_is_there_is_not_overwritten_without_being_told() {
 fn the_weights_that_are_imported_are_never_overwritten() {
     let world = world_with(&["rnn_tanh.pt"]);
     let import = "import rnn_tanh.pt --output rnn_tanh.pt --force";
-    insta::assert_snapshot!(world.run(import).fails(2), @r"
-    error: `rnn_tanh.pt` would be replaced by the model
+    insta::assert_snapshot!(world.run(import).fails(2), @"
+    error: the model would overwrite `rnn_tanh.pt`, the file to import
 
-    hint: `--output FILE` writes another file
+    hint: `--output FILE` writes to another file
     ");
     world.run("import rnn_tanh.pt").succeeds();
 }
@@ -103,18 +103,18 @@ fn what_is_not_from_pytorch_is_refused() {
     insta::assert_snapshot!(refused("It was a dark and stormy night."), @r#"
     error: `net.pt` is not a complete `torch.save` file: it is neither a ZIP archive nor a pickle
 
-    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes a file that can be imported
     "#);
     insta::assert_snapshot!(refused(""), @r#"
     error: `net.pt` is not a complete `torch.save` file: it is neither a ZIP archive nor a pickle
 
-    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes what can be imported
+    hint: in Python, `torch.save(model.state_dict(), "weights.pt")` writes a file that can be imported
     "#);
     insta::assert_snapshot!(World::new().run("import none.pt").fails(2), @"error: there is no file `none.pt`");
-    insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @r"
+    insta::assert_snapshot!(refused(b"PK\x03\x04 and nothing more"), @"
     error: `net.pt` is not a complete `torch.save` file: its ZIP archive can't be read: Missing end of central directory
 
-    hint: the file was cut short, or is something else
+    hint: a file that was copied or downloaded in part is truncated: copy it again
     ");
 }
 
@@ -128,7 +128,7 @@ fn a_truncated_file_is_refused() {
             "{message}"
         );
         assert!(
-            message.ends_with("hint: the file was cut short, or is something else"),
+            message.ends_with("hint: a file that was copied or downloaded in part is truncated: copy it again"),
             "{message}"
         );
     }
@@ -139,16 +139,16 @@ fn a_malicious_file_runs_nothing_and_says_what_it_names() {
     insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
     error: `net.pt` is refused: its pickle references `posix.system`, which weights don't need; nothing was executed
 
-    hint: if you trust the file, load it in Python and save its weights alone: `torch.save(model.state_dict(), "weights.pt")`
+    hint: if you trust the file, load it in Python and save its weights only: `torch.save(model.state_dict(), "weights.pt")`
     "#);
 }
 
 #[test]
 fn an_unknown_layout_lists_its_tensors() {
-    insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @r"
+    insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @"
     error: `net.pt` is not a character model: it has no recurrent layers: expected a tensor `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
 
-    hint: its tensors are `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
+    hint: the file has the tensors `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
     ");
     let message = refused(pytorch_file("bidirectional.pt"));
     assert!(message.contains("it is bidirectional"), "{message}");
@@ -157,10 +157,10 @@ fn an_unknown_layout_lists_its_tensors() {
 
 #[test]
 fn a_network_whose_characters_nobody_gives_is_refused() {
-    insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @r"
+    insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @"
     error: `net.pt` does not say which characters its 7 ids stand for
 
-    hint: `--vocab FILE` gives them in the order of their ids, and `--vocab-from TEXT` those of a text in the order of their code points
+    hint: `--vocab FILE` gives the characters in the order of their ids; `--vocab-from TEXT` takes those of a text, sorted by code point
     ");
 }
 
@@ -168,10 +168,10 @@ fn a_network_whose_characters_nobody_gives_is_refused() {
 fn a_vocabulary_of_another_size_is_refused() {
     let world = world_with(&["lstm_bare.pt"]);
     world.write("few.txt", "loom\n");
-    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab-from few.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab-from few.txt").fails(2), @"
     error: the vocabulary has 4 characters, but the network of `lstm_bare.pt` has 7
 
-    hint: `--vocab FILE` or `--vocab-from TEXT` must give the 7 characters that it was trained on
+    hint: `--vocab FILE` or `--vocab-from TEXT` must give the 7 characters that the network was trained on
     ");
     world.write("chars.json", r#"["a", "b"]"#);
     let message = world.run("import lstm_bare.pt --vocab chars.json").fails(2);

@@ -29,7 +29,7 @@ fn start(text: &str, run: &str, more: &str) -> String {
 fn the_models_sizes_are_taken_over_where_nothing_else_is_said() {
     let world = trained();
     let ran = world.run(&start("text.txt", "next", "")).succeeds();
-    assert!(ran.err.contains("it knows all 17 characters of the text"), "{}", ran.err);
+    assert!(ran.err.contains("the model knows all 17 characters of the text"), "{}", ran.err);
     assert!(ran.err.contains("lstm, 1 layer of 8"), "{}", ran.err);
     assert!((loss(&world, "tiny") - loss(&world, "next")).abs() < 1e-3);
     let config = world.read("runs/next/config.toml");
@@ -40,10 +40,10 @@ fn the_models_sizes_are_taken_over_where_nothing_else_is_said() {
 fn sizes_that_are_set_must_be_the_models() {
     let world = trained();
     world.run(&start("text.txt", "same", "--hidden 8")).succeeds();
-    insta::assert_snapshot!(world.run(&start("text.txt", "wide", "--hidden 9 --layers 2")).fails(2), @r"
+    insta::assert_snapshot!(world.run(&start("text.txt", "wide", "--hidden 9 --layers 2")).fails(2), @"
     error: `runs/tiny/model.safetensors` has `hidden_size = 8`, `layers = 1`, but the settings ask for `hidden_size = 9`, `layers = 2`
 
-    hint: what isn't set is taken over from the model: leave it out, or add `--set 'model.hidden_size=8' --set 'model.layers=1'`
+    hint: leave these settings out to use the model's, or add `--set 'model.hidden_size=8' --set 'model.layers=1'`
     ");
     assert!(!world.exists("runs/wide"));
     world.write("gru.toml", "[model]\ncell = \"gru\"\n");
@@ -61,9 +61,9 @@ fn a_text_with_new_characters_keeps_what_the_model_knows_of_the_others() {
     let ran = world.run(&start("other.txt", "next", "")).succeeds();
     let told: Vec<_> = ran.err.lines().take(3).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    starting from `runs/tiny/model.safetensors`
-    2 of 17 characters are new: `v`, `é`
-    2 characters of the model's that the text lacks are dropped: `\n`, `w`
+    initialising from `runs/tiny/model.safetensors`
+    2 of the text's 17 characters are new to the model: `v`, `é`
+    2 characters of the model are not in the text and dropped: `\n`, `w`
     ");
     // `w` and the line's end are one character in eight; the rest is predicted as before.
     let (known, other, fresh) = (loss(&world, "tiny"), loss(&world, "next"), 17f64.ln());
@@ -79,9 +79,9 @@ fn a_text_with_fewer_characters_drops_the_others() {
     let ran = world.run(&start("fewer.txt", "next", "")).succeeds();
     let told: Vec<_> = ran.err.lines().take(3).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    starting from `runs/tiny/model.safetensors`
-    it knows all 15 characters of the text
-    2 characters of the model's that the text lacks are dropped: `\n`, `w`
+    initialising from `runs/tiny/model.safetensors`
+    the model knows all 15 characters of the text
+    2 characters of the model are not in the text and dropped: `\n`, `w`
     ");
     let shown = world.run("inspect runs/next/model.safetensors").succeeds().out;
     assert!(shown.contains("characters  15: "), "{shown}");
@@ -98,7 +98,7 @@ fn a_model_of_pytorchs_can_be_trained_on() {
         .run("train --text text.txt --batch 3 --seq 7 --threads 1 --max-steps 2 --run on --init-from gru.safetensors")
         .succeeds();
     assert!(ran.err.contains("gru, 2 layers of 5"), "{}", ran.err);
-    assert!(ran.err.contains("11 of 17 characters are new: `a`, `d`"), "{}", ran.err);
+    assert!(ran.err.contains("11 of the text's 17 characters are new to the model: `a`, `d`"), "{}", ran.err);
 }
 
 #[test]

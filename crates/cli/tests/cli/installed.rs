@@ -57,10 +57,10 @@ fn training_without_a_text_says_which_file_is_missing_and_how_to_get_one() {
     let installed = Installed::new();
     let output = installed.run("charloom", "train");
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(told(&output), @r"
+    insta::assert_snapshot!(told(&output), @"
     error: there is no file `datasets/burn-source.txt`
 
-    hint: `--text FILE` trains on your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
+    hint: `--text FILE` names your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
     ");
     assert_eq!(std::fs::read_dir(installed.work()).unwrap().count(), 0);
 }
@@ -73,7 +73,7 @@ fn it_trains_and_generates_by_its_bare_name() {
     let train = installed.run("charloom", &format!("train --text text.txt --run tiny {small}"));
     let told = told(&train);
     assert!(train.status.success(), "{told}");
-    assert!(told.contains("to write with it:  charloom generate --run tiny\n"), "{told}");
+    assert!(told.contains("to generate text:  charloom generate --run tiny\n"), "{told}");
     let generate = installed.run("charloom", "generate --run tiny --length 5");
     assert!(generate.status.success());
     assert!(!generate.stdout.is_empty());
@@ -96,7 +96,7 @@ fn a_backend_that_is_not_built_in_is_installed_with_its_feature() {
     let message = told(&installed.run("charloom", "generate --backend rocm"));
     assert!(
         message.contains(
-            "hint: `cargo install --path crates/cli --features rocm` in charloom's repository builds it in"
+            "hint: to build it in: `cargo install --path crates/cli --features rocm` in charloom's repository"
         ),
         "{message}"
     );

@@ -87,7 +87,7 @@ fn the_format_is_that_of_the_outputs_name() {
             message,
             format!(
                 "error: `--output` must end with `.svg` or `.png`, not `{output}`\n\n\
-                 hint: without `--output` both are written"
+                 hint: without `--output`, both formats are written"
             )
         );
     }
@@ -107,14 +107,14 @@ fn an_output_that_cannot_be_written_is_named() {
 #[test]
 fn a_run_that_is_not_there_is_told_which_are() {
     let world = world(&[("one", 2), ("two", 2)]);
-    insta::assert_snapshot!(world.run("plot one three").fails(2), @r"
+    insta::assert_snapshot!(world.run("plot one three").fails(2), @"
     error: there is no run `three` in `runs`
 
-    hint: it has `one`, `two`
+    hint: available runs: `one`, `two`
     ");
     insta::assert_snapshot!(
         world.run("plot ../one").fails(2),
-        @"error: `../one` cannot name a run: a name is one folder name, with no `/` and no leading `.`"
+        @"error: `../one` is not a run name: it must be one folder name, without `/` or a leading `.`"
     );
     insta::assert_snapshot!(
         world.run("plot one two one").fails(2),
@@ -131,7 +131,7 @@ fn a_run_without_metrics_is_told_when_it_has_some() {
             world.run(&format!("plot {run}")).fails(2),
             format!(
                 "error: the run `{run}` has no metrics yet\n\n\
-                 hint: a row is written after each epoch's validation, and when a run ends"
+                 hint: a row is written at each evaluation, and when a run ends"
             )
         );
     }

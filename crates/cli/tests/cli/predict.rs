@@ -49,7 +49,7 @@ fn the_summary_is_what_eval_says_of_the_text() {
         let [chars, loss, perplexity, accuracy] =
             ["characters", "loss", "perplexity", "accuracy"].map(value);
         assert_eq!(
-            said.trim_end(),
+            said.trim_end().trim_start_matches("char\tprob\tmost likely characters\n"),
             format!(
                 "{chars} characters predicted: {loss} nats per character, perplexity {perplexity}, \
                  accuracy {accuracy} %"
@@ -92,7 +92,7 @@ fn a_long_text_is_cut_unless_all_of_it_is_wanted() {
     assert_eq!(ran.out.lines().count(), 500);
     assert!(
         ran.err.starts_with(
-            "the first 500 of 2,000 characters; `--length 0` reads all\n499 characters "
+            "reading the first 500 of 2,000 characters (`--length 0` reads all)\nchar\tprob\tmost likely characters\n"
         ),
         "{}",
         ran.err
@@ -114,10 +114,10 @@ fn a_page_is_one_whole_file_that_shows_the_text() {
     let page = world.read("pages/page.html");
     for part in [
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">",
-        "<title>page.txt as runs/tiny/model.safetensors expected it</title>",
+        "<title>page.txt: predictions of runs/tiny/model.safetensors</title>",
         "<main>t<i class=\"",
         " title=\"`\\n` 0.",
-        ", expected: `",
+        ", most likely: `",
         "20 characters predicted: ",
     ] {
         assert!(page.contains(part), "`{part}` is not in\n{page}");
@@ -136,21 +136,21 @@ fn a_page_replaces_a_page_but_nothing_else() {
     let before = world.read("page.html");
     world.run("predict --text page.txt --top 1 --html page.html").succeeds();
     assert_ne!(world.read("page.html"), before);
-    insta::assert_snapshot!(world.run("predict --text page.txt --html page.txt").fails(2), @r"
-    error: `page.txt` exists already, and is no page that `predict` wrote
+    insta::assert_snapshot!(world.run("predict --text page.txt --html page.txt").fails(2), @"
+    error: `page.txt` already exists and was not written by `predict`
 
-    hint: another `--html FILE` leaves it as it is
+    hint: `--html FILE` with another name leaves it unchanged
     ");
     assert_eq!(world.read("page.txt"), "the loom\nand the weft");
     let message = world.run("predict --text page.txt --html runs").fails(2);
-    assert!(message.starts_with("error: `runs` exists already"), "{message}");
+    assert!(message.starts_with("error: `runs` already exists"), "{message}");
 }
 
 #[test]
 fn a_page_that_cannot_be_written_fails_the_work() {
     insta::assert_snapshot!(
         world().run("predict --text page.txt --html page.txt/page.html").fails(1),
-        @"error: could not write the page `page.txt/page.html`: File exists (os error 17)"
+        @"error: cannot write the page `page.txt/page.html`: File exists (os error 17)"
     );
 }
 
@@ -182,10 +182,10 @@ fn texts_that_cannot_be_predicted_are_refused() {
         @"error: a text must have at least 2 characters to be predicted, not 1"
     );
     world.write("other.txt", "the loom\nthe zoom");
-    insta::assert_snapshot!(world.run("predict --text other.txt --html page.html").fails(2), @r"
+    insta::assert_snapshot!(world.run("predict --text other.txt --html page.html").fails(2), @"
     error: `other.txt` has 1 character that the vocabulary lacks, first at line 2, column 5: `z` (once)
 
-    hint: a model reads only texts of the characters that it was trained on
+    hint: a model can only read the characters that it was trained on
     ");
     assert!(!world.exists("page.html"));
 }
@@ -193,10 +193,10 @@ fn texts_that_cannot_be_predicted_are_refused() {
 #[test]
 fn without_a_model_there_is_nothing_to_predict_with() {
     let world = World::with_text();
-    insta::assert_snapshot!(world.run("predict --text text.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("predict --text text.txt").fails(2), @"
     error: there is no run in `runs`
 
-    hint: `charloom train --text FILE` makes one
+    hint: `charloom train --text FILE` starts one
     ");
     insta::assert_snapshot!(
         world.run("predict --text text.txt --model none.safetensors").fails(2),

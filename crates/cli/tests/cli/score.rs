@@ -82,8 +82,8 @@ fn characters_that_a_model_never_saw_have_a_price_and_are_counted() {
     // Nobody knows it: the first model is as good as the other.
     assert!(ran.out.starts_with("abc\t13.9217\t13.9217\t☃☃\nabc\t"), "{}", ran.out);
     assert!(ran.err.contains("abc: 4 characters, "), "{}", ran.err);
-    assert!(ran.err.contains(", 3 of them unknown to it, at 13.92 nats each\n"), "{}", ran.err);
-    assert!(ran.err.contains(", 4 of them unknown to it, at 13.92 nats each\n"), "{}", ran.err);
+    assert!(ran.err.contains(", 3 of them unknown to the model (at 13.92 nats each)\n"), "{}", ran.err);
+    assert!(ran.err.contains(", 4 of them unknown to the model (at 13.92 nats each)\n"), "{}", ran.err);
 }
 
 #[test]
@@ -91,14 +91,14 @@ fn labels_are_held_against_the_likeliest_model() {
     let world = world();
     world.write("labels.txt", "abc\tabc cab\nxyz\txyc\nxyz\tabc\nabc\tbca\nabc\t\n\nxyz\tyx\tyx\n");
     let ran = world.run(&format!("score {BOTH} --labels labels.txt")).succeeds();
-    insta::assert_snapshot!(ran.out, @r"
+    insta::assert_snapshot!(ran.out, @"
     accuracy  80.00 %, 4 of 5 texts
 
-    label / likeliest  abc  xyz
-    abc                  2    0
-    xyz                  1    2
+    label / best model  abc  xyz
+    abc                   2    0
+    xyz                   1    2
     ");
-    assert!(ran.err.ends_with("1 text without characters left out\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("skipped 1 empty text\n"), "{}", ran.err);
 }
 
 #[test]
@@ -108,15 +108,15 @@ fn labels_that_cannot_be_held_against_models_are_refused() {
         world.write("labels.txt", content);
         world.run(&format!("score {models} --labels labels.txt")).fails(2)
     };
-    insta::assert_snapshot!(refused("abc\tabc\nabc abc\n", BOTH), @r"
+    insta::assert_snapshot!(refused("abc\tabc\nabc abc\n", BOTH), @"
     error: line 2 of `labels.txt` has no tab
 
-    hint: with `--labels`, a line is a label, a tab and a text
+    hint: with `--labels`, each line is a label, a tab and a text
     ");
-    insta::assert_snapshot!(refused("abc\tabc\n\nklm\tabc\n", BOTH), @r"
-    error: line 3 of `labels.txt` has the label `klm`, which names no model
+    insta::assert_snapshot!(refused("abc\tabc\n\nklm\tabc\n", BOTH), @"
+    error: line 3 of `labels.txt` has the label `klm`, which is not the name of a model
 
-    hint: the models are `abc`, `xyz`
+    hint: model names: `abc`, `xyz`
     ");
     // As some editors begin a file.
     let message = refused("\u{feff}abc\tabc\n", BOTH);
@@ -137,10 +137,10 @@ fn two_models_of_one_name_are_refused() {
     world.write("other/xyz.safetensors", bytes);
     for models in ["--run xyz --model other/xyz.safetensors", "--run xyz --run xyz"] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(world.run(&format!("score {models} lines.txt")).fails(2), @r"
-            error: two of the models have the name `xyz`
+            insta::assert_snapshot!(world.run(&format!("score {models} lines.txt")).fails(2), @"
+            error: two models have the name `xyz`
 
-            hint: a model is called as its run, or as its file without the ending: name a copy otherwise
+            hint: a model is named after its run, or after its file without the extension: copy one to a file of another name
             ");
         }
     }
@@ -165,10 +165,10 @@ fn texts_that_cannot_be_scored_are_refused() {
         @"error: `empty.txt` is empty"
     );
     world.write("latin.txt", b"caf\xe9");
-    insta::assert_snapshot!(world.run("score latin.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("score latin.txt").fails(2), @"
     error: `latin.txt` is not UTF-8 text: invalid byte at offset 3
 
-    hint: if it is in an older encoding, `iconv -f latin1 -t utf-8 latin.txt` makes it UTF-8
+    hint: if its encoding is Latin-1, `iconv -f latin1 -t utf-8 latin.txt > latin.utf8.txt` converts it
     ");
     world.write("one.txt", "a");
     assert!(world.run("score --run abc one.txt").succeeds().out.ends_with("\tone.txt\n"));
@@ -185,14 +185,14 @@ fn a_line_cannot_steer_the_terminal() {
 #[test]
 fn without_a_model_there_is_nothing_to_score_with() {
     let world = World::with_text();
-    insta::assert_snapshot!(world.run("score text.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("score text.txt").fails(2), @"
     error: there is no run in `runs`
 
-    hint: `charloom train --text FILE` makes one
+    hint: `charloom train --text FILE` starts one
     ");
-    insta::assert_snapshot!(world.run("score --run none text.txt").fails(2), @r"
+    insta::assert_snapshot!(world.run("score --run none text.txt").fails(2), @"
     error: there is no run `none` in `runs`
 
-    hint: it has no runs at all
+    hint: `runs` has no runs at all
     ");
 }

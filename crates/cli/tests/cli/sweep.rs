@@ -80,7 +80,7 @@ fn a_grid_is_trained_compared_and_drawn() {
     world.run("plot --runs-dir runs/sizes hidden_size-4_lr-0.03").succeeds();
     let best = lines[1].split_whitespace().next().unwrap();
     let told = format!(
-        "to generate text with the best:  charloom generate --run {best} --runs-dir runs/sizes\n"
+        "to generate text with the best model:  charloom generate --run {best} --runs-dir runs/sizes\n"
     );
     assert!(ran.err.ends_with(&told), "{}", ran.err);
 }
@@ -235,9 +235,9 @@ fn a_run_of_other_settings_is_not_mixed_in() {
     let sweep = world.read("my.toml");
     world.write("my.toml", sweep.replace("layers = 1", "layers = 2"));
     insta::assert_snapshot!(world.run("sweep my.toml").fails(2), @r#"
-    error: the run in `runs/my/seed-1` was trained with other settings than the sweep file has now
+    error: the run in `runs/my/seed-1` was trained with settings that differ from the sweep file's
 
-    hint: `name = "…"` at the top of the sweep file starts a sweep of another name; without the folder `runs/my/seed-1` this one trains the run again
+    hint: `name = "…"` at the top of the sweep file starts another sweep; without the folder `runs/my/seed-1` this one trains the run again
     "#);
     world.write("my.toml", sweep);
     world.write("text.txt", crate::world::text(1900));
@@ -289,7 +289,7 @@ fn a_run_is_no_sweep() {
     insta::assert_snapshot!(world.run("sweep my.toml").fails(2), @r#"
     error: `runs/tiny` is a run, not a sweep
 
-    hint: `name = "…"` at the top of the sweep file gives the sweep another name
+    hint: `name = "…"` at the top of the sweep file renames the sweep
     "#);
 }
 

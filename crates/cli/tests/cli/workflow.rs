@@ -11,7 +11,7 @@ fn a_training_leaves_a_run_folder_and_tells_what_it_does() {
     let ran = world.train("--epochs 2").succeeds();
     assert_eq!(ran.out, "");
     for told in [
-        "1,800 characters to learn from, 200 to validate with, ",
+        "1,800 training characters, 200 validation characters, ",
         "lstm, 1 layer of 8",
         "run    `runs/text-1`: 2 epochs of 85 batches",
         "epoch 1/2 training ",
@@ -19,7 +19,7 @@ fn a_training_leaves_a_run_folder_and_tells_what_it_does() {
         " best\n",
         "  │ ",
         "done after 170 steps, best validation loss ",
-        "to write with it:  charloom generate --run text-1",
+        "to generate text:  charloom generate --run text-1",
     ] {
         assert!(ran.err.contains(told), "`{told}` is not in\n{}", ran.err);
     }
@@ -63,8 +63,8 @@ fn a_run_that_ended_is_resumed_for_more_epochs() {
     let ran = world.run("train --resume --run go --threads 1").succeeds();
     assert!(ran.err.ends_with("train --resume --run go --epochs 2\n"), "{}", ran.err);
     let ran = world.run("train --resume --run go --epochs 2 --threads 1").succeeds();
-    assert!(!ran.err.contains("to train on"), "{}", ran.err);
-    assert!(ran.err.contains("going on after step 85, in epoch 2"), "{}", ran.err);
+    assert!(!ran.err.contains("to train further"), "{}", ran.err);
+    assert!(ran.err.contains("resuming after step 85, in epoch 2"), "{}", ran.err);
     assert_eq!(world.read("runs/go/metrics.csv").lines().count(), 3);
 }
 
@@ -202,9 +202,9 @@ fn a_text_is_inspected() {
     for told in [
         "length      181 characters, 182 bytes, 61 lines",
         "distinct    4 characters: `\\n`, `a`, `b`, `é`",
-        "commonest   `\\n` 60, `a` 60, `b` 60, `é` 1",
-        "rarest      `é` 1, ",
-        "batches     16 to train on and 1 to validate with, at --batch 2 --seq 5",
+        "most frequent   `\\n` 60, `a` 60, `b` 60, `é` 1",
+        "least frequent  `é` 1, ",
+        "batches     16 for training, 1 for validation, with --batch-size 2 --seq-length 5",
     ] {
         assert!(out.contains(told), "`{told}` is not in\n{out}");
     }
@@ -261,10 +261,10 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
     let told: Vec<String> = lines.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{told:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told:?}");
     let told = told.join("\n");
     assert!(told.contains("stopping after this step"), "{told}");
-    assert!(told.contains("to go on:  cargo xtask train --resume --run long"), "{told}");
+    assert!(told.contains("to resume:  cargo xtask train --resume --run long"), "{told}");
 
     let resumed = world.run("train --resume --run long --max-steps 1").succeeds();
     assert!(resumed.err.contains("long"), "{}", resumed.err);
