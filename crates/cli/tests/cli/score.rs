@@ -120,7 +120,7 @@ fn labels_that_cannot_be_held_against_models_are_refused() {
     ");
     // As some editors begin a file.
     let message = refused("\u{feff}abc\tabc\n", BOTH);
-    assert!(message.contains("has the label `U+FEFFabc`, which names no model"), "{message}");
+    assert!(message.contains("has the label `U+FEFFabc`, which is not the name of a model"), "{message}");
     insta::assert_snapshot!(refused("abc\t\n", BOTH), @"error: there is no labelled text that has a character");
     insta::assert_snapshot!(refused("abc\tabc\n", "--run abc"), @r"
     error: labels need several models to tell apart, not one
