@@ -35,7 +35,9 @@ fn a_truncated_model_is_told_from_a_whole_one() {
             "{message}"
         );
         assert!(
-            message.ends_with("\n\nhint: a file that was copied or downloaded in part is truncated: copy it again"),
+            message.ends_with(
+                "\n\nhint: a file that was copied or downloaded in part is truncated: copy it again"
+            ),
             "{message}"
         );
     }

@@ -128,7 +128,9 @@ fn a_truncated_file_is_refused() {
             "{message}"
         );
         assert!(
-            message.ends_with("hint: a file that was copied or downloaded in part is truncated: copy it again"),
+            message.ends_with(
+                "hint: a file that was copied or downloaded in part is truncated: copy it again"
+            ),
             "{message}"
         );
     }

@@ -98,7 +98,11 @@ fn a_model_of_pytorchs_can_be_trained_on() {
         .run("train --text text.txt --batch 3 --seq 7 --threads 1 --max-steps 2 --run on --init-from gru.safetensors")
         .succeeds();
     assert!(ran.err.contains("gru, 2 layers of 5"), "{}", ran.err);
-    assert!(ran.err.contains("11 of the text's 17 characters are new to the model: `a`, `d`"), "{}", ran.err);
+    assert!(
+        ran.err.contains("11 of the text's 17 characters are new to the model: `a`, `d`"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

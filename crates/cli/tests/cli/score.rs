@@ -82,8 +82,16 @@ fn characters_that_a_model_never_saw_have_a_price_and_are_counted() {
     // Nobody knows it: the first model is as good as the other.
     assert!(ran.out.starts_with("abc\t13.9217\t13.9217\t☃☃\nabc\t"), "{}", ran.out);
     assert!(ran.err.contains("abc: 4 characters, "), "{}", ran.err);
-    assert!(ran.err.contains(", 3 of them unknown to the model (at 13.92 nats each)\n"), "{}", ran.err);
-    assert!(ran.err.contains(", 4 of them unknown to the model (at 13.92 nats each)\n"), "{}", ran.err);
+    assert!(
+        ran.err.contains(", 3 of them unknown to the model (at 13.92 nats each)\n"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains(", 4 of them unknown to the model (at 13.92 nats each)\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -120,7 +128,10 @@ fn labels_that_cannot_be_held_against_models_are_refused() {
     ");
     // As some editors begin a file.
     let message = refused("\u{feff}abc\tabc\n", BOTH);
-    assert!(message.contains("has the label `U+FEFFabc`, which is not the name of a model"), "{message}");
+    assert!(
+        message.contains("has the label `U+FEFFabc`, which is not the name of a model"),
+        "{message}"
+    );
     insta::assert_snapshot!(refused("abc\t\n", BOTH), @"error: there is no labelled text that has a character");
     insta::assert_snapshot!(refused("abc\tabc\n", "--run abc"), @r"
     error: labels need several models to tell apart, not one
