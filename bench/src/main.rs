@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::measure::{Measured, Plan};
 use crate::table::Row;
-use crate::work::{Goal, LINES, Line, Place, Task};
+use crate::work::{LINES, Line, Place, Target, Task};
 
 /// Measure how fast charloom trains, evaluates and generates.
 ///
@@ -102,10 +102,11 @@ fn main() -> ExitCode {
 
 /// Measures one line, and prints it as JSON.
 fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
-    let Line { name, task, place, goals: _ } = LINES
-        .into_iter()
-        .find(|line| line.name == name)
-        .ok_or_else(|| Failure::request(format!("there is no line `{name}`")))?;
+    let Line { name, task, place, targets: _ } =
+        LINES
+            .into_iter()
+            .find(|line| line.name == name)
+            .ok_or_else(|| Failure::request(format!("there is no line `{name}`")))?;
     if let Some(threads) = arguments.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
         pool.build_global().map_err(Failure::new)?;
@@ -136,10 +137,10 @@ fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
 /// Measures all lines, each beside its peers, prints the table and writes the JSON.
 fn measure_all(arguments: &Arguments) -> Result<()> {
     let Arguments { peer, only, threads: _, repeat: _, seconds: _, json, line: _ } = arguments;
-    let wanted = |line: &&Line| {
+    let target = |line: &&Line| {
         only.is_empty() || only.iter().any(|start| line.name.starts_with(start.as_str()))
     };
-    let lines: Vec<&Line> = LINES.iter().filter(wanted).collect();
+    let lines: Vec<&Line> = LINES.iter().filter(target).collect();
     if lines.is_empty() {
         let names = LINES.map(|line| format!("`{}`", line.name)).join(", ");
         return Err(Failure::request(format!("`--only` names none of {names}")));
@@ -157,8 +158,8 @@ fn measure_all(arguments: &Arguments) -> Result<()> {
         let ours = ours(line, arguments)?;
         let mut peers = Vec::new();
         if let Some(python) = peer {
-            for goal in line.goals {
-                let Goal::Peer(_, names) = goal else { continue };
+            for target in line.targets {
+                let Target::Peer(_, names) = target else { continue };
                 for name in *names {
                     eprintln!("{name}, PyTorch ...");
                     peers.push(theirs(name, python, arguments)?);

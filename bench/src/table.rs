@@ -5,55 +5,55 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::measure::Measured;
-use crate::work::{Goal, Line};
+use crate::work::{Line, Target};
 
-/// A line with its numbers, its peers' and how far it is from its goals.
+/// A line with its numbers, its peers' and how far it is from its targets.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub ours: Measured,
     pub peers: Vec<Measured>,
-    pub goals: Vec<Reached>,
+    pub targets: Vec<Outcome>,
 }
 
-/// A goal that could be measured.
+/// A target that could be measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reached {
+pub struct Outcome {
     /// What the line is held against.
     pub against: String,
     /// At least this ratio, or at most so many megabytes.
-    pub wanted: f64,
+    pub target: f64,
     pub reached: f64,
     pub met: bool,
 }
 
 impl Row {
     pub fn new(line: &Line, ours: Measured, peers: Vec<Measured>, before: &[Row]) -> Self {
-        let ratio = |against: &str, wanted: f64, theirs: Option<f64>| {
+        let ratio = |against: &str, target: f64, theirs: Option<f64>| {
             let reached = ours.chars_per_second? / theirs?;
-            Some(Reached { against: against.to_string(), wanted, reached, met: reached >= wanted })
+            Some(Outcome { against: against.to_string(), target, reached, met: reached >= target })
         };
-        let at_most = |wanted: f64| {
+        let at_most = |target: f64| {
             let reached = ours.peak_megabytes?;
             let against = "MB".to_string();
-            Some(Reached { against, wanted, reached, met: reached <= wanted })
+            Some(Outcome { against, target, reached, met: reached <= target })
         };
-        let goals = line.goals.iter().filter_map(|goal| match *goal {
-            Goal::Peer(wanted, names) => {
+        let targets = line.targets.iter().filter_map(|target| match *target {
+            Target::Peer(target, names) => {
                 let of_goal = peers.iter().filter(|peer| names.contains(&peer.name.as_str()));
                 let fastest =
                     of_goal.filter_map(|peer| peer.chars_per_second).max_by(f64::total_cmp);
-                ratio("PyTorch", wanted, fastest)
+                ratio("PyTorch", target, fastest)
             }
-            Goal::Line(wanted, name) => {
+            Target::Line(target, name) => {
                 let other = before.iter().find(|row| row.ours.name == name)?;
-                ratio(name, wanted, other.ours.chars_per_second)
+                ratio(name, target, other.ours.chars_per_second)
             }
-            Goal::Megabytes(wanted) => at_most(wanted),
-            Goal::PeerMemory(name) => {
+            Target::Megabytes(target) => at_most(target),
+            Target::PeerMemory(name) => {
                 at_most(peers.iter().find(|peer| peer.name == name)?.peak_megabytes?)
             }
         });
-        Self { goals: goals.collect(), ours: ours.clone(), peers }
+        Self { targets: targets.collect(), ours: ours.clone(), peers }
     }
 }
 
@@ -61,11 +61,11 @@ impl Row {
 pub fn show(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<34} {:>12} {:>8} {:>9}  {}\n",
-        "work", "characters/s", "spread", "peak, MB", "goals"
+        "work", "characters/s", "spread", "peak, MB", "targets"
     );
     for row in rows {
-        let goals: Vec<String> = row.goals.iter().map(Reached::show).collect();
-        line(&mut text, &row.ours.name, &row.ours, &goals.join("; "));
+        let targets: Vec<String> = row.targets.iter().map(Outcome::show).collect();
+        line(&mut text, &row.ours.name, &row.ours, &targets.join("; "));
         for peer in &row.peers {
             line(&mut text, &format!("  PyTorch, {}", peer.name), peer, "");
         }
@@ -73,15 +73,15 @@ pub fn show(rows: &[Row]) -> String {
     text
 }
 
-impl Reached {
+impl Outcome {
     fn show(&self) -> String {
-        let Self { against, wanted, reached, met } = self;
+        let Self { against, target, reached, met } = self;
         let verdict = if *met { "met" } else { "missed" };
-        format!("{reached:.2} ({against}), wanted {wanted}: {verdict}")
+        format!("{reached:.2} ({against}), target {target}: {verdict}")
     }
 }
 
-fn line(text: &mut String, name: &str, measured: &Measured, goals: &str) {
+fn line(text: &mut String, name: &str, measured: &Measured, targets: &str) {
     let shown = |number: Option<f64>, decimals: usize| {
         number.map_or("-".to_string(), |number| format!("{number:.decimals$}"))
     };
@@ -89,7 +89,7 @@ fn line(text: &mut String, name: &str, measured: &Measured, goals: &str) {
         measured.spread.map_or("-".to_string(), |spread| format!("{:.1} %", 100.0 * spread));
     let speed = shown(measured.chars_per_second, 0);
     let memory = shown(measured.peak_megabytes, 0);
-    let row = format!("{name:<34} {speed:>12} {spread:>8} {memory:>9}  {goals}");
+    let row = format!("{name:<34} {speed:>12} {spread:>8} {memory:>9}  {targets}");
     _ = writeln!(text, "{}", row.trim_end());
 }
 
@@ -113,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn a_goal_is_met_by_its_ratio_to_the_fastest_peer() {
+    fn a_target_is_met_by_its_ratio_to_the_fastest_peer() {
         let peers = vec![measured("generate-1", 1000.0), measured("generate-1-no-onednn", 1250.0)];
         let row = Row::new(line("generate-1"), measured("generate-1", 11_250.0), peers, &[]);
-        assert_eq!(row.goals.len(), 1);
-        assert_eq!((row.goals[0].reached, row.goals[0].met), (9.0, true));
+        assert_eq!(row.targets.len(), 1);
+        assert_eq!((row.targets[0].reached, row.targets[0].met), (9.0, true));
     }
 
     #[test]
-    fn a_goal_that_was_not_measured_is_left_out() {
+    fn a_target_that_was_not_measured_is_left_out() {
         let row =
             Row::new(line("train-lstm-2x256"), measured("train-lstm-2x256", 1.0), vec![], &[]);
-        assert!(row.goals.is_empty());
+        assert!(row.targets.is_empty());
     }
 
     #[test]
@@ -136,8 +136,8 @@ mod tests {
         let row = Row::new(line(name), measured(name, 22_000.0), peers, &[burn]);
         assert_eq!(
             show(&[row]),
-            "work                               characters/s   spread  peak, MB  goals\n\
-             train-lstm-2x256                          22000    1.2 %       321  2.20 (PyTorch), wanted 2: met; 11.00 (burn-lstm-2x256), wanted 12: missed; 321.40 (MB), wanted 321.4: met\n  \
+            "work                               characters/s   spread  peak, MB  targets\n\
+             train-lstm-2x256                          22000    1.2 %       321  2.20 (PyTorch), target 2: met; 11.00 (burn-lstm-2x256), target 12: missed; 321.40 (MB), target 321.4: met\n  \
              PyTorch, train-lstm-2x256               10000    1.2 %       321\n"
         );
     }

@@ -57,7 +57,7 @@ pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     }
 }
 
-/// Measures the writing of `streams` texts side by side; the rates of the samples.
+/// Measures the generation of `streams` texts in parallel; the rates of the samples.
 pub fn generation(size: Size, streams: usize, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let model = model(size, device);
     let mut config = GenerateConfig {

@@ -44,7 +44,7 @@ pub enum Task {
     TrainWithBurn(Size),
     /// Forward passes over a text, with the loss.
     Evaluate(Size),
-    /// Texts written side by side.
+    /// Texts generated in parallel.
     Generate(Size, usize),
     /// The first steps on a text of a billion bytes; its memory is what counts.
     LargeText(Size),
@@ -78,7 +78,7 @@ impl Place {
 
 /// What a line is held against.
 #[derive(Clone, Copy, Debug)]
-pub enum Goal {
+pub enum Target {
     /// So many times as fast as the fastest of these lines of `peer.py`.
     Peer(f64, &'static [&'static str]),
     /// So many times as fast as another line here.
@@ -95,71 +95,71 @@ pub struct Line {
     pub name: &'static str,
     pub task: Task,
     pub place: Place,
-    pub goals: &'static [Goal],
+    pub targets: &'static [Target],
 }
 
 const LSTM: Size = Size::classic(Cell::Lstm);
 const ON_GPU: Size = Size::small(1, 128, 32);
 
-const fn line(name: &'static str, task: Task, goals: &'static [Goal]) -> Line {
-    Line { name, task, place: Place::Cpu, goals }
+const fn line(name: &'static str, task: Task, targets: &'static [Target]) -> Line {
+    Line { name, task, place: Place::Cpu, targets }
 }
 
-/// All lines. A goal's line stands before the line that has the goal.
+/// All lines. A target's line stands before the line that has the target.
 pub const LINES: [Line; 12] = [
     line("burn-lstm-2x256", Task::TrainWithBurn(LSTM), &[]),
     line(
         "train-lstm-2x256",
         Task::Train(LSTM),
         &[
-            Goal::Peer(2.0, &["train-lstm-2x256"]),
-            Goal::Line(12.0, "burn-lstm-2x256"),
-            Goal::PeerMemory("train-lstm-2x256"),
+            Target::Peer(2.0, &["train-lstm-2x256"]),
+            Target::Line(12.0, "burn-lstm-2x256"),
+            Target::PeerMemory("train-lstm-2x256"),
         ],
     ),
     line(
         "train-gru-2x256",
         Task::Train(Size::classic(Cell::Gru)),
-        &[Goal::Peer(1.5, &["train-gru-2x256"])],
+        &[Target::Peer(1.5, &["train-gru-2x256"])],
     ),
     line(
         "train-tanh-2x256",
         Task::Train(Size::classic(Cell::Tanh)),
-        &[Goal::Peer(1.5, &["train-tanh-2x256"])],
+        &[Target::Peer(1.5, &["train-tanh-2x256"])],
     ),
     line(
         "train-lstm-1x128",
         Task::Train(Size::small(1, 128, 50)),
-        &[Goal::Peer(1.5, &["train-lstm-1x128"])],
+        &[Target::Peer(1.5, &["train-lstm-1x128"])],
     ),
     line(
         "train-lstm-2x512",
         Task::Train(Size::small(2, 512, 50)),
-        &[Goal::Peer(1.3, &["train-lstm-2x512"])],
+        &[Target::Peer(1.3, &["train-lstm-2x512"])],
     ),
-    line("eval-lstm-2x256", Task::Evaluate(LSTM), &[Goal::Peer(1.3, &["eval-lstm-2x256"])]),
+    line("eval-lstm-2x256", Task::Evaluate(LSTM), &[Target::Peer(1.3, &["eval-lstm-2x256"])]),
     line(
         "generate-1",
         Task::Generate(LSTM, 1),
-        &[Goal::Peer(8.0, &["generate-1", "generate-1-no-onednn"])],
+        &[Target::Peer(8.0, &["generate-1", "generate-1-no-onednn"])],
     ),
     line(
         "generate-64",
         Task::Generate(LSTM, 64),
-        &[Goal::Peer(3.0, &["generate-64", "generate-64-no-onednn"])],
+        &[Target::Peer(3.0, &["generate-64", "generate-64-no-onednn"])],
     ),
-    line("text-of-1-gb", Task::LargeText(LSTM), &[Goal::Megabytes(2500.0)]),
+    line("text-of-1-gb", Task::LargeText(LSTM), &[Target::Megabytes(2500.0)]),
     Line {
         name: "wgpu-burn-lstm-1x128",
         task: Task::TrainWithBurn(ON_GPU),
         place: Place::Wgpu,
-        goals: &[],
+        targets: &[],
     },
     Line {
         name: "wgpu-train-lstm-1x128",
         task: Task::Train(ON_GPU),
         place: Place::Wgpu,
-        goals: &[Goal::Line(3.0, "wgpu-burn-lstm-1x128")],
+        targets: &[Target::Line(3.0, "wgpu-burn-lstm-1x128")],
     },
 ];
 
@@ -172,16 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_goal_is_measured_by_is_measured_before() {
+    fn what_a_target_is_measured_by_is_measured_before() {
         for (place, line) in LINES.iter().enumerate() {
-            for goal in line.goals {
-                match goal {
-                    Goal::Line(_, other) => {
+            for target in line.targets {
+                match target {
+                    Target::Line(_, other) => {
                         assert!(LINES[..place].iter().any(|line| line.name == *other), "{other}");
                     }
-                    Goal::Peer(_, names) => names.iter().for_each(|name| peer_has(name)),
-                    Goal::PeerMemory(name) => peer_has(name),
-                    Goal::Megabytes(_) => {}
+                    Target::Peer(_, names) => names.iter().for_each(|name| peer_has(name)),
+                    Target::PeerMemory(name) => peer_has(name),
+                    Target::Megabytes(_) => {}
                 }
             }
         }

@@ -12,9 +12,9 @@ use crate::split::Part;
 /// How a text is cut into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchConfig {
-    /// Rows of a batch, N: so many places of the text are read side by side.
+    /// Batch size N: number of parallel rows.
     pub batch_size: usize,
-    /// Characters of each row in a batch, T: so many steps are unrolled at a time.
+    /// Sequence length T: characters of each row in a batch.
     pub seq_length: usize,
     /// What the last character of a row is to predict.
     pub last_target: LastTarget,

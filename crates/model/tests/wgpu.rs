@@ -1,4 +1,4 @@
-//! The same on a GPU, or on software that stands in for one.
+//! The same on a GPU, or on a software Vulkan.
 #![cfg(feature = "wgpu")]
 
 mod goldens;

@@ -1,4 +1,4 @@
-//! The settings of a run, as they stand in its `config.toml`.
+//! The settings of a run, as they are in its `config.toml`.
 //!
 //! Each key is defined once, here or in the crate that it configures: its default in `Default`, its documentation in the
 //! comment, its legal range in `schemars`' attributes. The settings file, the flags, `charloom config show`, the checks

@@ -1,4 +1,4 @@
-//! Training on a GPU, or on software that stands in for one, takes the same steps.
+//! Training on a GPU, or on a software Vulkan, takes the same steps.
 #![cfg(feature = "wgpu")]
 
 mod goldens;

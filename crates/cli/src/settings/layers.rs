@@ -120,7 +120,7 @@ impl Layer {
         for Flag { typed, path, value } in flags {
             layer.add(Setting {
                 key: path.clone(),
-                // Text flags hold text: what looks like a number is none there.
+                // Text flags hold text: what looks like a number is text there.
                 value: match is_text(path) {
                     true => Value::String(value.clone()),
                     false => parse(value),

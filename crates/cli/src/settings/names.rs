@@ -63,7 +63,7 @@ pub fn unknown(key: &str, source: &Source) -> Failure {
     })
 }
 
-/// Whether a key stands in a table, and in no table within it.
+/// Whether a key is in a table, and in no table within it.
 fn in_table(key: &str, table: &str) -> bool {
     key.rsplit_once('.').is_some_and(|(above, _)| above == table)
 }

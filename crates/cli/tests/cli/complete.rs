@@ -1,4 +1,4 @@
-//! `charloom complete`: the likeliest continuations.
+//! `charloom complete`: the most likely continuations.
 
 use crate::world::{Ran, World};
 
@@ -14,7 +14,7 @@ fn lines(ran: &Ran) -> Vec<(f64, f64, String)> {
 }
 
 #[test]
-fn the_likeliest_continuations_come_first_and_are_the_same_each_time() {
+fn the_most_likely_continuations_come_first_and_are_the_same_each_time() {
     let world = World::with_run();
     let ran = world.run("complete --prime the -n 4 --length 3").succeeds();
     let found = lines(&ran);

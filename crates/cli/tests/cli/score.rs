@@ -58,7 +58,7 @@ fn a_file_is_one_text_unless_lines_are_asked_for() {
 }
 
 #[test]
-fn of_several_models_the_likeliest_is_named() {
+fn of_several_models_the_best_is_named() {
     let world = world();
     world.write("lines.txt", "abc cab\nxyc\n");
     let ran = world.run(&format!("score {BOTH} --lines lines.txt")).succeeds();
@@ -95,7 +95,7 @@ fn characters_that_a_model_never_saw_have_a_price_and_are_counted() {
 }
 
 #[test]
-fn labels_are_held_against_the_likeliest_model() {
+fn labels_are_compared_with_the_best_model() {
     let world = world();
     world.write("labels.txt", "abc\tabc cab\nxyz\txyc\nxyz\tabc\nabc\tbca\nabc\t\n\nxyz\tyx\tyx\n");
     let ran = world.run(&format!("score {BOTH} --labels labels.txt")).succeeds();
@@ -110,7 +110,7 @@ fn labels_are_held_against_the_likeliest_model() {
 }
 
 #[test]
-fn labels_that_cannot_be_held_against_models_are_refused() {
+fn labels_that_no_model_has_are_refused() {
     let world = world();
     let refused = |content: &str, models: &str| {
         world.write("labels.txt", content);
@@ -132,9 +132,9 @@ fn labels_that_cannot_be_held_against_models_are_refused() {
         message.contains("has the label `U+FEFFabc`, which is not the name of a model"),
         "{message}"
     );
-    insta::assert_snapshot!(refused("abc\t\n", BOTH), @"error: there is no labelled text that has a character");
-    insta::assert_snapshot!(refused("abc\tabc\n", "--run abc"), @r"
-    error: labels need several models to tell apart, not one
+    insta::assert_snapshot!(refused("abc\t\n", BOTH), @"error: all labelled texts are empty");
+    insta::assert_snapshot!(refused("abc\tabc\n", "--run abc"), @"
+    error: `--labels` needs at least two models
 
     hint: `--run NAME` and `--model FILE` may be repeated
     ");
