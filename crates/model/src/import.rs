@@ -38,8 +38,8 @@ impl TrainedModel {
     /// Reads a file of `torch.save` or a safetensors file. The first has a `state_dict`, or a dictionary with one under
     /// `state_dict`, `model_state_dict` or `model`, and perhaps the characters under `tokens` or the like.
     ///
-    /// The architecture is deduced from the tensors' names (`lstm.`, `rnn.` or `gru.`; `fc.`, `decoder.` or `linear.`;
-    /// `embed.`, `embedding.` or `encoder.`) and shapes. Ids keep their order, and so do the rows of the weights. No code in
+    /// The architecture is deduced from the tensors' names (`lstm.`, `rnn.`, …; `fc.`, `decoder.`, …;
+    /// `embed.`, `embedding.`, …) and shapes. Ids keep their order, and so do the rows of the weights. No code in
     /// the file is executed: a pickle that references anything but what weights are made of is refused.
     ///
     /// # Errors

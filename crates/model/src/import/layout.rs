@@ -27,8 +27,8 @@ pub struct Layout {
 /// Names of the recurrent layers, the embedding and the linear layer in a `state_dict`. This and the following lists are
 /// all the names that `import` looks for: to recognise another one, add it here.
 const RECURRENT: [&str; 3] = ["lstm", "rnn", "gru"];
-const EMBEDDING: [&str; 3] = ["embed", "embedding", "encoder"];
-const LINEAR: [&str; 3] = ["fc", "decoder", "linear"];
+const EMBEDDING: [&str; 4] = ["embed", "embedding", "encoder", "emb"];
+const LINEAR: [&str; 5] = ["fc", "decoder", "linear", "out", "head"];
 /// Prefixes that `DataParallel` and `torch.compile` put before all names.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 /// Keys of a checkpoint's dictionary that hold the `state_dict`.
