@@ -9,9 +9,9 @@ fn network(config: CharRnnConfig) -> CharRnn {
 }
 
 /// The largest of a parameter's numbers, whatever their sign.
-fn largest(network: &CharRnn, wanted: &str) -> f32 {
+fn largest(network: &CharRnn, parameter: &str) -> f32 {
     let parameters = network.parameters();
-    let (_, data) = parameters.iter().find(|(name, _)| name == wanted).unwrap();
+    let (_, data) = parameters.iter().find(|(name, _)| name == parameter).unwrap();
     data.iter::<f32>().fold(0.0, |largest, number| largest.max(number.abs()))
 }
 
@@ -53,4 +53,25 @@ fn char_rnns_start_is_one_range_for_all_and_open_forget_gates() {
         assert_eq!(bias[20..40], [1.0; 20]);
         assert!(bias[..20].iter().chain(&bias[40..]).all(|number| number.abs() <= 0.08));
     }
+}
+
+#[test]
+fn the_one_hot_input_weights_can_be_drawn_wider_and_nothing_else_changes() {
+    let base = CharRnnConfig { hidden_size: 30, ..CharRnnConfig::default() };
+    let wide = CharRnnConfig { input_std: 1.5, ..base };
+    for ((name, plain), (_, wide)) in
+        network(base).parameters().into_iter().zip(network(wide).parameters())
+    {
+        if name != "rnn.weight_ih_l0" {
+            assert_eq!(plain, wide, "{name}");
+            continue;
+        }
+        let squares: Vec<f64> = wide.iter::<f32>().map(|x| f64::from(x).powi(2)).collect();
+        let std = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        assert_eq!(squares.len(), 4 * 30 * 7);
+        assert!((std - 1.5).abs() < 0.15, "{std}");
+    }
+    let embedded = CharRnnConfig { input: InputEncoding::Embedding(5), ..base };
+    let wide = CharRnnConfig { input_std: 1.5, ..embedded };
+    assert_eq!(network(embedded).parameters(), network(wide).parameters());
 }

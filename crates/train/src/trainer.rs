@@ -108,6 +108,10 @@ impl Trainer {
     fn load(&mut self, path: &Path) -> Result<(), CheckpointError> {
         let Checkpoint { info, model, optimizer, state } = Checkpoint::read(path, &self.device)?;
         info.check(path, &self.text_sha256, &self.config)?;
+        if info.progress.batch > self.train.len() {
+            let problem = format!("batch {} of {}", info.progress.batch, self.train.len());
+            return Err(CheckpointError::Read { path: path.to_owned(), source: problem.into() });
+        }
         self.model = checkpoint::with_weights(self.model.clone(), model, path)?;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
         (self.state, self.progress) = (state, info.progress);

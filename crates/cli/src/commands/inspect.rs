@@ -80,8 +80,7 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
 /// What a network is made of, in a line.
 pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     // A file doesn't tell where the parameters started.
-    let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, init: _, forget_bias: _ } =
-        config;
+    let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, .. } = config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
         InputEncoding::Embedding(size) => format!("embeddings of {size}"),

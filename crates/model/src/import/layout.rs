@@ -89,7 +89,7 @@ impl Layout {
             dropout,
             bias,
             init,
-            forget_bias: None,
+            ..CharRnnConfig::default()
         };
         config.validate().map_err(|error| error.to_string())?;
         let layout = Self { config, vocab_size, prefix, rnn, embed, fc };
