@@ -31,6 +31,7 @@ fn lstm() -> TrainedModel {
         bias: Bias::Double,
         init: Init::PyTorch,
         forget_bias: Some(1.0),
+        ..CharRnnConfig::default()
     };
     let summary = TrainingSummary {
         epoch: 3,
@@ -54,6 +55,7 @@ fn gru_with_embedding() -> TrainedModel {
         bias: Bias::Single,
         init: Init::Uniform(0.08),
         forget_bias: None,
+        ..CharRnnConfig::default()
     };
     model(config, 12, "abcdef", TrainingSummary::default())
 }
