@@ -340,7 +340,7 @@ fn a_bad_set_is_told_what_a_good_one_is() {
     insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
     error: `--set`: unknown key `model.width`
 
-    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`, `forget_bias`
+    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`, `forget_bias`, `input_std`
     ");
     insta::assert_snapshot!(world.run("config show --set epochs").fails(2), @r"
     error: `--set` needs `section.key=value`, not `epochs`
