@@ -75,6 +75,10 @@ fn masked<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mask = |line: &'a str| {
         table |= line.ends_with("seconds");
         let mut fields: Vec<&str> = line.split_whitespace().collect();
+        // The time after a speed may be cut off, and where depends on the speed's digits.
+        if let Some(speed) = fields.iter().position(|field| *field == "characters/s,") {
+            fields.truncate(speed + 1);
+        }
         let measured = |next: &str| ["characters/s,", "s", "core", "cores"].contains(&next);
         let before = fields.len();
         for at in 0..before {
