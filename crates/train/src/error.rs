@@ -72,7 +72,7 @@ pub enum RunError {
 /// Why a checkpoint can't be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// There is none.
+    /// The folder has no checkpoint.
     #[error("there is no checkpoint in `{}`", folder.display())]
     None {
         /// The folder of checkpoints.

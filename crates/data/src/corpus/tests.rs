@@ -10,7 +10,7 @@ fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What `Corpus::read` says of these bytes, with the path cut to the file's name.
+/// The error of `Corpus::read` for these bytes, with the path cut to the file's name.
 fn message(bytes: &[u8]) -> String {
     let (folder, path) = file(bytes);
     let error = Corpus::read(path).unwrap_err().to_string();
