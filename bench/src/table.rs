@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_what_was_missed() {
+    fn the_table_shows_missed_targets() {
         let burn = Row::new(
             benchmark("burn-lstm-2x256"),
             measured("burn-lstm-2x256", 2000.0),

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_build_says_what_the_backend_needs() {
+    fn a_failed_build_names_the_backends_requirements() {
         let message = Backend::parse("cuda").unwrap().build_failure("charloom").to_string();
         assert!(
             message.starts_with("error: charloom did not build for backend `cuda`\n\nhint: "),

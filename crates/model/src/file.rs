@@ -94,7 +94,7 @@ pub enum ModelFileError {
     },
     /// The file has a format version that this code doesn't read.
     #[error(
-        "`{}` has format version `{found}`, but this program reads versions 1 to {FORMAT_VERSION}",
+        "`{}` has format version `{found}`, but this program reads versions up to {FORMAT_VERSION}",
         path.display()
     )]
     Version {

@@ -136,7 +136,10 @@ pub enum TrainError {
     #[error(transparent)]
     Batches(#[from] BatchError),
     /// Too little text to evaluate on.
-    #[error("the validation part has {chars} characters, but an evaluation needs at least 2")]
+    #[error(
+        "the validation part has {chars} character{}, but an evaluation needs at least 2",
+        if *chars == 1 { "" } else { "s" }
+    )]
     NothingToValidate {
         /// How many it has.
         chars: usize,

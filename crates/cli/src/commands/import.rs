@@ -41,7 +41,7 @@ pub fn run(args: ImportArgs) -> Result<()> {
     print_status!("characters  {}", vocab_line(model.vocab.chars()));
     if (cell, model.config.cell) == (None, Cell::Tanh) {
         print_status!(
-            "taken for tanh layers; if they are ReLU, import again with `--cell relu --force`"
+            "assuming tanh layers; if they are ReLU, import again with `--cell relu --force`"
         );
     }
     let output = output.to_string_lossy();

@@ -67,7 +67,7 @@ fn next_needs_one_character_beyond_the_inputs_and_wrap_does_not() {
 }
 
 #[test]
-fn a_text_too_short_says_how_short_and_what_would_fit() {
+fn a_too_short_text_is_refused_with_sizes_that_fit() {
     let error = Batches::new(counting(120), config(128, 100, LastTarget::Next))
         .unwrap_err()
         .in_part(Part::Valid);

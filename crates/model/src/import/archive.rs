@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_is_noticed_by_its_checksum_unless_there_is_none() {
+    fn a_changed_byte_fails_the_checksum_if_there_is_one() {
         let content = b"five five five";
         let bytes = archive(&[("a/data.pkl", content)], STORE);
         let at = bytes.windows(content.len()).position(|part| part == content).unwrap();
