@@ -305,7 +305,7 @@ mod tests {
                 made += 1;
             }
         }
-        assert_eq!(made, 3 + 4 + 5 + 5 + 4);
+        assert_eq!(made, 3 + 4 + 5 + 5 + 4 + 4);
     }
 
     #[test]
