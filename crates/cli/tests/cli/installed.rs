@@ -1,8 +1,10 @@
 //! The program as `cargo install` leaves it: one file, somewhere outside the repository, started without cargo.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -33,14 +35,22 @@ impl Installed {
 
     /// Runs the program, as `program`, with nothing in the environment but `PATH`.
     fn run(&self, program: impl AsRef<OsStr>, line: &str) -> Output {
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(line.split_whitespace())
             .current_dir(self.work())
             .env_clear()
             .env("PATH", self.folder.path().join("bin dir"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        loop {
+            match command.output() {
+                // A process that another test is just starting inherited the copy while it was being written.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                output => return output.unwrap(),
+            }
+        }
     }
 }
 
