@@ -1,4 +1,4 @@
-"""The classic exercise in PyTorch: the losses that configs/anna.toml is held against.
+"""The classic exercise in PyTorch: the losses that configs/anna.toml is compared with.
 
 Run `python anna_reference.py --text FILE [--epochs 3] [--seed 1] [--threads 2]` with torch (written with 2.15).
 One-hot -> nn.LSTM 2 x 256, dropout 0.5 between layers and before the linear layer, torch's own initialisation;
@@ -8,7 +8,7 @@ batch is dropped, the last target of a row is the row's first character. The sta
 validation too) and is carried, detached, from batch to batch. After each epoch one JSON line: epoch, step, train_loss
 (mean over the epoch's steps, dropout on), valid_loss (mean over the validation batches, dropout off), seconds and
 chars_per_second of training alone.
-`--steps S` ends after S steps, to try it. `--hidden 512` is the exercise's larger network. `--save-start FILE` keeps the
+`--steps S` ends after S steps, for a quick try. `--hidden 512` is the exercise's larger network. `--save-start FILE` keeps the
 initial parameters as a state_dict, so that both sides can start from the same ones.
 """
 
@@ -70,8 +70,8 @@ def main():
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seq", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=0, help="end after so many steps; 0 is no limit")
-    parser.add_argument("--save-start", type=Path, help="where the initial parameters go, as a state_dict")
+    parser.add_argument("--steps", type=int, default=0, help="maximum number of steps, 0 for no limit")
+    parser.add_argument("--save-start", type=Path, help="file to write the initial parameters to, as a state_dict")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)

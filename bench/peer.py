@@ -1,13 +1,13 @@
-"""PyTorch's side of the speed table: one JSON line for each piece of work.
+"""PyTorch's side of the benchmark: one JSON line for each benchmark.
 
 Run `python peer.py [--threads 2] [--only NAME] [--repeat 5] [--seconds 4]` with torch (written with 2.15).
-Each line is measured in a process of its own: warm-up, then `repeat` samples of at least `seconds` each.
+Each benchmark runs in a process of its own: warm-up, then `repeat` samples of at least `seconds` each.
     {"name", "chars_per_second": median, "spread": (largest - smallest) / median, "n": samples, "peak_megabytes"}
 Peak memory is that of the whole process, a megabyte is 2^20 bytes. Measure on an idle machine: with its cores shared,
 torch's threads wait for each other and two can be many times slower than one.
 
 A training step is all of it: next batch, one-hot, forward, cross_entropy, backward, clip_grad_norm_, Adam, reading
-the loss. V is 83 throughout, the text is random ids (its content costs nothing). Evaluation and generation run under
+the loss. V is 83 throughout, the text is random ids (content doesn't affect speed). Evaluation and generation run under
 no_grad in eval mode; generation draws from the softmax, one character a step and stream. Under no_grad nn.LSTM takes
 oneDNN's fused path by itself: good for whole sequences, slow for single steps, so generation is measured without it
 too.
@@ -87,7 +87,7 @@ def batches(work):
 
 
 def training(work):
-    """A function that makes one training step and returns its characters."""
+    """A function that takes one training step and returns the number of characters in it."""
     model = CharRnn(work).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     stream, state = batches(work), None
@@ -124,7 +124,7 @@ def evaluation(work):
 
 
 def generation(work):
-    """A step is 20 characters of every stream, so that the clock is not part of the work."""
+    """A step is 20 characters of every stream, so that reading the clock takes no noticeable time."""
     model = CharRnn(work).eval()
     ids, state = torch.randint(V, (work.batch, 1)), None
 
@@ -134,7 +134,7 @@ def generation(work):
         for _ in range(20):
             logits, state = model(one_hot(ids), state)
             ids = torch.multinomial(logits.softmax(1), 1)
-            ids.tolist()  # the character is wanted now
+            ids.tolist()  # a user reads each character as it is generated
         return 20 * work.batch
 
     return step
@@ -174,8 +174,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", choices=WORK, metavar="NAME", help=", ".join(WORK))
-    parser.add_argument("--repeat", type=int, default=5, help="samples, of which the median is taken")
-    parser.add_argument("--seconds", type=float, default=4.0, help="least length of a sample")
+    parser.add_argument("--repeat", type=int, default=5, help="number of samples; the median is reported")
+    parser.add_argument("--seconds", type=float, default=4.0, help="minimum length of a sample")
     arguments = parser.parse_args()
     if arguments.only:
         return run(arguments.only, arguments)

@@ -1,7 +1,7 @@
 //! `charloom-bench`, which `cargo xtask bench` builds and runs: how fast charloom is, beside what comes with Burn and
 //! beside PyTorch.
 //!
-//! Every line is measured in a process of its own, so that none finds the caches, the memory or the threads of another.
+//! Each benchmark runs in a process of its own, so that it doesn't share caches, memory or threads with another.
 
 // As in the program.
 #[path = "../../crates/cli/src/allocator.rs"]
@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::measure::{Measured, Plan};
 use crate::table::Row;
-use crate::work::{LINES, Line, Place, Target, Task};
+use crate::work::{BENCHMARKS, Benchmark, Hardware, Target, Task};
 
 /// Measure how fast charloom trains, evaluates and generates.
 ///
@@ -30,27 +30,27 @@ use crate::work::{LINES, Line, Place, Target, Task};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", max_term_width = 100)]
 struct Arguments {
-    /// Measure PyTorch beside each line: a Python that has torch
+    /// Measure PyTorch too: a Python interpreter that has torch
     #[arg(long, value_name = "PYTHON", num_args = 0..=1, default_missing_value = "python3")]
     peer: Option<PathBuf>,
-    /// Lines to measure, by name or its beginning; may be repeated [default: all]
+    /// Benchmarks to run, by name or its beginning; may be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Threads of both sides [default: all cores]
+    /// Number of CPU threads, also of PyTorch [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Samples, of which the median is taken
+    /// Number of samples; the median is reported
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeat: u16,
-    /// Least length of a sample
+    /// Minimum length of a sample
     #[arg(long, value_name = "SECONDS", default_value_t = 4.0, value_parser = positive)]
     seconds: f64,
-    /// Where the numbers go, as JSON
+    /// JSON file to write
     #[arg(long, value_name = "FILE", default_value = "bench.json")]
     json: PathBuf,
-    /// Measure one line in this process (what this program starts for each)
+    /// Run one benchmark in this process (which the program starts for each)
     #[arg(long, value_name = "NAME", hide = true)]
-    line: Option<String>,
+    benchmark: Option<String>,
 }
 
 fn positive(typed: &str) -> Result<f64, String> {
@@ -87,7 +87,7 @@ impl fmt::Display for Failure {
 fn main() -> ExitCode {
     allocator::keep_freed_pages();
     let arguments = Arguments::parse();
-    let done = match &arguments.line {
+    let done = match &arguments.benchmark {
         Some(name) => measure_here(name, &arguments),
         None => measure_all(&arguments),
     };
@@ -100,19 +100,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures one line, and prints it as JSON.
+/// Runs one benchmark and prints its result as JSON.
 fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
-    let Line { name, task, place, targets: _ } =
-        LINES
-            .into_iter()
-            .find(|line| line.name == name)
-            .ok_or_else(|| Failure::request(format!("there is no line `{name}`")))?;
+    let Benchmark { name, task, hardware, targets: _ } = BENCHMARKS
+        .into_iter()
+        .find(|benchmark| benchmark.name == name)
+        .ok_or_else(|| Failure::request(format!("there is no benchmark `{name}`")))?;
     if let Some(threads) = arguments.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
         pool.build_global().map_err(Failure::new)?;
     }
     let plan = Plan { samples: arguments.repeat.into(), seconds: arguments.seconds };
-    let device = place.device();
+    let device = hardware.device();
     let rates = match task {
         Task::Train(size) => training::run(size, device, plan)?,
         Task::TrainWithBurn(size) => with_burn::run(size, &device, plan)?,
@@ -125,7 +124,7 @@ fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
     };
     if !matches!(task, Task::LargeText(_)) && rates.len() < plan.samples {
         return Err(Failure::request(format!(
-            "the text of the benchmark is over after {} of {} samples: ask for fewer or shorter ones",
+            "the text of the benchmark ended after {} of {} samples: reduce `--repeat` or `--seconds`",
             rates.len(),
             plan.samples
         )));
@@ -134,31 +133,31 @@ fn measure_here(name: &str, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Measures all lines, each beside its peers, prints the table and writes the JSON.
+/// Runs all benchmarks, each with its peers, prints the table and writes the JSON file.
 fn measure_all(arguments: &Arguments) -> Result<()> {
-    let Arguments { peer, only, threads: _, repeat: _, seconds: _, json, line: _ } = arguments;
-    let target = |line: &&Line| {
-        only.is_empty() || only.iter().any(|start| line.name.starts_with(start.as_str()))
+    let Arguments { peer, only, threads: _, repeat: _, seconds: _, json, benchmark: _ } = arguments;
+    let selected = |benchmark: &&Benchmark| {
+        only.is_empty() || only.iter().any(|start| benchmark.name.starts_with(start.as_str()))
     };
-    let lines: Vec<&Line> = LINES.iter().filter(target).collect();
-    if lines.is_empty() {
-        let names = LINES.map(|line| format!("`{}`", line.name)).join(", ");
-        return Err(Failure::request(format!("`--only` names none of {names}")));
+    let benchmarks: Vec<&Benchmark> = BENCHMARKS.iter().filter(selected).collect();
+    if benchmarks.is_empty() {
+        let names = BENCHMARKS.map(|benchmark| format!("`{}`", benchmark.name)).join(", ");
+        return Err(Failure::request(format!("`--only` matches none of {names}")));
     }
     if let Some(python) = peer {
         find_torch(python)?;
     }
     let mut rows: Vec<Row> = Vec::new();
-    for line in lines {
-        if !line.place.is_built_in() {
-            eprintln!("{}: left out, `cargo xtask bench --backend wgpu` measures it", line.name);
+    for benchmark in benchmarks {
+        if !benchmark.hardware.is_built_in() {
+            eprintln!("{}: skipped (`cargo xtask bench --backend wgpu` runs it)", benchmark.name);
             continue;
         }
-        eprintln!("{} ...", line.name);
-        let ours = ours(line, arguments)?;
+        eprintln!("{} ...", benchmark.name);
+        let ours = ours(benchmark, arguments)?;
         let mut peers = Vec::new();
         if let Some(python) = peer {
-            for target in line.targets {
+            for target in benchmark.targets {
                 let Target::Peer(_, names) = target else { continue };
                 for name in *names {
                     eprintln!("{name}, PyTorch ...");
@@ -166,12 +165,12 @@ fn measure_all(arguments: &Arguments) -> Result<()> {
                 }
             }
         }
-        rows.push(Row::new(line, ours, peers, &rows));
-        // What is measured is kept, whatever comes later.
+        rows.push(Row::new(benchmark, ours, peers, &rows));
+        // Written after each benchmark, so that a later failure loses nothing.
         write_json(json, &rows)?;
     }
     print!("{}", table::show(&rows));
-    eprintln!("\nwritten to `{}`", json.display());
+    eprintln!("\nwrote `{}`", json.display());
     Ok(())
 }
 
@@ -183,10 +182,10 @@ fn write_json(path: &Path, rows: &[Row]) -> Result<()> {
     })
 }
 
-fn ours(line: &Line, arguments: &Arguments) -> Result<Measured> {
+fn ours(benchmark: &Benchmark, arguments: &Arguments) -> Result<Measured> {
     let mut child = Command::new(std::env::current_exe().map_err(Failure::new)?);
-    child.args(["--line", line.name]);
-    if line.place == Place::Wgpu {
+    child.args(["--benchmark", benchmark.name]);
+    if benchmark.hardware == Hardware::Wgpu {
         // Tuning kernels takes longer than measuring them.
         child.env("CUBECL_AUTOTUNE_LEVEL", "minimal");
     }
@@ -199,7 +198,7 @@ fn theirs(name: &str, python: &Path, arguments: &Arguments) -> Result<Measured> 
     run(child, arguments)
 }
 
-/// `peer.py`, wherever the repository is now.
+/// The path of `peer.py`.
 fn peer_script() -> PathBuf {
     let folder = std::env::var_os("CHARLOOM_ROOT").map_or_else(PathBuf::new, PathBuf::from);
     folder.join("bench").join("peer.py")
@@ -214,7 +213,7 @@ fn find_torch(python: &Path) -> Result<()> {
     match found {
         Ok(status) if status.success() => Ok(()),
         _ => Err(Failure::request(format!(
-            "`{}` is no Python that has torch\n\nhint: `--peer PYTHON` names one",
+            "`{}` is not a Python interpreter that has torch\n\nhint: `--peer PYTHON` names another one",
             python.display()
         ))),
     }
@@ -231,7 +230,7 @@ fn run(mut child: Command, arguments: &Arguments) -> Result<Measured> {
     let text = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(text.trim()).map_err(|_| Failure {
         message: format!(
-            "`{}` ended with {} and no result",
+            "`{}` ended with {} without a result",
             child.get_program().display(),
             output.status
         ),
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_no_time_is_refused() {
+    fn a_length_that_is_not_a_duration_is_refused() {
         for typed in ["0", "-1", "NaN", "inf", "x", "3601"] {
             assert!(positive(typed).is_err(), "{typed}");
         }

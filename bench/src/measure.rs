@@ -1,10 +1,10 @@
-//! Speeds from a clock, and what is reported of them.
+//! Speed measurements, and their summary.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// What came of a line, of this program or of `peer.py`.
+/// The result of a benchmark, of this program or of `peer.py`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub name: String,
@@ -14,10 +14,10 @@ pub struct Measured {
     /// (largest − smallest) / median.
     #[serde(default)]
     pub spread: Option<f64>,
-    /// Samples.
+    /// Number of samples.
     #[serde(default)]
     pub n: usize,
-    /// The most memory that the process had, in units of 2^20 bytes; not known on every system.
+    /// Peak memory of the process, in units of 2^20 bytes; not known on every system.
     #[serde(default)]
     pub peak_megabytes: Option<f64>,
 }
@@ -26,11 +26,11 @@ pub struct Measured {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub samples: usize,
-    /// The least length of a sample. The first is for warming up, and doesn't count.
+    /// Minimum length of a sample. The first sample is for warming up and doesn't count.
     pub seconds: f64,
 }
 
-/// Makes samples of a stream of pieces of work.
+/// Divides a stream of work items into samples.
 pub struct Stopwatch {
     plan: Plan,
     began: Instant,
@@ -44,7 +44,7 @@ impl Stopwatch {
         Self { plan, began: Instant::now(), chars: 0, warm: false, rates: Vec::new() }
     }
 
-    /// A piece of `chars` characters is done. Whether there are enough samples.
+    /// Records a work item of `chars` characters; returns whether there are enough samples.
     pub fn lap(&mut self, chars: usize) -> bool {
         self.chars += chars;
         let elapsed = self.began.elapsed();
@@ -64,7 +64,7 @@ impl Stopwatch {
 }
 
 impl Measured {
-    /// Of a line with these samples.
+    /// The summary of a benchmark's samples, in characters per second.
     pub fn new(name: &str, rates: &[f64]) -> Self {
         let median = median(rates);
         let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
@@ -90,7 +90,7 @@ fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// The most memory that this process has had, where the system keeps count of it in `/proc`.
+/// Peak memory of this process, on systems that report it in `/proc`.
 fn peak_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_peer_is_read() {
+    fn a_result_of_the_peer_is_parsed() {
         let line = r#"{"name": "generate-1", "chars_per_second": 1200.5, "spread": 0.02, "n": 5, "peak_megabytes": 300.1}"#;
         let read: Measured = serde_json::from_str(line).unwrap();
         assert_eq!((read.chars_per_second, read.n), (Some(1200.5), 5));

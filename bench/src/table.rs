@@ -1,13 +1,13 @@
-//! The table of what was measured.
+//! The table of results.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use crate::measure::Measured;
-use crate::work::{Line, Target};
+use crate::work::{Benchmark, Target};
 
-/// A line with its numbers, its peers' and how far it is from its targets.
+/// A benchmark's results, its peers' and the outcomes of its targets.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub ours: Measured,
@@ -15,19 +15,24 @@ pub struct Row {
     pub targets: Vec<Outcome>,
 }
 
-/// A target that could be measured.
+/// The outcome of a target that could be measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
-    /// What the line is held against.
+    /// What the benchmark is compared with.
     pub against: String,
-    /// At least this ratio, or at most so many megabytes.
+    /// The minimum speed ratio, or the maximum of megabytes.
     pub target: f64,
     pub reached: f64,
     pub met: bool,
 }
 
 impl Row {
-    pub fn new(line: &Line, ours: Measured, peers: Vec<Measured>, before: &[Row]) -> Self {
+    pub fn new(
+        benchmark: &Benchmark,
+        ours: Measured,
+        peers: Vec<Measured>,
+        before: &[Row],
+    ) -> Self {
         let ratio = |against: &str, target: f64, theirs: Option<f64>| {
             let reached = ours.chars_per_second? / theirs?;
             Some(Outcome { against: against.to_string(), target, reached, met: reached >= target })
@@ -37,14 +42,14 @@ impl Row {
             let against = "MB".to_string();
             Some(Outcome { against, target, reached, met: reached <= target })
         };
-        let targets = line.targets.iter().filter_map(|target| match *target {
+        let targets = benchmark.targets.iter().filter_map(|target| match *target {
             Target::Peer(target, names) => {
-                let of_goal = peers.iter().filter(|peer| names.contains(&peer.name.as_str()));
+                let of_target = peers.iter().filter(|peer| names.contains(&peer.name.as_str()));
                 let fastest =
-                    of_goal.filter_map(|peer| peer.chars_per_second).max_by(f64::total_cmp);
+                    of_target.filter_map(|peer| peer.chars_per_second).max_by(f64::total_cmp);
                 ratio("PyTorch", target, fastest)
             }
-            Target::Line(target, name) => {
+            Target::Benchmark(target, name) => {
                 let other = before.iter().find(|row| row.ours.name == name)?;
                 ratio(name, target, other.ours.chars_per_second)
             }
@@ -57,7 +62,7 @@ impl Row {
     }
 }
 
-/// A row for each line and each of its peers.
+/// The table as text: a row for each benchmark and each of its peers.
 pub fn show(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<34} {:>12} {:>8} {:>9}  {}\n",
@@ -65,9 +70,9 @@ pub fn show(rows: &[Row]) -> String {
     );
     for row in rows {
         let targets: Vec<String> = row.targets.iter().map(Outcome::show).collect();
-        line(&mut text, &row.ours.name, &row.ours, &targets.join("; "));
+        write_row(&mut text, &row.ours.name, &row.ours, &targets.join("; "));
         for peer in &row.peers {
-            line(&mut text, &format!("  PyTorch, {}", peer.name), peer, "");
+            write_row(&mut text, &format!("  PyTorch, {}", peer.name), peer, "");
         }
     }
     text
@@ -81,7 +86,7 @@ impl Outcome {
     }
 }
 
-fn line(text: &mut String, name: &str, measured: &Measured, targets: &str) {
+fn write_row(text: &mut String, name: &str, measured: &Measured, targets: &str) {
     let shown = |number: Option<f64>, decimals: usize| {
         number.map_or("-".to_string(), |number| format!("{number:.decimals$}"))
     };
@@ -96,7 +101,7 @@ fn line(text: &mut String, name: &str, measured: &Measured, targets: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::LINES;
+    use crate::work::BENCHMARKS;
 
     fn measured(name: &str, speed: f64) -> Measured {
         Measured {
@@ -108,14 +113,14 @@ mod tests {
         }
     }
 
-    fn line(name: &str) -> &'static Line {
-        LINES.iter().find(|line| line.name == name).unwrap()
+    fn benchmark(name: &str) -> &'static Benchmark {
+        BENCHMARKS.iter().find(|benchmark| benchmark.name == name).unwrap()
     }
 
     #[test]
     fn a_target_is_met_by_its_ratio_to_the_fastest_peer() {
         let peers = vec![measured("generate-1", 1000.0), measured("generate-1-no-onednn", 1250.0)];
-        let row = Row::new(line("generate-1"), measured("generate-1", 11_250.0), peers, &[]);
+        let row = Row::new(benchmark("generate-1"), measured("generate-1", 11_250.0), peers, &[]);
         assert_eq!(row.targets.len(), 1);
         assert_eq!((row.targets[0].reached, row.targets[0].met), (9.0, true));
     }
@@ -123,17 +128,21 @@ mod tests {
     #[test]
     fn a_target_that_was_not_measured_is_left_out() {
         let row =
-            Row::new(line("train-lstm-2x256"), measured("train-lstm-2x256", 1.0), vec![], &[]);
+            Row::new(benchmark("train-lstm-2x256"), measured("train-lstm-2x256", 1.0), vec![], &[]);
         assert!(row.targets.is_empty());
     }
 
     #[test]
-    fn the_table_says_what_was_missed() {
-        let burn =
-            Row::new(line("burn-lstm-2x256"), measured("burn-lstm-2x256", 2000.0), vec![], &[]);
+    fn the_table_shows_missed_targets() {
+        let burn = Row::new(
+            benchmark("burn-lstm-2x256"),
+            measured("burn-lstm-2x256", 2000.0),
+            vec![],
+            &[],
+        );
         let peers = vec![measured("train-lstm-2x256", 10_000.0)];
         let name = "train-lstm-2x256";
-        let row = Row::new(line(name), measured(name, 22_000.0), peers, &[burn]);
+        let row = Row::new(benchmark(name), measured(name, 22_000.0), peers, &[burn]);
         assert_eq!(
             show(&[row]),
             "work                               characters/s   spread  peak, MB  targets\n\

@@ -1,5 +1,5 @@
-//! Whole steps of charloom's training: the program's own way through loader, network, loss, backward pass, clipping,
-//! optimizer, metrics and reports.
+//! Whole training steps of charloom, as the program takes them: loader, network, loss, backward pass, clipping, optimizer,
+//! metrics and reports.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -17,14 +17,14 @@ use crate::measure::{Plan, Stopwatch};
 use crate::work::{Size, VOCAB_SIZE};
 use crate::{Failure, Result};
 
-/// Characters of the text: an epoch of it outlasts every measurement.
+/// Length of the text in characters: an epoch of it outlasts every measurement.
 const TEXT: usize = 24_000_000;
-/// Bytes of the large text.
+/// Length of the large text in bytes.
 const LARGE_TEXT: usize = 1_000_000_000;
 /// Steps on the large text: the first one after the optimizer has its state already reaches the peak.
 const LARGE_TEXT_STEPS: usize = 5;
 
-/// Measures training steps; the rates of the samples.
+/// Measures training steps; returns the characters per second of each sample.
 pub fn run(size: Size, device: Device, plan: Plan) -> Result<Vec<f64>> {
     let corpus = Corpus::from_text(&random_text(TEXT)).map_err(Failure::new)?;
     let interrupter = Interrupter::new();
@@ -41,8 +41,8 @@ pub fn large_text(size: Size, device: Device) -> Result<()> {
     write_large_text(&path).map_err(Failure::new)?;
     let corpus = Corpus::read(&path).map_err(Failure::new)?;
     let interrupter = Interrupter::new();
-    let mut few = Few { interrupter: interrupter.clone() };
-    start(size, &device, &corpus, &interrupter, &mut few)
+    let mut observer = StopAfterSteps { interrupter: interrupter.clone() };
+    start(size, &device, &corpus, &interrupter, &mut observer)
 }
 
 fn start(
@@ -86,11 +86,11 @@ impl Observer for Timer {
 }
 
 /// Stops after a few steps.
-struct Few {
+struct StopAfterSteps {
     interrupter: Interrupter,
 }
 
-impl Observer for Few {
+impl Observer for StopAfterSteps {
     fn step(&mut self, report: &StepReport) {
         if report.step >= LARGE_TEXT_STEPS {
             self.interrupter.stop(None);
@@ -98,7 +98,7 @@ impl Observer for Few {
     }
 }
 
-/// Text of all characters of the vocabulary, in no order: its content costs nothing.
+/// Random text of the characters of the vocabulary: content doesn't affect speed.
 pub fn random_text(chars: usize) -> String {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut text: String = alphabet().collect();

@@ -1,4 +1,4 @@
-//! Using a network: evaluation and generation.
+//! Evaluation and generation with a network.
 
 use std::ops::ControlFlow;
 
@@ -14,10 +14,10 @@ use crate::training::{alphabet, random_text};
 use crate::work::Size;
 use crate::{Failure, Result};
 
-/// Characters of one text between two looks at the clock.
+/// Characters of a single text between two readings of the clock.
 const CHARS: usize = 100;
-/// Characters of each of many texts: enough for what is done once to count little.
-const CHARS_OF_MANY: usize = 1000;
+/// Characters of each of several texts: enough to make the set-up negligible.
+const CHARS_PER_TEXT: usize = 1000;
 /// An evaluation reports no more characters than this at a time before its parallel rows begin.
 const WARMING_UP: usize = 512;
 
@@ -28,7 +28,7 @@ fn model(size: Size, device: &Device) -> TrainedModel {
     TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }
 
-/// Measures evaluation, which reads the text in 64 parallel rows; the rates of the samples.
+/// Measures evaluation, which reads the text in 64 parallel rows; returns the characters per second of each sample.
 pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let TrainedModel { network, vocab, .. } = model(size, device);
     let ids = vocab.encode(&random_text(24_000_000)).map_err(Failure::new)?;
@@ -57,7 +57,7 @@ pub fn evaluation(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     }
 }
 
-/// Measures the generation of `streams` texts in parallel; the rates of the samples.
+/// Measures the generation of `streams` texts in parallel; returns the characters per second of each sample.
 pub fn generation(size: Size, streams: usize, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let model = model(size, device);
     let mut config = GenerateConfig {
@@ -79,11 +79,11 @@ pub fn generation(size: Size, streams: usize, device: &Device, plan: Plan) -> Re
             }
         }
     }
-    config.length = CHARS_OF_MANY;
+    config.length = CHARS_PER_TEXT;
     let mut watch = Stopwatch::start(plan);
     loop {
         generate_many(&model, &config, streams, &mut |_, _| ()).map_err(Failure::new)?;
-        if watch.lap(streams * CHARS_OF_MANY) {
+        if watch.lap(streams * CHARS_PER_TEXT) {
             return Ok(watch.rates().to_vec());
         }
     }

@@ -1,4 +1,4 @@
-//! The same training with what comes with Burn: its LSTM, dropout, linear layer, loss, clipping and Adam.
+//! The same training steps with Burn's own LSTM, dropout, linear layer, loss, clipping and Adam.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -48,7 +48,7 @@ impl CharLstm {
     }
 }
 
-/// Measures training steps; the rates of the samples.
+/// Measures training steps; returns the characters per second of each sample.
 pub fn run(size: Size, device: &Device, plan: Plan) -> Result<Vec<f64>> {
     let device = device.clone().autodiff();
     let Size { batch_size: n, seq_length: t, .. } = size;

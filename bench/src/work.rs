@@ -1,12 +1,12 @@
-//! The pieces of work that are measured: one row of the table each.
+//! The benchmarks: one row of the table each.
 
 use burn::tensor::Device;
 use charloom_model::{Cell, CharRnnConfig};
 
-/// Characters that the networks know, V.
+/// Vocabulary size of the networks, V.
 pub const VOCAB_SIZE: usize = 83;
 
-/// A network, and the batches that it is given.
+/// Sizes of a network and its batches.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub cell: Cell,
@@ -35,29 +35,29 @@ impl Size {
     }
 }
 
-/// What is done.
+/// What a benchmark does.
 #[derive(Clone, Copy, Debug)]
 pub enum Task {
-    /// Steps of charloom's training, everything in them.
+    /// Whole training steps of charloom.
     Train(Size),
     /// The same with the layers, the loss, the clipping and the optimizer that come with Burn.
     TrainWithBurn(Size),
     /// Forward passes over a text, with the loss.
     Evaluate(Size),
-    /// Texts generated in parallel.
+    /// Generation of this number of texts in parallel.
     Generate(Size, usize),
-    /// The first steps on a text of a billion bytes; its memory is what counts.
+    /// The first steps on a text of a billion bytes; measures the memory.
     LargeText(Size),
 }
 
-/// Where it is done.
+/// The hardware that a benchmark runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Hardware {
     Cpu,
     Wgpu,
 }
 
-impl Place {
+impl Hardware {
     pub fn is_built_in(self) -> bool {
         match self {
             Self::Cpu => true,
@@ -71,95 +71,95 @@ impl Place {
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
             #[cfg(not(feature = "wgpu"))]
-            Self::Wgpu => unreachable!("lines of backends that are not built in are not run"),
+            Self::Wgpu => unreachable!("benchmarks of backends that are not built in are not run"),
         }
     }
 }
 
-/// What a line is held against.
+/// The target of a benchmark.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
-    /// So many times as fast as the fastest of these lines of `peer.py`.
+    /// At least this speed, relative to the fastest of these benchmarks of `peer.py`.
     Peer(f64, &'static [&'static str]),
-    /// So many times as fast as another line here.
-    Line(f64, &'static str),
-    /// At most so many megabytes.
+    /// At least this speed, relative to another benchmark here.
+    Benchmark(f64, &'static str),
+    /// At most this much memory, in megabytes.
     Megabytes(f64),
-    /// At most as much memory as this line of `peer.py`.
+    /// At most as much memory as this benchmark of `peer.py`.
     PeerMemory(&'static str),
 }
 
-/// A row of the table.
+/// A benchmark, with its targets.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub struct Benchmark {
     pub name: &'static str,
     pub task: Task,
-    pub place: Place,
+    pub hardware: Hardware,
     pub targets: &'static [Target],
 }
 
 const LSTM: Size = Size::classic(Cell::Lstm);
 const ON_GPU: Size = Size::small(1, 128, 32);
 
-const fn line(name: &'static str, task: Task, targets: &'static [Target]) -> Line {
-    Line { name, task, place: Place::Cpu, targets }
+const fn on_cpu(name: &'static str, task: Task, targets: &'static [Target]) -> Benchmark {
+    Benchmark { name, task, hardware: Hardware::Cpu, targets }
 }
 
-/// All lines. A target's line stands before the line that has the target.
-pub const LINES: [Line; 12] = [
-    line("burn-lstm-2x256", Task::TrainWithBurn(LSTM), &[]),
-    line(
+/// All benchmarks. One that a target refers to comes before the benchmark that has the target.
+pub const BENCHMARKS: [Benchmark; 12] = [
+    on_cpu("burn-lstm-2x256", Task::TrainWithBurn(LSTM), &[]),
+    on_cpu(
         "train-lstm-2x256",
         Task::Train(LSTM),
         &[
             Target::Peer(2.0, &["train-lstm-2x256"]),
-            Target::Line(12.0, "burn-lstm-2x256"),
+            Target::Benchmark(12.0, "burn-lstm-2x256"),
             Target::PeerMemory("train-lstm-2x256"),
         ],
     ),
-    line(
+    on_cpu(
         "train-gru-2x256",
         Task::Train(Size::classic(Cell::Gru)),
         &[Target::Peer(1.5, &["train-gru-2x256"])],
     ),
-    line(
+    on_cpu(
         "train-tanh-2x256",
         Task::Train(Size::classic(Cell::Tanh)),
         &[Target::Peer(1.5, &["train-tanh-2x256"])],
     ),
-    line(
+    on_cpu(
         "train-lstm-1x128",
         Task::Train(Size::small(1, 128, 50)),
         &[Target::Peer(1.5, &["train-lstm-1x128"])],
     ),
-    line(
+    on_cpu(
         "train-lstm-2x512",
         Task::Train(Size::small(2, 512, 50)),
         &[Target::Peer(1.3, &["train-lstm-2x512"])],
     ),
-    line("eval-lstm-2x256", Task::Evaluate(LSTM), &[Target::Peer(1.3, &["eval-lstm-2x256"])]),
-    line(
+    on_cpu("eval-lstm-2x256", Task::Evaluate(LSTM), &[Target::Peer(1.3, &["eval-lstm-2x256"])]),
+    on_cpu(
         "generate-1",
         Task::Generate(LSTM, 1),
         &[Target::Peer(8.0, &["generate-1", "generate-1-no-onednn"])],
     ),
-    line(
+    on_cpu(
         "generate-64",
         Task::Generate(LSTM, 64),
         &[Target::Peer(3.0, &["generate-64", "generate-64-no-onednn"])],
     ),
-    line("text-of-1-gb", Task::LargeText(LSTM), &[Target::Megabytes(2500.0)]),
-    Line {
+    on_cpu("text-of-1-gb", Task::LargeText(LSTM), &[Target::Megabytes(2500.0)]),
+    Benchmark {
         name: "wgpu-burn-lstm-1x128",
         task: Task::TrainWithBurn(ON_GPU),
-        place: Place::Wgpu,
+        hardware: Hardware::Wgpu,
         targets: &[],
     },
-    Line {
+    Benchmark {
         name: "wgpu-train-lstm-1x128",
         task: Task::Train(ON_GPU),
-        place: Place::Wgpu,
-        targets: &[Target::Line(3.0, "wgpu-burn-lstm-1x128")],
+        hardware: Hardware::Wgpu,
+        targets: &[Target::Benchmark(3.0, "wgpu-burn-lstm-1x128")],
     },
 ];
 
@@ -173,11 +173,14 @@ mod tests {
 
     #[test]
     fn what_a_target_is_measured_by_is_measured_before() {
-        for (place, line) in LINES.iter().enumerate() {
-            for target in line.targets {
+        for (index, benchmark) in BENCHMARKS.iter().enumerate() {
+            for target in benchmark.targets {
                 match target {
-                    Target::Line(_, other) => {
-                        assert!(LINES[..place].iter().any(|line| line.name == *other), "{other}");
+                    Target::Benchmark(_, other) => {
+                        assert!(
+                            BENCHMARKS[..index].iter().any(|earlier| earlier.name == *other),
+                            "{other}"
+                        );
                     }
                     Target::Peer(_, names) => names.iter().for_each(|name| peer_has(name)),
                     Target::PeerMemory(name) => peer_has(name),

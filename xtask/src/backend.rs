@@ -6,25 +6,21 @@ use crate::failure::{Failure, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
     pub name: &'static str,
-    what: &'static str,
-    /// What a machine must have to build it, if that is more than Rust.
+    about: &'static str,
+    /// Requirements of a build besides Rust.
     needs: Option<&'static str>,
 }
 
 /// The first is the default, which every build has.
 const BACKENDS: [Backend; 8] = [
-    Backend { name: "flex", what: "CPU, pure Rust: the default", needs: None },
-    Backend { name: "ndarray", what: "CPU, Burn's older backend", needs: None },
-    Backend {
-        name: "wgpu",
-        what: "GPU, whichever graphics interface the machine has",
-        needs: None,
-    },
-    Backend { name: "vulkan", what: "GPU through Vulkan, SPIR-V kernels", needs: None },
-    Backend { name: "metal", what: "GPU through Metal", needs: Some("macOS") },
-    Backend { name: "webgpu", what: "GPU through WebGPU, WGSL kernels", needs: None },
-    Backend { name: "cuda", what: "NVIDIA GPU", needs: Some(LLVM) },
-    Backend { name: "rocm", what: "AMD GPU", needs: Some(LLVM) },
+    Backend { name: "flex", about: "CPU, pure Rust: the default", needs: None },
+    Backend { name: "ndarray", about: "CPU, Burn's older backend", needs: None },
+    Backend { name: "wgpu", about: "GPU, the graphics API of the machine", needs: None },
+    Backend { name: "vulkan", about: "GPU through Vulkan, SPIR-V kernels", needs: None },
+    Backend { name: "metal", about: "GPU through Metal", needs: Some("macOS") },
+    Backend { name: "webgpu", about: "GPU through WebGPU, WGSL kernels", needs: None },
+    Backend { name: "cuda", about: "NVIDIA GPU", needs: Some(LLVM) },
+    Backend { name: "rocm", about: "AMD GPU", needs: Some(LLVM) },
 ];
 
 /// CubeCL compiles kernels for these GPUs with an LLVM that its build script downloads and links.
@@ -34,7 +30,7 @@ const LLVM: &str =
 impl Backend {
     pub fn parse(name: &str) -> Result<Self> {
         BACKENDS.into_iter().find(|backend| backend.name == name).ok_or_else(|| {
-            Failure::request(format!("unknown backend `{name}`, known are {}", Self::names()))
+            Failure::request(format!("unknown backend `{name}` (available: {})", Self::names()))
         })
     }
 
@@ -47,7 +43,7 @@ impl Backend {
         self == BACKENDS[0]
     }
 
-    /// What to say when a build with this backend failed.
+    /// The failure of a build with this backend.
     pub fn build_failure(self, package: &str) -> Failure {
         let failure = Failure::work(format!("{package} did not build for backend `{}`", self.name));
         match self.needs {
@@ -63,7 +59,7 @@ impl Backend {
 
     /// All backends, for the help.
     pub fn list() -> String {
-        BACKENDS.map(|backend| format!("  {:<9}{}\n", backend.name, backend.what)).concat()
+        BACKENDS.map(|backend| format!("  {:<9}{}\n", backend.name, backend.about)).concat()
     }
 }
 
@@ -84,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn another_backend_is_a_feature_beside_the_default_ones() {
+    fn other_backends_add_a_feature_to_the_default_ones() {
         assert_eq!(Backend::parse("wgpu").unwrap().features(), ["--features", "wgpu"]);
     }
 
@@ -94,22 +90,22 @@ mod tests {
         for backend in BACKENDS {
             assert!(
                 manifest.contains(&format!("\n{} = [", backend.name)),
-                "{} is no feature",
+                "{} is not a feature",
                 backend.name
             );
         }
     }
 
     #[test]
-    fn an_unknown_backend_is_told_the_known_ones_in_one_line() {
+    fn the_message_about_an_unknown_backend_lists_the_known_ones() {
         assert_eq!(
             Backend::parse("tpu").unwrap_err().to_string(),
-            "error: unknown backend `tpu`, known are `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`"
+            "error: unknown backend `tpu` (available: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`)"
         );
     }
 
     #[test]
-    fn a_failed_build_says_what_the_backend_needs() {
+    fn a_failed_build_names_the_backends_requirements() {
         let message = Backend::parse("cuda").unwrap().build_failure("charloom").to_string();
         assert!(
             message.starts_with("error: charloom did not build for backend `cuda`\n\nhint: "),

@@ -1,4 +1,4 @@
-//! Calls of cargo.
+//! Invocations of cargo.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ pub fn command_in(subcommand: &str, folder: &str) -> Result<Command> {
     let mut command = Command::new(cargo);
     command.arg(subcommand).arg("--manifest-path");
     command.arg(root()?.join(folder).join("Cargo.toml"));
-    // What the cargo that runs this program says of this program: some build scripts look at it, and would run again
-    // whenever the same thing is built without `cargo xtask`.
+    // Variables that cargo sets for this program. Some build scripts depend on them, and would rerun whenever the same
+    // package is built without `cargo xtask`.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of))
         {
@@ -42,7 +42,7 @@ pub fn command_in(subcommand: &str, folder: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// What cargo said while it built a program: one JSON value for each thing that it made or found made.
+/// Cargo's messages about a build: one JSON value for each artifact, fresh or built.
 pub struct Build(Vec<Value>);
 
 impl Build {
@@ -53,10 +53,11 @@ impl Build {
 
     /// Builds a package of the workspace with `backend`.
     ///
-    /// What cargo shows stays on standard error: standard output is for the command alone.
+    /// Cargo's output goes to standard error: standard output is for the command alone.
     pub fn of(package: &str, backend: Backend) -> Result<Self> {
         let mut build = command("build")?;
-        // Always with the program: alone, another package may want less of what Burn stands on, and all is built again.
+        // Always together with the program: alone, another package may enable fewer features of Burn's dependencies, and
+        // Burn would be compiled again.
         build.args(["--release", "--package", "charloom", "--package", package]);
         build.args(backend.features());
         build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
@@ -85,9 +86,9 @@ impl Build {
         let executable = self.0.iter().find_map(|made| {
             (made["target"]["name"] == name).then(|| made["executable"].as_str()).flatten()
         });
-        executable.map(Command::new).ok_or_else(|| {
-            Failure::work(format!("cargo did not say where it put the executable `{name}`"))
-        })
+        executable
+            .map(Command::new)
+            .ok_or_else(|| Failure::work(format!("cargo did not report an executable `{name}`")))
     }
 
     /// The folder of the package whose library is `name`, wherever this cargo keeps its sources.
@@ -96,7 +97,7 @@ impl Build {
         let package = self.0.iter().find(|made| made["target"]["name"] == library);
         package
             .and_then(|made| Path::new(made["manifest_path"].as_str()?).parent())
-            .ok_or_else(|| Failure::work(format!("cargo built charloom without `{name}`")))
+            .ok_or_else(|| Failure::work(format!("cargo did not build `{name}` for charloom")))
     }
 }
 
@@ -131,11 +132,11 @@ mod tests {
         let build = Build::parse(MESSAGES);
         assert_eq!(build.folder_of("burn-nn").unwrap(), Path::new("/v/burn-nn"));
         let error = build.folder_of("burn-core").unwrap_err().to_string();
-        assert_eq!(error, "error: cargo built charloom without `burn-core`");
+        assert_eq!(error, "error: cargo did not build `burn-core` for charloom");
     }
 
     #[test]
-    fn every_test_runs_in_the_one_profile() {
+    fn tests_run_in_the_release_profile() {
         let test = test(Backend::parse("wgpu").unwrap(), ["--test".into(), "wgpu".into()]).unwrap();
         let args: Vec<_> = test.get_args().skip(3).collect();
         assert_eq!(args, ["--release", "--workspace", "--features", "wgpu", "--test", "wgpu"]);

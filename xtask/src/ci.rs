@@ -9,7 +9,7 @@ use crate::corpus;
 use crate::failure::{Failure, Result};
 use crate::run;
 
-/// What a step does. An exit code other than 0 ends everything.
+/// The work of a step. An exit code other than 0 fails the run.
 type Work = fn() -> Result<ExitCode>;
 
 const STEPS: [(&str, Work); 10] = [
@@ -27,12 +27,12 @@ const STEPS: [(&str, Work); 10] = [
 
 pub fn run() -> Result<ExitCode> {
     let mut times = Vec::new();
-    for (place, (name, work)) in STEPS.into_iter().enumerate() {
-        eprintln!("\n[{}/{}] {name}", place + 1, STEPS.len());
+    for (index, (name, work)) in STEPS.into_iter().enumerate() {
+        eprintln!("\n[{}/{}] {name}", index + 1, STEPS.len());
         let start = Instant::now();
         let outcome = work();
         times.push((name, start.elapsed()));
-        eprintln!("[{}/{}] {name}: {}", place + 1, STEPS.len(), minutes(start.elapsed()));
+        eprintln!("[{}/{}] {name}: {}", index + 1, STEPS.len(), minutes(start.elapsed()));
         if !matches!(outcome, Ok(code) if code == ExitCode::SUCCESS) {
             eprint!("\n{}", table(&times));
             if let Err(failure) = &outcome {
@@ -40,7 +40,7 @@ pub fn run() -> Result<ExitCode> {
             }
             return Err(Failure::work(format!(
                 "step {} of {} failed: {name}",
-                place + 1,
+                index + 1,
                 STEPS.len()
             )));
         }
@@ -143,7 +143,7 @@ fn wgpu() -> Result<ExitCode> {
     code
 }
 
-/// Tuning kernels takes minutes on a software adapter, and tells nothing.
+/// Tuning kernels takes minutes on a software adapter, for no benefit.
 fn on_software_adapter(command: &mut Command) -> &mut Command {
     command.env("CUBECL_AUTOTUNE_LEVEL", "minimal")
 }

@@ -1,6 +1,6 @@
 //! The default corpus: the Rust source of some Burn crates, which cargo has on disk because charloom is built on them.
 //!
-//! Nothing is downloaded for it, and nobody's text lies in the repository. The crates are in every build of charloom,
+//! Nothing is downloaded for it, and the repository holds no text of others. The crates are in every build of charloom,
 //! whatever its features and platform, and the lock file pins them, so that everybody trains on the same bytes.
 
 use std::fs;
@@ -13,10 +13,10 @@ use crate::cargo::Build;
 use crate::failure::{Failure, Result};
 use crate::request::Request;
 
-/// Where charloom looks for the corpus, from the current folder: the default of `data.text`.
+/// Path of the corpus in the current folder: the default of `data.text`.
 pub const PATH: &str = "datasets/burn-source.txt";
 
-/// In the order of the corpus. Together they make a text that a laptop reads through in a few minutes.
+/// The crates in the order of the corpus. A laptop trains an epoch on this text in a few minutes.
 const CRATES: [&str; 5] = ["burn-autodiff", "burn-core", "burn-nn", "burn-optim", "burn-tensor"];
 
 /// Of Burn 0.22.1, as the lock file pins it. Another version has another text: `cargo xtask corpus` then prints the values to put here.
@@ -25,7 +25,7 @@ const SHA256: &str = "bfda395735050f1ce1e7b04470244df5daa71a545bd5ba9e46a6c1a129
 
 /// Whether `request` may read the default corpus: it names it, or it trains and its command line names no text.
 ///
-/// A settings file may name another text. It isn't read here: a corpus that nobody needed is a small file.
+/// A settings file may name another text. It isn't read here: an unneeded corpus is a small file.
 pub fn is_needed_by(request: &Request) -> bool {
     if request.asks_for_help() {
         return false;
@@ -44,7 +44,7 @@ pub fn is_needed_by(request: &Request) -> bool {
     }
 }
 
-/// Makes sure that there is a corpus below `folder`. An existing file is kept, with a warning if it is another text.
+/// Writes the corpus below `folder` unless it exists. An existing file is kept, with a warning if it is another text.
 pub fn prepare(folder: &Path, build: &Build) -> Result<()> {
     match fs::read(folder.join(PATH)) {
         Ok(text) if sha256(&text) == SHA256 => Ok(()),
@@ -77,10 +77,10 @@ pub fn write(folder: &Path, build: &Build) -> Result<()> {
     Ok(())
 }
 
-/// Puts the files of all sources together, each behind a line that names it.
+/// Concatenates the files of all sources, each after a line that names it.
 ///
-/// A file with characters outside ASCII is left out: those are few and rare (Greek letters in comments, arrows), and
-/// would double the vocabulary with characters too rare to learn.
+/// Files with characters outside ASCII are left out: there are few, and their characters (Greek letters in comments,
+/// arrows) would double the vocabulary but are too rare to learn.
 fn gather(sources: &[(&str, PathBuf)]) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     for (name, folder) in sources {
@@ -122,7 +122,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::work(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// Fails unless `text` is what everybody gets.
+/// Fails unless `text` has the expected checksum.
 fn check(text: &[u8]) -> Result<()> {
     let sum = sha256(text);
     if sum == SHA256 {
@@ -130,11 +130,11 @@ fn check(text: &[u8]) -> Result<()> {
     }
     let (length, crates) = (text.len(), CRATES.join("`, `"));
     Err(Failure::work(format!(
-        "the default corpus came out as {length} bytes with sha256 `{sum}`, expected {LENGTH} bytes with `{SHA256}`"
+        "the default corpus has {length} bytes with sha256 `{sum}`, expected {LENGTH} bytes with `{SHA256}`"
     ))
     .hint(format!(
         "if you changed the version of Burn, put the new values into `xtask/src/corpus.rs`; \
-         else cargo's copy of `{crates}` was changed: remove it from cargo's registry folder and run `cargo fetch`"
+         otherwise cargo's copy of `{crates}` was changed: remove it from cargo's registry folder and run `cargo fetch`"
     )))
 }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_in_bytewise_order_of_their_paths_each_behind_its_name() {
+    fn files_are_in_bytewise_order_of_their_paths_each_after_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
         put(&two, "lib.rs", "two");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corpus_that_is_there_stays_as_it_is() {
+    fn an_existing_corpus_is_kept() {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), PATH, "mine");
         prepare(root.path(), &Build::parse("")).unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_leaves_no_other_file_behind() {
+    fn writing_leaves_no_temporary_file() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(PATH);
         write_atomically(&path, b"old").unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_its_text_or_trains_nothing_new_does_not_need_the_corpus() {
+    fn commands_that_name_their_text_or_train_nothing_new_need_no_corpus() {
         for line in [
             "train --text war.txt",
             "train --text=war.txt",
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_the_corpus_needs_it() {
+    fn commands_that_name_the_corpus_need_it() {
         assert!(is_needed_by(&request("inspect datasets/burn-source.txt")));
         assert!(is_needed_by(&request("eval --text=datasets/burn-source.txt")));
         assert!(is_needed_by(&request("train --text datasets/burn-source.txt")));

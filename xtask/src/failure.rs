@@ -1,11 +1,11 @@
-//! What ends a command early.
+//! Failures of a command.
 
 use std::fmt;
 use std::process::ExitCode;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// A message, what can be done about it, and the exit code: 1 where the work failed, 2 where the request was wrong.
+/// A message, a hint at what to do about it, and the exit code: 1 if the work failed, 2 if the request was wrong.
 #[derive(Debug)]
 pub struct Failure {
     message: String,

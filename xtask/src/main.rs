@@ -29,7 +29,7 @@ usage: cargo xtask <command> [--backend B] ...
 commands:
   test     run every test; further arguments go to `cargo test`
   ci       run what continuous integration runs, cheapest first
-  bench    measure speed and memory; `--peer PYTHON` measures PyTorch beside it
+  bench    measure speed and memory; `--peer PYTHON` measures PyTorch too
   corpus   write the default corpus, `datasets/burn-source.txt`, to the current folder
   help     print this
 
@@ -42,7 +42,7 @@ backends:
 ";
 
 fn main() -> ExitCode {
-    match answer(std::env::args_os().skip(1).collect()) {
+    match run_request(std::env::args_os().skip(1).collect()) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("{failure}");
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer(args: Vec<OsString>) -> Result<ExitCode> {
+fn run_request(args: Vec<OsString>) -> Result<ExitCode> {
     let request = Request::parse(args)?;
     match request.command() {
         Some("help" | "--help" | "-h") => {
@@ -79,14 +79,14 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode> {
     }
 }
 
-/// Everything that is typed behind `bench` goes to the program that measures, but for the backend.
+/// Runs the benchmark program with all arguments but the backend.
 fn bench(request: &Request) -> Result<ExitCode> {
     if !["flex", "wgpu"].contains(&request.backend.name) {
-        let message = format!("backend `{}` has no lines in the benchmark", request.backend.name);
-        return Err(Failure::request(message).hint("`--backend wgpu` adds the lines that it has"));
+        let message = format!("there are no benchmarks for backend `{}`", request.backend.name);
+        return Err(Failure::request(message).hint("`--backend wgpu` adds those of the GPU"));
     }
     let mut bench = Build::of("charloom-bench", request.backend)?.program("charloom-bench")?;
-    // Where the peer's script is.
+    // The folder of the peer's script.
     bench.env("CHARLOOM_ROOT", cargo::root()?);
     run::exec(bench.args(request.rest_without_backend()))
 }

@@ -14,7 +14,7 @@ const TAKE_BACKEND: [&str; 7] =
 /// The command with its arguments, and the backend that they name.
 #[derive(Debug)]
 pub struct Request {
-    /// The command and all that follows, `--backend` included: this is what the binary gets.
+    /// The command and all its arguments, `--backend` included, as the binary gets them.
     pub args: Vec<OsString>,
     pub backend: Backend,
 }
@@ -22,14 +22,14 @@ pub struct Request {
 impl Request {
     /// Reads arguments. A `--backend` in front of the command is moved to its end, where the binary looks for it.
     pub fn parse(mut args: Vec<OsString>) -> Result<Self> {
-        let place = backend_place(&args);
+        let place = backend_range(&args);
         let backend = match &place {
             Some(place) => Backend::parse(&backend_name(&args, place.start)?)?,
             None => Backend::default(),
         };
         if let Some(place) = place.filter(|place| place.start == 0) {
             args.rotate_left(place.len());
-            // Behind a `--` nothing is a flag any more.
+            // After a `--` nothing is a flag.
             if let Some(end) = args.iter().position(|arg| arg == "--") {
                 args[end..].rotate_right(place.len());
             }
@@ -37,15 +37,15 @@ impl Request {
         Ok(Self { args, backend })
     }
 
-    /// The first word; none where there is no word at all. A word that isn't UTF-8 is left for the binary to refuse.
+    /// The first argument, if there is one. An argument that isn't UTF-8 is left for the binary to refuse.
     pub fn command(&self) -> Option<&str> {
         self.args.first().map(|arg| arg.to_str().unwrap_or_default())
     }
 
-    /// What follows the command, without `--backend B`: for programs that don't know this flag.
+    /// The arguments of the command without `--backend B`, for programs that don't know this flag.
     pub fn rest_without_backend(&self) -> Vec<OsString> {
         let mut rest = self.args.clone();
-        if let Some(place) = backend_place(&rest) {
+        if let Some(place) = backend_range(&rest) {
             rest.drain(place);
         }
         rest.drain(..1);
@@ -78,7 +78,7 @@ impl Request {
         self.args.iter().any(|arg| arg.to_string_lossy().contains(text))
     }
 
-    /// Whether the command is asked to explain itself only.
+    /// Whether the arguments ask for help only.
     pub fn asks_for_help(&self) -> bool {
         self.has("--help") || self.has("-h")
     }
@@ -98,8 +98,8 @@ fn flags(args: &[OsString]) -> &[OsString] {
     args.split(|arg| arg == "--").next().unwrap_or_default()
 }
 
-/// Where `--backend B` or `--backend=B` stands.
-fn backend_place(args: &[OsString]) -> Option<std::ops::Range<usize>> {
+/// The range of `--backend B` or `--backend=B` in the arguments.
+fn backend_range(args: &[OsString]) -> Option<std::ops::Range<usize>> {
     let args = flags(args);
     let start = args.iter().position(|arg| arg == FLAG || joined_value(arg).is_some())?;
     let end = if args[start] == FLAG { start + 2 } else { start + 1 };
@@ -116,7 +116,9 @@ fn backend_name(args: &[OsString], place: usize) -> Result<String> {
     }
     match flags(args).get(place + 1) {
         Some(name) => Ok(name.to_string_lossy().into_owned()),
-        None => Err(Failure::request(format!("`{FLAG}` needs one of {}", Backend::names()))),
+        None => {
+            Err(Failure::request(format!("`{FLAG}` needs a value, one of {}", Backend::names())))
+        }
     }
 }
 
@@ -156,7 +158,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_backend_before_the_command_moves_behind_it() {
+    fn a_backend_before_the_command_is_moved_to_its_end() {
         let train = request("--backend wgpu train --epochs 2");
         assert_eq!(train.args.join(OsStr::new(" ")), "train --epochs 2 --backend wgpu");
         let test = request("--backend=wgpu test -- --nocapture");
@@ -165,7 +167,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_follows_two_dashes_is_no_flag() {
+    fn arguments_after_two_dashes_are_not_flags() {
         assert!(request("test -- --backend wgpu").backend.is_default());
         assert_eq!(request("train -- --text a.txt").value_of("--text"), None);
     }
@@ -178,7 +180,7 @@ pub mod tests {
     }
 
     #[test]
-    fn only_commands_that_compute_are_told_the_backend() {
+    fn only_commands_that_compute_get_the_backend() {
         let devices = request("devices --backend wgpu").args_for_charloom();
         assert_eq!(devices.join(OsStr::new(" ")), "devices");
         let plot = request("--backend wgpu plot anna-1").args_for_charloom();
@@ -191,8 +193,10 @@ pub mod tests {
 
     #[test]
     fn a_backend_without_its_name_is_refused() {
-        assert!(failure("train --backend").contains("`--backend` needs one of `flex`"));
-        assert!(failure("train --backend -- wgpu").contains("`--backend` needs one of `flex`"));
+        assert!(failure("train --backend").contains("`--backend` needs a value, one of `flex`"));
+        assert!(
+            failure("train --backend -- wgpu").contains("`--backend` needs a value, one of `flex`")
+        );
         assert!(failure("train --backend tpu").contains("unknown backend `tpu`"));
     }
 

@@ -1,4 +1,4 @@
-//! Programs that get the terminal, and their exit codes.
+//! Running programs in the terminal, and their exit codes.
 
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -19,7 +19,7 @@ pub fn exec(command: &mut Command) -> Result<ExitCode> {
     Err(did_not_start(command, &error))
 }
 
-/// Runs `command` and ignores Ctrl-C meanwhile: the command has to save its work.
+/// Runs `command` and ignores Ctrl-C in the meantime, so that the command can save its work.
 #[cfg(not(unix))]
 pub fn exec(command: &mut Command) -> Result<ExitCode> {
     ctrlc::set_handler(|| {})
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn a_missing_program_is_named_in_the_message() {
         let error =
             run_to_completion(&mut Command::new("no-such-program")).unwrap_err().to_string();
         assert!(error.starts_with("error: `no-such-program` did not start: "), "{error}");

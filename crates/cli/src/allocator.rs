@@ -1,4 +1,4 @@
-//! The allocator of the program: mimalloc, told to keep the pages that are freed.
+//! The allocator of the program: mimalloc, configured to keep freed pages.
 
 use std::ffi::{c_int, c_long};
 

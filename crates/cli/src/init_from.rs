@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-use charloom_data::{EscapedChar, Vocab};
+use charloom_data::Vocab;
 use charloom_model::{CharRnnConfig, TrainedModel, VocabDiff};
 use toml::{Table, Value};
 
+use crate::char_list::char_list;
 use crate::report::{Failure, Result, pluralize, print_status};
 use crate::settings::{Layer, inline};
+
+/// Characters that are listed at most.
+const MOST_LISTED: usize = 24;
 
 /// A model to initialise from, and its file.
 pub struct InitModel<'a> {
@@ -64,7 +68,7 @@ impl InitModel<'_> {
                 "{count} of the text's {} {} new to the model: {}",
                 pluralize(vocab.len(), "character"),
                 if count == 1 { "is" } else { "are" },
-                listed(&new)
+                char_list(&new, MOST_LISTED)
             ),
         }
         if !dropped.is_empty() {
@@ -72,7 +76,7 @@ impl InitModel<'_> {
                 "{} of the model {} not in the text and dropped: {}",
                 pluralize(dropped.len(), "character"),
                 if dropped.len() == 1 { "is" } else { "are" },
-                listed(&dropped)
+                char_list(&dropped, MOST_LISTED)
             );
         }
     }
@@ -83,16 +87,4 @@ fn sizes(config: &CharRnnConfig) -> Vec<(String, Value)> {
     const SHAPELESS: [&str; 4] = ["dropout", "init", "forget_bias", "input_std"];
     let table = Table::try_from(config).expect("a configuration is a TOML table");
     table.into_iter().filter(|(key, _)| !SHAPELESS.contains(&key.as_str())).collect()
-}
-
-/// The first characters of a list, and how many more there are.
-fn listed(chars: &[char]) -> String {
-    const MOST_LISTED: usize = 24;
-    let shown: Vec<_> =
-        chars.iter().take(MOST_LISTED).map(|&char| format!("`{}`", EscapedChar(char))).collect();
-    let more = match chars.len().saturating_sub(MOST_LISTED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    shown.join(", ") + &more
 }

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod args;
+mod char_list;
 mod chart;
 mod commands;
 mod corpus_hints;

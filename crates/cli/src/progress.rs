@@ -204,7 +204,7 @@ impl Observer for Progress {
     }
 }
 
-/// A sample with a bar in front of each line, to tell it from what the program says.
+/// A sample with a bar in front of each line, which distinguishes it from messages.
 fn framed(sample: &str) -> String {
     let mut text = format!("{DIM}  ┌{DIM:#}\n");
     for line in sample.lines() {

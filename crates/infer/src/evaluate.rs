@@ -67,7 +67,7 @@ pub enum EvaluateError {
     /// The callback asked to stop.
     #[error("the evaluation was stopped after {done} of {total}")]
     Stopped {
-        /// How much was done, as the callback was told.
+        /// Amount of work done, as passed to the callback.
         done: usize,
         /// Of how much.
         total: usize,
@@ -77,7 +77,7 @@ pub enum EvaluateError {
     Device(#[from] TensorReadError),
 }
 
-/// Is told how much of how much is done, and may end the work.
+/// Receives the amount of work done and the total, and may end the evaluation.
 type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// How [`evaluate`] cuts a text into parallel rows.
@@ -100,7 +100,7 @@ const STEPS: usize = 256;
 /// before its own, which are not counted. The rows depend on the length of the text alone, so the result doesn't change
 /// with the batch size or the sequence length of a training.
 ///
-/// `progress` is told how many characters of how many are done, and may end the work.
+/// `progress` receives the number of characters done and the total, and may end the evaluation.
 ///
 /// # Errors
 /// If the text has fewer than 2 characters, an id is not one of the network's, the loss is not a finite number,
@@ -149,7 +149,7 @@ fn evaluate_in(
 /// Predicts every target of the batches: the rows' states start at zero and are carried from batch to batch. What the
 /// batches leave out isn't predicted. This is how PyTorch examples measure; the result depends on N and T.
 ///
-/// `progress` is told how many batches of how many are done, and may end the work.
+/// `progress` receives the number of batches done and the total, and may end the evaluation.
 ///
 /// # Errors
 /// Those of [`evaluate`].

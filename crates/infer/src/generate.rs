@@ -224,7 +224,7 @@ pub(crate) fn prompt_ids(vocab: &Vocab, prompt: &str) -> Result<Vec<u32>, Genera
     Ok(ids.iter().collect())
 }
 
-/// The character that the first one of a text follows: a newline, or id 0 if there is none.
+/// The character that is assumed before the start of a text: a newline, or id 0 if the vocabulary has no newline.
 pub(crate) fn start_id(vocab: &Vocab) -> u32 {
     vocab.id('\n').unwrap_or(0)
 }

@@ -94,7 +94,7 @@ pub enum ModelFileError {
     },
     /// The file has a format version that this code doesn't read.
     #[error(
-        "`{}` has format version `{found}`, but this program reads versions 1 to {FORMAT_VERSION}",
+        "`{}` has format version `{found}`, but this program reads versions up to {FORMAT_VERSION}",
         path.display()
     )]
     Version {
@@ -192,7 +192,7 @@ impl TrainedModel {
 
     /// Reads a model file onto a device.
     ///
-    /// Everything that the file says of itself is checked before a tensor is read: the names, shapes and types of its
+    /// All of the file's metadata is checked before a tensor is read: the names, shapes and types of its
     /// tensors against the configuration, and their sizes against the length of the file. The values aren't checked:
     /// they may be infinite or NaN.
     ///

@@ -25,7 +25,7 @@ use checkpoint::{Checkpoint, TensorError};
 use layout::{NamedShape, STATE_DICT, VOCABULARY, checked_vocab, layout};
 use pickle::{Id, Pickle, Tensor, Value};
 
-/// What a file of weights may not say.
+/// What a file of weights may leave open.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// The vocabulary; `None` to use the one in the file.

@@ -42,7 +42,7 @@ impl SafetensorsFile {
         Ok(Self { rest: file, header })
     }
 
-    /// What the file says of itself under a key.
+    /// The value of a key in the file's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
     }

@@ -131,11 +131,11 @@ fn files_of_something_else_are_refused() {
 }
 
 #[test]
-fn a_file_of_another_version_says_which() {
+fn a_file_of_another_version_is_refused_with_its_version() {
     let file = written(&model());
     let error = file.error_after(r#"format_version":"1""#, r#"format_version":"2""#);
     assert!(
-        error.contains("format version `2`, but this program reads versions 1 to 1"),
+        error.contains("format version `2`, but this program reads versions up to 1"),
         "{error}"
     );
 }

@@ -38,7 +38,7 @@ fn a_sequence_gives_what_its_chunks_give_with_carried_state() {
 }
 
 #[test]
-fn an_id_stands_for_its_one_hot_vector() {
+fn an_id_is_equivalent_to_its_one_hot_vector() {
     let device = Device::flex();
     for cell in Cell::ALL {
         let stack = goldens::small_stack(cell, &device);

@@ -72,7 +72,7 @@ pub enum RunError {
 /// Why a checkpoint can't be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// There is none.
+    /// The folder has no checkpoint.
     #[error("there is no checkpoint in `{}`", folder.display())]
     None {
         /// The folder of checkpoints.
@@ -136,7 +136,10 @@ pub enum TrainError {
     #[error(transparent)]
     Batches(#[from] BatchError),
     /// Too little text to evaluate on.
-    #[error("the validation part has {chars} characters, but an evaluation needs at least 2")]
+    #[error(
+        "the validation part has {chars} character{}, but an evaluation needs at least 2",
+        if *chars == 1 { "" } else { "s" }
+    )]
     NothingToValidate {
         /// How many it has.
         chars: usize,

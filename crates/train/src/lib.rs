@@ -2,7 +2,7 @@
 //!
 //! A [`Trainer`] takes a [`RunConfig`] and a corpus. [`Trainer::step`] is one optimizer step, [`Trainer::evaluate`] the
 //! loss on the validation part, [`Trainer::save`] a checkpoint; [`Trainer::run`] is the loop over all of them, which
-//! leaves everything in a [`RunFolder`] and tells an [`Observer`] what happens. This crate prints nothing.
+//! leaves everything in a [`RunFolder`] and reports events to an [`Observer`]. This crate prints nothing.
 //!
 //! ```
 //! use burn::tensor::Device;

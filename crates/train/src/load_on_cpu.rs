@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 /// An optimizer that loads its state on the CPU.
 ///
 /// [`ModuleOptimizer::load_record`](burn::optim::ModuleOptimizer::load_record) takes no device. It creates the state on
-/// Burn's default device, which is a GPU wherever a GPU backend is built in, and panics if there is none. The first step
+/// Burn's default device, which is a GPU wherever a GPU backend is built in, and panics without such a device. The first step
 /// moves the state to the device of the gradient, wherever it was created. So it is created on the CPU, if a CPU backend
 /// is built in.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ mod tests {
     fn state_is_not_loaded_on_the_device_that_burn_gives() {
         let given = Device::flex().autodiff();
         let loaded = CpuLoaded::<Probe>::state_unflatten("", &mut StateSource::default(), &given);
-        // Autodiff tells the two apart: there is one CPU.
+        // Only autodiff differs between the two: there is one CPU.
         assert!(!loaded.unwrap().0.0.is_autodiff());
     }
 }

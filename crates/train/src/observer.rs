@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{CheckpointError, MetricsRow};
 
-/// Is told of a training as it runs; each method may be left out. All calls come from the thread that trains.
+/// Receives the events of a training; each method may be left out. All calls come from the thread that trains.
 pub trait Observer {
     /// Training starts or is resumed.
     fn started(&mut self, _info: &TrainInfo) {}

@@ -207,7 +207,7 @@ impl Trainer {
         self.evaluate_with(&mut |_, _| ControlFlow::Continue(()))
     }
 
-    /// The same; `progress` is told how much of how much is done, and may end the evaluation.
+    /// The same; `progress` receives the amount of work done and the total, and may end the evaluation.
     pub(crate) fn evaluate_with(
         &self,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,

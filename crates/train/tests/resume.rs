@@ -136,7 +136,7 @@ fn with_a_rate_on_a_line_down() {
     assert!((rates(&rows)[1] - 1e-1 / 48.0).abs() < 1e-12, "{rows:?}");
 }
 
-/// The evaluation that a limit of steps ends with is none of those that were asked for.
+/// The evaluation at the limit of steps is not one of the scheduled evaluations.
 #[test]
 fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
     let change = |steps: usize| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use charloom_data::{Corpus, Vocab};
 use charloom_model::{Cell, ImportError, ImportOptions, NotPyTorch, TrainedModel, read_vocab};
 
-use super::inspect::network_line;
+use super::inspect::{network_line, vocab_line};
 use crate::args::ImportArgs;
 use crate::corpus_hints::corpus_failure;
 use crate::device::Backend;
@@ -38,10 +38,10 @@ pub fn run(args: ImportArgs) -> Result<()> {
     model.save(&output).map_err(|error| Failure::work_error(&error))?;
 
     print_status!("network     {}", network_line(&model.config, model.vocab.len()));
-    print_status!("characters  {}: {}", model.vocab.len(), model.vocab);
+    print_status!("characters  {}", vocab_line(model.vocab.chars()));
     if (cell, model.config.cell) == (None, Cell::Tanh) {
         print_status!(
-            "taken for tanh layers; if they are ReLU, import again with `--cell relu --force`"
+            "assuming tanh layers; if they are ReLU, import again with `--cell relu --force`"
         );
     }
     let output = output.to_string_lossy();

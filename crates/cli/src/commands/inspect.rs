@@ -12,11 +12,15 @@ use charloom_model::{
 };
 
 use crate::args::InspectArgs;
+use crate::char_list::char_list;
 use crate::corpus_hints::corpus_failure;
 use crate::device::Backend;
 use crate::loaded_model::load;
 use crate::report::{Failure, Result, pluralize, print_output, with_thousands};
 use crate::settings::{self, Layers};
+
+/// Characters of a vocabulary that are listed at most.
+const MOST_LISTED: usize = 40;
 
 /// Shows what is in a file.
 pub fn run(args: &InspectArgs) -> Result<()> {
@@ -31,8 +35,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     text(&corpus, fractions, config.data.batch())
 }
 
-/// A safetensors file begins with the length of its header in eight bytes, of which the last can't but be zero, and
-/// the header's brace: no text does.
+/// Whether a file is a model. A safetensors file begins with the length of its header as eight bytes, of which the last
+/// are always zero, and the header's brace: no text does.
 fn is_model(path: &Path) -> bool {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         return true;
@@ -49,7 +53,7 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
     print_output!("{}: a charloom model", path.display())?;
     print_output!("network     {}", network_line(config, vocab.len()))?;
     print_output!("parameters  {}", with_thousands(count as u64))?;
-    print_output!("characters  {}: {vocab}", vocab.len())?;
+    print_output!("characters  {}", vocab_line(vocab.chars()))?;
 
     let TrainingSummary { epoch, step, train_loss, valid_loss, text, text_sha256, run_config } =
         summary;
@@ -72,14 +76,19 @@ fn model(path: &Path, model: &TrainedModel) -> Result<()> {
         print_output!("  {name:<20} {shape:?}")?;
     }
     match run_config {
-        Some(settings) => print_output!("\nsettings of its run\n\n{}", settings.trim_end()),
+        Some(settings) => print_output!("\nsettings of the run\n\n{}", settings.trim_end()),
         None => Ok(()),
     }
 }
 
+/// The number of characters of a vocabulary, and the first of them.
+pub fn vocab_line(chars: &[char]) -> String {
+    format!("{}: {}", with_thousands(chars.len() as u64), char_list(chars, MOST_LISTED))
+}
+
 /// What a network is made of, in a line.
 pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
-    // A file doesn't tell where the parameters started.
+    // The initialisation of a trained network is not of interest.
     let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, .. } = config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
@@ -95,7 +104,7 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
 }
 
 fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()> {
-    const LISTED: usize = 12;
+    const MOST_COUNTED: usize = 12;
     let stats = TextStats::of(corpus);
     if let Some(path) = corpus.path() {
         print_output!("{}: a text", path.display())?;
@@ -107,15 +116,26 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
         pluralize(stats.lines as usize, "line")
     )?;
     print_output!("sha256      {}", corpus.sha256())?;
-    print_output!("distinct    {} characters: {}", stats.distinct(), corpus.vocab())?;
+    let chars = corpus.vocab().chars();
+    if chars.len() <= MOST_LISTED {
+        print_output!("distinct    {} characters: {}", chars.len(), char_list(chars, MOST_LISTED))?;
+    } else {
+        let by_frequency: Vec<char> =
+            stats.most_frequent(chars.len()).map(|(char, _)| char).collect();
+        print_output!(
+            "distinct    {} characters, the most frequent first: {}",
+            with_thousands(chars.len() as u64),
+            char_list(&by_frequency, MOST_LISTED)
+        )?;
+    }
     let listed = |counts: &mut dyn Iterator<Item = (char, u64)>| {
         let parts: Vec<_> = counts
             .map(|(char, count)| format!("`{}` {}", EscapedChar(char), with_thousands(count)))
             .collect();
         parts.join(", ")
     };
-    print_output!("most frequent   {}", listed(&mut stats.most_frequent(LISTED)))?;
-    print_output!("least frequent  {}", listed(&mut stats.least_frequent(LISTED)))?;
+    print_output!("most frequent   {}", listed(&mut stats.most_frequent(MOST_COUNTED)))?;
+    print_output!("least frequent  {}", listed(&mut stats.least_frequent(MOST_COUNTED)))?;
 
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
     let BatchConfig { batch_size, seq_length, last_target } = config;

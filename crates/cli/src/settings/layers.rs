@@ -12,7 +12,7 @@ use super::flags::{Flag, SettingsFlags};
 use super::names::{OPTIMIZER, canonical, sections, unknown};
 use super::schema::{Rule, keys};
 use super::value::{inline, parse};
-use crate::report::{Failure, Result};
+use crate::report::{Failure, Result, command};
 
 /// Where a value was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ fn assignment(typed: &str) -> Result<Setting> {
             Ok(Setting { key: key.to_owned(), value: parse(value), source })
         }
         _ => Err(Failure::request(format!("`--set` needs `section.key=value`, not `{typed}`"))
-            .hint("`charloom config show` prints every section and key")),
+            .hint(format!("`{} config show` prints every section and key", command()))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with what was asked for is told in one message, with exit code 2, and nothing is written.
+//! Invalid requests: one message, exit code 2, and nothing is written.
 
 use crate::world::{World, names, text};
 
@@ -26,7 +26,7 @@ fn a_missing_text_is_named() {
 }
 
 #[test]
-fn a_missing_well_known_text_can_be_got() {
+fn the_hint_for_a_missing_dataset_downloads_it() {
     let world = World::new();
     insta::assert_snapshot!(world.run("train --text datasets/alice.txt").fails(2), @r"
     error: there is no file `datasets/alice.txt`
@@ -41,7 +41,7 @@ fn a_missing_well_known_text_can_be_got() {
 }
 
 #[test]
-fn a_folder_is_no_text() {
+fn a_folder_is_refused_as_a_text() {
     let world = World::new();
     insta::assert_snapshot!(
         world.run("train --text .").fails(2),
@@ -72,8 +72,8 @@ fn a_text_that_is_not_utf_8_is_refused_at_its_byte() {
 }
 
 #[test]
-fn a_text_too_short_to_train_on_is_told_what_fits() {
-    // 24 characters: 21 to train on and 3 to validate with.
+fn a_text_too_short_to_train_on_is_refused_with_sizes_that_fit() {
+    // 24 characters: 21 for training and 3 for validation.
     insta::assert_snapshot!(refused(text(24)), @r"
     error: the training part has 21 characters, but one batch of 3 rows x 7 steps needs 22
 
@@ -82,12 +82,12 @@ fn a_text_too_short_to_train_on_is_told_what_fits() {
 }
 
 #[test]
-fn a_text_too_short_to_validate_on_is_told_what_fits() {
+fn a_text_too_short_to_validate_on_is_refused_with_sizes_that_fit() {
     insta::assert_snapshot!(
         refused_with(text(9), "--batch-size 1 --seq-length 2"),
-        @"error: the validation part has 1 characters, but an evaluation needs at least 2"
+        @"error: the validation part has 1 character, but an evaluation needs at least 2"
     );
-    // 150 characters: 135 to train on and 15 to validate with.
+    // 150 characters: 135 for training and 15 for validation.
     insta::assert_snapshot!(refused_with(text(150), "--validation rows"), @r"
     error: the validation part has 15 characters, but one batch of 3 rows x 7 steps needs 22
 
@@ -96,7 +96,7 @@ fn a_text_too_short_to_validate_on_is_told_what_fits() {
 }
 
 #[test]
-fn what_fits_really_fits() {
+fn the_suggested_sizes_fit() {
     for (chars, batch, seq, validation) in
         [(150, 2, 7, "rows"), (150, 3, 4, "rows"), (24, 2, 7, "all"), (24, 3, 6, "all")]
     {
@@ -138,7 +138,7 @@ fn a_run_that_exists_is_not_overwritten() {
 }
 
 #[test]
-fn a_run_name_is_no_path() {
+fn a_path_is_refused_as_a_run_name() {
     let world = World::with_text();
     insta::assert_snapshot!(
         world.train("--run ../tiny").fails(2),
@@ -207,7 +207,7 @@ fn a_backend_that_is_not_built_in_is_one_line_and_a_hint() {
 }
 
 #[test]
-fn a_device_that_is_not_there_is_told_how_many_are() {
+fn a_missing_device_is_refused_with_the_available_ones() {
     let world = World::with_run();
     insta::assert_snapshot!(world.run("generate --device 3").fails(2), @"
     error: backend `flex` has no device 3 (available: 0)
@@ -217,13 +217,13 @@ fn a_device_that_is_not_there_is_told_how_many_are() {
 }
 
 #[test]
-fn a_backend_nobody_knows_is_a_usage_error() {
+fn an_unknown_backend_is_a_usage_error() {
     let message = World::new().run("generate --backend tpu").fails(2);
     assert!(message.contains("it must be one of `flex`, `ndarray`, `wgpu`"), "{message}");
 }
 
 #[test]
-fn an_unknown_dataset_is_told_the_known_ones() {
+fn an_unknown_dataset_is_refused_with_the_available_ones() {
     insta::assert_snapshot!(World::new().run("dataset get moby-dick").fails(2), @"
     error: there is no dataset `moby-dick`
 

@@ -1,8 +1,8 @@
-//! Model files and generation requests that can't be served.
+//! Invalid model files, and invalid requests to models.
 
 use crate::world::World;
 
-/// A model file that differs from a good one, and what is said about it.
+/// The message about a valid model file after a change to it.
 #[track_caller]
 fn refused(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
     let world = World::with_run();
@@ -25,7 +25,7 @@ fn replaced(bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_truncated_model_is_told_from_a_whole_one() {
+fn a_truncated_model_is_refused() {
     let header = refused(|bytes| bytes[..200].to_vec());
     let tensors = refused(|bytes| bytes[..bytes.len() - 5].to_vec());
     for message in [header, tensors] {
@@ -48,7 +48,7 @@ fn a_model_of_another_version_is_refused() {
     insta::assert_snapshot!(
         refused(|bytes| replaced(bytes, r#""charloom.format_version":"1""#, r#""charloom.format_version":"7""#)),
         @"
-    error: `model.safetensors` has format version `7`, but this program reads versions 1 to 1
+    error: `model.safetensors` has format version `7`, but this program reads versions up to 1
 
     hint: a newer version of charloom may read it
     "
@@ -90,7 +90,7 @@ fn a_model_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_prime_of_unknown_characters_names_them() {
+fn a_prompt_of_unknown_characters_names_them() {
     let world = World::with_run();
     insta::assert_snapshot!(world.run_args(&["generate", "--prime", "the Loom?"]).fails(2), @r"
     error: cannot start from the prompt: characters not in the vocabulary: `L`, `?`

@@ -1,4 +1,4 @@
-//! Sweep files that can't be run: told in one message, with exit code 2, before anything is trained.
+//! Invalid sweep files: one message, exit code 2, and nothing is trained.
 
 use crate::sweep::{SET, world};
 use crate::world::World;
@@ -93,7 +93,7 @@ fn a_value_out_of_range_is_named_before_anything_is_trained() {
 fn a_key_given_twice_is_refused() {
     insta::assert_snapshot!(
         refused("[grid]\ntrain.epochs = [1, 2]\n"),
-        @"error: `my.toml`, line 7: `train.epochs` is in `[grid]` too"
+        @"error: `my.toml`, line 7: `train.epochs` is also in `[grid]`"
     );
     insta::assert_snapshot!(
         refused("[grid]\ntrain.seed = [1]\n\"train.seed\" = [2]\n"),
@@ -102,32 +102,34 @@ fn a_key_given_twice_is_refused() {
     // A key has one meaning under its old name and its new one.
     insta::assert_snapshot!(
         refused("[grid]\ndata.batch = [1, 2]\n"),
-        @"error: `my.toml`, line 3: `data.batch_size` is in `[grid]` too"
+        @"error: `my.toml`, line 3: `data.batch_size` is also in `[grid]`"
     );
 }
 
 #[test]
 fn two_runs_of_one_name_are_refused() {
     insta::assert_snapshot!(refused("[grid]\ntrain.seed = [1, 2, 1]\n"), @r#"
-    error: `my.toml`, line 11: two runs would have one name: `seed-1`
+    error: `my.toml`, line 11: two runs would have the same name: `seed-1`
 
-    hint: a value that is listed twice is one too many; `name = "…"` names a `[[run]]`
+    hint: list each value once; `name = "…"` in a `[[run]]` table names that run
     "#);
     let message = refused("[[run]]\nname = \"a\"\n[[run]]\nname = \"A\"\n");
     assert!(
-        message.starts_with("error: `my.toml`, line 12: two runs would have one name: `a` and `A`"),
+        message.starts_with(
+            "error: `my.toml`, line 12: two runs would have the same name: `a` and `A`"
+        ),
         "{message}"
     );
 }
 
 #[test]
-fn names_that_are_no_folder_names_are_refused() {
+fn names_that_are_not_folder_names_are_refused() {
     let world = World::with_text();
     world.write("my.toml", format!("name = \"a/b\"\n{SET}[grid]\ntrain.seed = [1]\n"));
     insta::assert_snapshot!(world.run("sweep my.toml").fails(2), @r#"
     error: `my.toml`: `a/b` is not a sweep name: it must be one folder name, without `/` or a leading `.`
 
-    hint: `name = "…"` at the top of the file gives it another
+    hint: `name = "…"` at the top of the file sets another one
     "#);
     let message = refused("[[run]]\nname = \"../x\"\n");
     assert!(
@@ -137,7 +139,7 @@ fn names_that_are_no_folder_names_are_refused() {
 }
 
 #[test]
-fn more_runs_than_anybody_means_are_refused() {
+fn more_than_1000_runs_are_refused() {
     let values: Vec<_> = (1..=40).map(|value| value.to_string()).collect();
     let values = values.join(", ");
     assert_eq!(
@@ -147,7 +149,7 @@ fn more_runs_than_anybody_means_are_refused() {
 }
 
 #[test]
-fn a_text_that_is_missing_or_too_short_is_told_before_anything_is_trained() {
+fn a_missing_or_too_short_text_is_refused_before_training() {
     insta::assert_snapshot!(
         refused("[[run]]\nname = \"a\"\n[[run]]\ndata.text = \"none.txt\"\n"),
         @"error: `my.toml`, line 13: `data.text`: there is no file `none.txt`"

@@ -30,9 +30,9 @@ fn the_most_likely_continuations_come_first_and_are_the_same_each_time() {
     assert_eq!(lines(&world.run("complete").succeeds()).len(), 5);
 }
 
-/// 17 characters: all of them are the continuations of one character.
+/// With all 17 characters of the vocabulary as continuations.
 #[test]
-fn one_character_is_continued_with_what_predict_guesses_there() {
+fn one_character_continuations_agree_with_predict() {
     let world = World::with_run();
     let found = lines(&world.run("complete --prime the -n 17 --length 1").succeeds());
     world.write("page.txt", "thew");
@@ -45,7 +45,7 @@ fn one_character_is_continued_with_what_predict_guesses_there() {
 }
 
 #[test]
-fn a_beam_of_one_goes_the_greedy_way() {
+fn a_beam_of_one_is_greedy_decoding() {
     let world = World::with_run();
     let greedy = world.run("generate --prime the --greedy --length 30").succeeds().out;
     let found = lines(&world.run("complete --prime the -n 1 --beam 1 --length 30").succeeds());
@@ -53,7 +53,7 @@ fn a_beam_of_one_goes_the_greedy_way() {
 }
 
 #[test]
-fn a_continuation_ends_at_the_stop_text() {
+fn a_continuation_ends_at_the_stop_sequence() {
     let world = World::with_run();
     let found =
         lines(&world.run_args(&["complete", "--stop", "\\n", "-n", "1000", "--length", "3"]));
@@ -64,7 +64,7 @@ fn a_continuation_ends_at_the_stop_text() {
 }
 
 #[test]
-fn a_beam_narrower_than_what_is_wanted_is_refused() {
+fn a_beam_narrower_than_the_count_is_refused() {
     insta::assert_snapshot!(World::with_run().run("complete -n 8 --beam 3").fails(2), @"
     error: `--beam-width 3` is too narrow to find 8 continuations
 
@@ -89,7 +89,7 @@ fn numbers_out_of_range_name_their_flag() {
 }
 
 #[test]
-fn a_prime_of_unknown_characters_names_them() {
+fn a_prompt_of_unknown_characters_names_them() {
     insta::assert_snapshot!(World::with_run().run("complete --prime LoOm").fails(2), @r"
     error: cannot start from the prompt: characters not in the vocabulary: `L`, `O`
 
@@ -98,7 +98,7 @@ fn a_prime_of_unknown_characters_names_them() {
 }
 
 #[test]
-fn without_a_model_there_is_nothing_to_complete_with() {
+fn complete_needs_a_model() {
     insta::assert_snapshot!(World::new().run("complete --prime the").fails(2), @"
     error: there is no run in `runs`
 

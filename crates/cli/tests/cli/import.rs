@@ -1,4 +1,4 @@
-//! Weights that PyTorch saved become a model, or are refused with a reason.
+//! `charloom import`: PyTorch files become models, or are refused with a reason.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn world_with(names: &[&str]) -> World {
     world
 }
 
-/// What `import` says about a file with this content, which it must refuse and write nothing for.
+/// The message of `import` about a file with this content, which it must refuse without writing anything.
 #[track_caller]
 fn refused(content: impl AsRef<[u8]>) -> String {
     let world = World::new();
@@ -29,7 +29,7 @@ fn refused(content: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn a_courses_checkpoint_becomes_a_model_that_reads_and_writes() {
+fn the_exercises_checkpoint_becomes_a_model_that_evaluates_and_generates() {
     let world = world_with(&["lstm_exercise.pt"]);
     let ran = world.run("import lstm_exercise.pt").succeeds();
     assert_eq!(ran.out, "");
@@ -53,7 +53,7 @@ fn a_courses_checkpoint_becomes_a_model_that_reads_and_writes() {
 }
 
 #[test]
-fn a_state_dict_alone_takes_its_characters_from_a_file_or_a_text() {
+fn a_bare_state_dict_takes_its_vocabulary_from_a_file_or_a_text() {
     let world = world_with(&["lstm_bare.pt", "rnn_relu.pt"]);
     world.write("chars.json", r#"["o", " ", "m", "t", "é", "l", "\n"]"#);
     world.run("import lstm_bare.pt --vocab chars.json --output given.safetensors").succeeds();
@@ -72,7 +72,7 @@ fn a_state_dict_alone_takes_its_characters_from_a_file_or_a_text() {
 }
 
 #[test]
-fn a_model_that_is_there_is_not_overwritten_without_being_told() {
+fn an_existing_model_is_overwritten_only_with_force() {
     let world = world_with(&["rnn_tanh.pt"]);
     world.write("rnn_tanh.safetensors", "precious");
     insta::assert_snapshot!(world.run("import rnn_tanh.pt").fails(2), @"
@@ -87,7 +87,7 @@ fn a_model_that_is_there_is_not_overwritten_without_being_told() {
 }
 
 #[test]
-fn the_weights_that_are_imported_are_never_overwritten() {
+fn the_imported_file_is_never_overwritten() {
     let world = world_with(&["rnn_tanh.pt"]);
     let import = "import rnn_tanh.pt --output rnn_tanh.pt --force";
     insta::assert_snapshot!(world.run(import).fails(2), @"
@@ -137,7 +137,7 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
-fn a_malicious_file_runs_nothing_and_says_what_it_names() {
+fn a_malicious_file_is_refused_by_the_name_it_references_and_runs_nothing() {
     insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
     error: `net.pt` is refused: its pickle references `posix.system`, which weights don't need; nothing was executed
 
@@ -158,7 +158,7 @@ fn an_unknown_layout_lists_its_tensors() {
 }
 
 #[test]
-fn a_network_whose_characters_nobody_gives_is_refused() {
+fn a_network_without_a_vocabulary_is_refused() {
     insta::assert_snapshot!(refused(pytorch_file("lstm_bare.pt")), @"
     error: `net.pt` does not say which characters its 7 ids stand for
 
@@ -187,7 +187,7 @@ fn a_vocabulary_of_another_size_is_refused() {
 }
 
 #[test]
-fn a_vocabulary_file_that_is_none_is_named() {
+fn an_invalid_vocabulary_file_is_named() {
     let world = world_with(&["lstm_bare.pt"]);
     world.write("chars.json", r#"["ab", "c"]"#);
     insta::assert_snapshot!(world.run("import lstm_bare.pt --vocab chars.json").fails(2), @"error: `chars.json` is not a vocabulary file: `ab` is not one character");
@@ -200,7 +200,7 @@ fn a_vocabulary_file_that_is_none_is_named() {
 }
 
 #[test]
-fn a_cell_that_the_weights_are_not_of_is_refused() {
+fn a_cell_that_contradicts_the_weights_is_refused() {
     let world = world_with(&["lstm_exercise.pt"]);
     let message = world.run("import lstm_exercise.pt --cell gru").fails(2);
     assert!(message.contains("its weights are those of lstm cells, not of gru cells"), "{message}");
@@ -209,7 +209,7 @@ fn a_cell_that_the_weights_are_not_of_is_refused() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_a_failure_of_the_work() {
+fn a_folder_that_cannot_be_written_fails_the_work() {
     let world = world_with(&["lstm_exercise.pt"]);
     world.write("file", "");
     let message = world.run("import lstm_exercise.pt --output file/model.safetensors").fails(1);

@@ -1,4 +1,4 @@
-//! A training that starts from a model.
+//! `train --init-from`.
 
 use crate::world::{World, text};
 
@@ -17,7 +17,7 @@ fn trained() -> World {
     world
 }
 
-/// Without any setting of the network.
+/// A command line without any setting of the network.
 fn start(text: &str, run: &str, more: &str) -> String {
     format!(
         "train --text {text} --batch 3 --seq 7 --threads 1 --max-steps 1 --lr 1e-9 \
@@ -26,7 +26,7 @@ fn start(text: &str, run: &str, more: &str) -> String {
 }
 
 #[test]
-fn the_models_sizes_are_taken_over_where_nothing_else_is_said() {
+fn the_models_sizes_are_the_defaults() {
     let world = trained();
     let ran = world.run(&start("text.txt", "next", "")).succeeds();
     assert!(ran.err.contains("the model knows all 17 characters of the text"), "{}", ran.err);
@@ -37,7 +37,7 @@ fn the_models_sizes_are_taken_over_where_nothing_else_is_said() {
 }
 
 #[test]
-fn sizes_that_are_set_must_be_the_models() {
+fn explicit_sizes_must_match_the_model() {
     let world = trained();
     world.run(&start("text.txt", "same", "--hidden 8")).succeeds();
     insta::assert_snapshot!(world.run(&start("text.txt", "wide", "--hidden 9 --layers 2")).fails(2), @"
@@ -55,12 +55,12 @@ fn sizes_that_are_set_must_be_the_models() {
 }
 
 #[test]
-fn a_text_with_new_characters_keeps_what_the_model_knows_of_the_others() {
+fn a_text_with_new_characters_keeps_the_weights_of_the_others() {
     let world = trained();
     world.write("other.txt", text(2000).replace('w', "v").replace('\n', "é"));
     let ran = world.run(&start("other.txt", "next", "")).succeeds();
-    let told: Vec<_> = ran.err.lines().take(3).collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    let printed: Vec<_> = ran.err.lines().take(3).collect();
+    insta::assert_snapshot!(printed.join("\n"), @r"
     initialising from `runs/tiny/model.safetensors`
     2 of the text's 17 characters are new to the model: `v`, `é`
     2 characters of the model are not in the text and dropped: `\n`, `w`
@@ -77,8 +77,8 @@ fn a_text_with_fewer_characters_drops_the_others() {
     let world = trained();
     world.write("fewer.txt", text(2000).replace(['w', '\n'], "l"));
     let ran = world.run(&start("fewer.txt", "next", "")).succeeds();
-    let told: Vec<_> = ran.err.lines().take(3).collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    let printed: Vec<_> = ran.err.lines().take(3).collect();
+    insta::assert_snapshot!(printed.join("\n"), @r"
     initialising from `runs/tiny/model.safetensors`
     the model knows all 15 characters of the text
     2 characters of the model are not in the text and dropped: `\n`, `w`
@@ -88,7 +88,7 @@ fn a_text_with_fewer_characters_drops_the_others() {
 }
 
 #[test]
-fn a_model_of_pytorchs_can_be_trained_on() {
+fn an_imported_model_can_be_trained_further() {
     let world = trained();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = folder.join("../model/tests/pytorch_files/gru_embedding.pt");
@@ -106,7 +106,7 @@ fn a_model_of_pytorchs_can_be_trained_on() {
 }
 
 #[test]
-fn a_model_that_is_not_there_is_named_before_anything_is_made() {
+fn a_missing_model_is_named_before_anything_is_written() {
     let world = World::with_text();
     let line = "train --text text.txt --init-from none.safetensors --run next";
     let message = world.run(line).fails(2);

@@ -33,7 +33,7 @@ impl Installed {
         self.folder.path().join("work")
     }
 
-    /// Runs the program, as `program`, with nothing in the environment but where programs are.
+    /// Runs the program, as `program`, with nothing in the environment but `PATH`.
     fn run(&self, program: impl AsRef<OsStr>, line: &str) -> Output {
         let mut command = Command::new(program);
         command
@@ -58,16 +58,16 @@ fn program_name() -> &'static OsStr {
     Path::new(env!("CARGO_BIN_EXE_charloom")).file_name().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]
-fn training_without_a_text_says_which_file_is_missing_and_how_to_get_one() {
+fn training_without_a_text_names_the_missing_file_and_how_to_get_one() {
     let installed = Installed::new();
     let output = installed.run("charloom", "train");
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(told(&output), @"
+    insta::assert_snapshot!(stderr(&output), @"
     error: there is no file `datasets/burn-source.txt`
 
     hint: `--text FILE` names your own text; `charloom dataset get tiny-shakespeare` downloads one (in charloom's repository, `cargo xtask corpus` writes the default text)
@@ -81,18 +81,18 @@ fn it_trains_and_generates_by_its_bare_name() {
     std::fs::write(installed.work().join("text.txt"), text(2000)).unwrap();
     let small = "--batch 3 --seq 7 --hidden 8 --layers 1 --epochs 1 --max-steps 2 --threads 1";
     let train = installed.run("charloom", &format!("train --text text.txt --run tiny {small}"));
-    let told = told(&train);
-    assert!(train.status.success(), "{told}");
-    assert!(told.contains("to generate text:  charloom generate --run tiny\n"), "{told}");
+    let printed = stderr(&train);
+    assert!(train.status.success(), "{printed}");
+    assert!(printed.contains("to generate text:  charloom generate --run tiny\n"), "{printed}");
     let generate = installed.run("charloom", "generate --run tiny --length 5");
     assert!(generate.status.success());
     assert!(!generate.stdout.is_empty());
 }
 
 #[test]
-fn hints_repeat_the_path_by_which_it_was_started() {
+fn hints_repeat_the_path_that_it_was_started_by() {
     let installed = Installed::new();
-    let message = told(&installed.run(installed.program(), "generate"));
+    let message = stderr(&installed.run(installed.program(), "generate"));
     let path = installed.program();
     assert!(
         message.contains(&format!("hint: `'{}' train --text FILE`", path.display())),
@@ -103,7 +103,7 @@ fn hints_repeat_the_path_by_which_it_was_started() {
 #[test]
 fn a_backend_that_is_not_built_in_is_installed_with_its_feature() {
     let installed = Installed::new();
-    let message = told(&installed.run("charloom", "generate --backend rocm"));
+    let message = stderr(&installed.run("charloom", "generate --backend rocm"));
     assert!(
         message.contains(
             "hint: to build it in: `cargo install --path crates/cli --features rocm` in charloom's repository"

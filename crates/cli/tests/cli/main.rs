@@ -1,4 +1,4 @@
-//! The program from outside: what is typed, what comes back, what stands on disk then.
+//! Black-box tests of the program: command lines, output and files.
 
 mod bad_input;
 mod bad_models;

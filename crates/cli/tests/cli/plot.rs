@@ -1,11 +1,11 @@
-//! `charloom plot`, and what it can't draw.
+//! `charloom plot`.
 
 use crate::world::{World, names};
 
 const HEADER: &str = "epoch,step,train_loss,valid_loss,valid_perplexity,valid_bits_per_char,learning_rate,\
                       chars_per_second,seconds\n";
 
-/// With runs that have this many rows, the losses falling towards 1.
+/// A world with runs that have this many rows, the losses falling towards 1.
 fn world(runs: &[(&str, usize)]) -> World {
     let world = World::new();
     for (run, rows) in runs {
@@ -37,13 +37,13 @@ fn a_trained_run_is_drawn_into_its_folder() {
     assert_eq!(ran.out, "");
     assert_eq!(ran.err, "wrote `runs/tiny/loss.svg`\nwrote `runs/tiny/loss.png`\n");
     let picture = world.read("runs/tiny/loss.svg");
-    for told in
+    for printed in
         ["tiny: training and validation loss", "loss (nats per character)", "training steps"]
     {
-        assert!(picture.contains(&format!(">\n{told}\n</text>")), "{told}");
+        assert!(picture.contains(&format!(">\n{printed}\n</text>")), "{printed}");
     }
     assert!(is_png(&world, "runs/tiny/loss.png"));
-    // The newest run is meant where none is named.
+    // Without a name, the newest run is drawn.
     world.run("plot --output newest.svg").succeeds();
     assert_eq!(world.read("newest.svg"), picture);
 }
@@ -54,8 +54,8 @@ fn several_runs_are_drawn_beside_their_folders() {
     let ran = world.run_args(&["plot", "twenty", "one", "a b <c>"]).succeeds();
     assert_eq!(ran.err, "wrote `runs/loss.svg`\nwrote `runs/loss.png`\n");
     let picture = world.read("runs/loss.svg");
-    for told in ["twenty", "one", "a b &lt;c&gt;", "1.100", "3.000"] {
-        assert!(picture.contains(&format!(">\n{told}\n<")), "{told}");
+    for printed in ["twenty", "one", "a b &lt;c&gt;", "1.100", "3.000"] {
+        assert!(picture.contains(&format!(">\n{printed}\n<")), "{printed}");
     }
 }
 
@@ -105,7 +105,7 @@ fn an_output_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_told_which_are() {
+fn a_missing_run_is_refused_with_the_available_ones() {
     let world = world(&[("one", 2), ("two", 2)]);
     insta::assert_snapshot!(world.run("plot one three").fails(2), @"
     error: there is no run `three` in `runs`
@@ -123,7 +123,7 @@ fn a_run_that_is_not_there_is_told_which_are() {
 }
 
 #[test]
-fn a_run_without_metrics_is_told_when_it_has_some() {
+fn a_run_without_metrics_is_refused_with_when_they_are_written() {
     let world = world(&[("none", 0), ("never", 1)]);
     std::fs::remove_file(world.path("runs/never/metrics.csv")).unwrap();
     for run in ["none", "never"] {

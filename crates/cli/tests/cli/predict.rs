@@ -1,8 +1,8 @@
-//! `charloom predict`: what a model expected at each character of a text.
+//! `charloom predict`.
 
 use crate::world::World;
 
-/// With a run and a short text over its characters, with a newline in it.
+/// A world with a run and a short text over its characters, with a newline in it.
 fn world() -> World {
     let world = World::with_run();
     world.write("page.txt", "the loom\nand the weft");
@@ -10,7 +10,7 @@ fn world() -> World {
 }
 
 #[test]
-fn each_character_has_a_line_with_its_probability_and_the_guesses() {
+fn each_character_has_a_row_with_its_probability_and_the_most_likely_characters() {
     let world = world();
     let ran = world.run("predict --text page.txt --top 2").succeeds();
     let lines: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split('\t').collect()).collect();
@@ -27,7 +27,7 @@ fn each_character_has_a_line_with_its_probability_and_the_guesses() {
         );
     }
     assert!(!ran.out.contains('\u{1b}'), "colours where none were asked for");
-    // Three guesses, if nobody says how many; and none is a number too.
+    // The default is three characters; zero is legal too.
     let default = world.run("predict --text page.txt").succeeds().out;
     assert_eq!(default.lines().nth(1).unwrap().split('\t').count(), 5);
     let none = world.run("predict --text page.txt --top 0").succeeds().out;
@@ -37,7 +37,7 @@ fn each_character_has_a_line_with_its_probability_and_the_guesses() {
 }
 
 #[test]
-fn the_summary_is_what_eval_says_of_the_text() {
+fn the_summary_agrees_with_eval() {
     let world = world();
     for text in ["page.txt", "text.txt"] {
         let said = world.run(&format!("predict --text {text}")).succeeds().err;
@@ -59,7 +59,7 @@ fn the_summary_is_what_eval_says_of_the_text() {
 }
 
 #[test]
-fn where_colours_are_wanted_the_text_stands_in_them_under_a_legend() {
+fn on_a_colour_terminal_the_text_is_coloured_under_a_legend() {
     let world = world();
     world.write("page.txt", "the loom\nand the weft\n");
     let coloured = |line: &str| {
@@ -86,7 +86,7 @@ fn where_colours_are_wanted_the_text_stands_in_them_under_a_legend() {
 }
 
 #[test]
-fn a_long_text_is_cut_unless_all_of_it_is_wanted() {
+fn a_long_text_is_cut_unless_its_length_is_given() {
     let world = World::with_run();
     let ran = world.run("predict --text text.txt --length 500").succeeds();
     assert_eq!(ran.out.lines().count(), 500);
@@ -106,7 +106,7 @@ fn a_long_text_is_cut_unless_all_of_it_is_wanted() {
 }
 
 #[test]
-fn a_page_is_one_whole_file_that_shows_the_text() {
+fn a_page_is_one_file_that_shows_the_text() {
     let world = world();
     let ran = world.run("predict --text page.txt --html pages/page.html").succeeds();
     assert_eq!(ran.out, "");
@@ -130,7 +130,7 @@ fn a_page_is_one_whole_file_that_shows_the_text() {
 }
 
 #[test]
-fn a_page_replaces_a_page_but_nothing_else() {
+fn a_page_overwrites_only_another_page() {
     let world = world();
     world.run("predict --text page.txt --html page.html").succeeds();
     let before = world.read("page.html");
@@ -191,7 +191,7 @@ fn texts_that_cannot_be_predicted_are_refused() {
 }
 
 #[test]
-fn without_a_model_there_is_nothing_to_predict_with() {
+fn predict_needs_a_model() {
     let world = World::with_text();
     insta::assert_snapshot!(world.run("predict --text text.txt").fails(2), @"
     error: there is no run in `runs`

@@ -1,4 +1,4 @@
-//! `charloom score`: how likely texts are, and under which model most.
+//! `charloom score`.
 
 use crate::world::World;
 
@@ -6,7 +6,7 @@ use crate::world::World;
 const LETTERS: &str = "abc bca cab acb ";
 const OTHERS: &str = "xyc yxc cxy ycx ";
 
-/// With a run `abc` and a run `xyz`, each trained well enough to know its own alphabet, and their models as files.
+/// A world with a run `abc` and a run `xyz`, each trained well enough to know its own alphabet, and their models as files.
 fn world() -> World {
     let world = World::new();
     for (run, words) in [("abc", LETTERS), ("xyz", OTHERS)] {
@@ -27,7 +27,7 @@ fn each_line_is_scored_with_its_first_character() {
     assert_eq!(rows.iter().map(|row| row.1).collect::<Vec<_>>(), ["abc bca", "c", "", "bac acb"]);
     assert_eq!(rows[2].0, "-");
 
-    // The text that begins with a newline tells what all the rest costs after it.
+    // `eval` counts all but the first character, here a newline: the rest must have the line's loss.
     world.write("page.txt", "\nabc bca");
     let loss = world.run("eval --run abc --text page.txt").succeeds().out;
     let loss = loss.lines().find(|line| line.starts_with("loss")).unwrap();
@@ -36,7 +36,7 @@ fn each_line_is_scored_with_its_first_character() {
 }
 
 #[test]
-fn a_line_scores_the_same_wherever_it_stands_and_however_it_ends() {
+fn a_lines_score_does_not_depend_on_its_position_or_line_ending() {
     let world = world();
     world.write("a.txt", "abc bca\n");
     world.write("b.txt", "cab\r\nabc bca\r\nbbbbbbbb cccccc aa");
@@ -67,7 +67,7 @@ fn of_several_models_the_best_is_named() {
     assert_eq!((rows[1][0], rows[1][3]), ("xyz", "xyc"));
     let nats = |cell: &str| cell.parse::<f64>().unwrap();
     assert!(nats(rows[0][1]) < nats(rows[0][2]) && nats(rows[1][1]) > nats(rows[1][2]));
-    // Alone, each model says the same; as a file it has the run's name.
+    // A model alone gives the same losses; a model file in a run's folder has the run's name.
     let alone = world.run("score --run xyz --lines lines.txt").succeeds();
     assert!(alone.out.starts_with(&format!("{}\tabc cab\n", rows[0][2])), "{}", alone.out);
     let files = "--model runs/abc/model.safetensors --model runs/xyz/model.safetensors";
@@ -75,11 +75,11 @@ fn of_several_models_the_best_is_named() {
 }
 
 #[test]
-fn characters_that_a_model_never_saw_have_a_price_and_are_counted() {
+fn unknown_characters_have_a_fixed_loss_and_are_counted() {
     let world = world();
     world.write("lines.txt", "☃☃\na☃\n");
     let ran = world.run(&format!("score {BOTH} --lines lines.txt")).succeeds();
-    // Nobody knows it: the first model is as good as the other.
+    // Unknown to both: of equal models the first is named.
     assert!(ran.out.starts_with("abc\t13.9217\t13.9217\t☃☃\nabc\t"), "{}", ran.out);
     assert!(ran.err.contains("abc: 4 characters, "), "{}", ran.err);
     assert!(
@@ -126,7 +126,7 @@ fn labels_that_no_model_has_are_refused() {
 
     hint: model names: `abc`, `xyz`
     ");
-    // As some editors begin a file.
+    // A byte-order mark, with which some editors begin a file.
     let message = refused("\u{feff}abc\tabc\n", BOTH);
     assert!(
         message.contains("has the label `U+FEFFabc`, which is not the name of a model"),
@@ -194,7 +194,7 @@ fn a_line_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn without_a_model_there_is_nothing_to_score_with() {
+fn score_needs_a_model() {
     let world = World::with_text();
     insta::assert_snapshot!(world.run("score text.txt").fails(2), @"
     error: there is no run in `runs`

@@ -1,8 +1,8 @@
-//! `charloom config`, and settings that are wrong.
+//! `charloom config`, and invalid settings.
 
 use crate::world::{World, names};
 
-/// What is said about a settings file with this text.
+/// The message about a settings file with this text.
 #[track_caller]
 fn refused(text: &str) -> String {
     let world = World::new();
@@ -138,7 +138,7 @@ fn a_value_out_of_range_is_named_with_the_range() {
 }
 
 #[test]
-fn an_optimizer_that_there_is_not_is_told_which_there_are() {
+fn an_unknown_optimizer_is_refused_with_the_known_ones() {
     insta::assert_snapshot!(
         refused("[train]\noptimizer = { name = \"adadelta\" }"),
         @r#"error: `my.toml`, line 2: `train.optimizer.name` must be `"adam"`, `"adamw"`, `"sgd"`, `"rmsprop"` or `"adagrad"`, not `"adadelta"`"#
@@ -185,7 +185,7 @@ fn a_forget_bias_needs_a_forget_gate_with_a_bias() {
 }
 
 #[test]
-fn a_wrong_choice_of_training_is_told_what_a_right_one_is() {
+fn an_illegal_training_setting_is_refused_with_the_legal_values() {
     for (text, message) in [
         (
             "[model]\nforget_bias = \"one\"",
@@ -272,7 +272,7 @@ fn a_wrong_choice_of_training_is_told_what_a_right_one_is() {
 }
 
 #[test]
-fn every_choice_of_training_trains() {
+fn every_legal_training_setting_trains() {
     let world = World::with_text();
     for (number, choice) in [
         "--set train.optimizer={name=\"sgd\",momentum=0.5} --set train.schedule={linear=0.1}",
@@ -300,7 +300,7 @@ fn a_file_that_is_not_toml_is_refused_at_its_line() {
 }
 
 #[test]
-fn a_settings_file_that_is_not_there_is_named() {
+fn a_missing_settings_file_is_named() {
     insta::assert_snapshot!(
         World::new().run("config check none.toml").fails(2),
         @"error: could not read the settings file `none.toml`: No such file or directory (os error 2)"
@@ -308,7 +308,7 @@ fn a_settings_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_flag_out_of_range_is_named_itself() {
+fn a_flag_out_of_range_is_named_as_it_was_typed() {
     let world = World::with_text();
     for (line, message) in [
         ("--epochs 0", "`--epochs` must be a whole number from 1 to 1000000000, not `0`"),
@@ -335,7 +335,7 @@ fn a_flag_out_of_range_is_named_itself() {
 }
 
 #[test]
-fn a_bad_set_is_told_what_a_good_one_is() {
+fn an_invalid_set_flag_is_refused_with_a_valid_form() {
     let world = World::new();
     insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
     error: `--set`: unknown key `model.width`
@@ -354,7 +354,7 @@ fn a_bad_set_is_told_what_a_good_one_is() {
 }
 
 #[test]
-fn all_settings_are_shown_and_what_is_shown_is_good() {
+fn all_settings_are_shown_as_a_valid_settings_file() {
     let world = World::new();
     let shown = world.run("config show").succeeds();
     assert_eq!(shown.err, "");

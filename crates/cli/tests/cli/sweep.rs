@@ -1,11 +1,11 @@
-//! `charloom sweep`: what it trains, resumes and compares.
+//! `charloom sweep`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use crate::world::{World, names};
 
-/// What every sweep here begins with: the smallest of networks on `text.txt`.
+/// The beginning of every sweep here: the smallest of networks on `text.txt`.
 pub const SET: &str = "[set]
 data.text = \"text.txt\"
 data.batch_size = 3
@@ -17,14 +17,14 @@ train.max_steps = 5
 sample.length = 5
 ";
 
-/// A world with a text and `my.toml`, which goes on like this.
+/// A world with a text and `my.toml`, which is [`SET`] followed by `rest`.
 pub fn world(rest: &str) -> World {
     let world = World::with_text();
     world.write("my.toml", format!("{SET}{rest}"));
     world
 }
 
-/// The lines of a CSV file, each cut after so many columns.
+/// The first `count` columns of a CSV file, as lines.
 fn columns(world: &World, file: &str, count: usize) -> Vec<String> {
     let cut = |line: &str| line.split(',').take(count).collect::<Vec<_>>().join(",");
     world.read(file).lines().map(cut).collect()
@@ -41,8 +41,9 @@ fn a_grid_is_trained_compared_and_drawn() {
         ),
     );
     let ran = world.run("sweep my.toml --threads 1").succeeds();
-    for told in ["sweep  `runs/sizes`: 4 runs", "run 4/4  `hidden_size-12_lr-0.03`", "epoch 1/1"] {
-        assert!(ran.err.contains(told), "{told}: {}", ran.err);
+    for printed in ["sweep  `runs/sizes`: 4 runs", "run 4/4  `hidden_size-12_lr-0.03`", "epoch 1/1"]
+    {
+        assert!(ran.err.contains(printed), "{printed}: {}", ran.err);
     }
     assert!(!ran.err.contains('│'), "samples hide the numbers: {}", ran.err);
     let runs = [
@@ -79,10 +80,10 @@ fn a_grid_is_trained_compared_and_drawn() {
     world.run("generate --runs-dir runs/sizes --run hidden_size-4_lr-0.03 --length 5").succeeds();
     world.run("plot --runs-dir runs/sizes hidden_size-4_lr-0.03").succeeds();
     let best = lines[1].split_whitespace().next().unwrap();
-    let told = format!(
+    let printed = format!(
         "to generate text with the best model:  charloom generate --run {best} --runs-dir runs/sizes\n"
     );
-    assert!(ran.err.ends_with(&told), "{}", ran.err);
+    assert!(ran.err.ends_with(&printed), "{}", ran.err);
 }
 
 #[test]
@@ -99,13 +100,13 @@ fn listed_runs_are_crossed_with_the_grid() {
         "{}",
         ran.out
     );
-    // What a listed run says goes over what all have.
+    // The settings of a listed run override those of all runs.
     let config = world.read("runs/my/cell-gru_layers-2_seed-1/config.toml");
     assert!(config.contains("layers = 2") && config.contains("cell = \"gru\""), "{config}");
 }
 
 #[test]
-fn a_base_file_holds_where_the_sweep_says_nothing() {
+fn a_base_file_sets_what_the_sweep_does_not() {
     let world = world("[grid]\ntrain.seed = [3]\n");
     world.write("base.toml", "[train]\nseed = 9\npatience = 4\nepochs = 7\n");
     let sweep = world.read("my.toml");
@@ -118,7 +119,7 @@ fn a_base_file_holds_where_the_sweep_says_nothing() {
 }
 
 #[test]
-fn a_run_that_is_done_is_not_trained_again() {
+fn a_finished_run_is_not_trained_again() {
     let world = world("[grid]\ntrain.seed = [1, 2]\n");
     let first = world.run("sweep my.toml --threads 1").succeeds();
     let model =
@@ -132,7 +133,7 @@ fn a_run_that_is_done_is_not_trained_again() {
     let after =
         std::fs::metadata(world.path("runs/my/seed-1/model.safetensors")).unwrap().modified();
     assert_eq!(model.unwrap(), after.unwrap());
-    // A further value trains what it adds.
+    // A further value trains the run that it adds only.
     let sweep = world.read("my.toml").replace("[1, 2]", "[1, 2, 3]");
     world.write("my.toml", sweep);
     let more = world.run("sweep my.toml --threads 1").succeeds();
@@ -148,7 +149,7 @@ fn a_run_that_is_done_is_not_trained_again() {
 fn a_run_that_stopped_early_is_done() {
     let world = world("[grid]\ntrain.patience = [1]\n");
     let sweep = world.read("my.toml").replace("epochs = 1", "epochs = 40");
-    // Steps so large that the loss can't fall for long.
+    // A learning rate so large that the loss soon stops falling.
     let sweep = sweep.replace("max_steps = 5", "optimizer.lr = 2.0");
     world.write("my.toml", sweep);
     let first = world.run("sweep my.toml --threads 1").succeeds();
@@ -161,7 +162,7 @@ fn a_run_that_stopped_early_is_done() {
 
 #[cfg(unix)]
 #[test]
-fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
+fn an_interrupted_sweep_is_resumed_where_it_stopped() {
     let sweep =
         format!("{}[grid]\ntrain.seed = [1, 2]\n", SET.replace("epochs = 1", "epochs = 40"));
     let sweep = sweep.replace("max_steps = 5", "max_steps = 3000");
@@ -176,12 +177,12 @@ fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut told = String::new();
+    let mut printed = String::new();
     // In the middle of the second run.
     let mut second = false;
     for line in lines.by_ref() {
         let line = line.unwrap();
-        told += &format!("{line}\n");
+        printed += &format!("{line}\n");
         second |= line.contains("run 2/2");
         if second && line.contains("epoch 3/40") {
             break;
@@ -191,13 +192,13 @@ fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(stopped.unwrap().success());
     for line in lines {
-        told += &format!("{}\n", line.unwrap());
+        printed += &format!("{}\n", line.unwrap());
     }
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    assert_eq!((child.wait().unwrap().code(), out.as_str()), (Some(130), ""), "{told}");
-    assert!(told.contains("stopped in run 2 of 2; everything is saved"), "{told}");
-    assert!(told.contains("to resume:  charloom sweep my.toml\n"), "{told}");
+    assert_eq!((child.wait().unwrap().code(), out.as_str()), (Some(130), ""), "{printed}");
+    assert!(printed.contains("stopped in run 2 of 2; everything is saved"), "{printed}");
+    assert!(printed.contains("to resume:  charloom sweep my.toml\n"), "{printed}");
     assert_eq!(columns(&broken, "runs/my/sweep.csv", 2)[1..], ["seed-1,done"]);
 
     let resumed = broken.run("sweep my.toml --threads 1").succeeds();
@@ -211,7 +212,7 @@ fn a_sweep_that_is_interrupted_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn a_run_that_fails_stops_no_other_and_is_told_at_the_end() {
+fn a_failing_run_does_not_stop_the_others_and_is_reported_at_the_end() {
     let world = world(
         "[[run]]\nname = \"wild\"\nmodel.init = { uniform = 1e6 }\nmodel.cell = \"relu\"\ntrain.optimizer.lr = 10\ntrain.clip = \"none\"\n\
          [[run]]\nname = \"tame\"\n",
@@ -268,7 +269,7 @@ fn a_sweep_that_is_extended_trains_its_runs_further() {
 }
 
 #[test]
-fn what_is_in_the_way_of_a_run_is_left_alone() {
+fn a_folder_that_is_not_a_run_is_left_alone() {
     let world = world("[grid]\ntrain.seed = [1]\n");
     world.write("runs/my/seed-1/notes.txt", "mine");
     insta::assert_snapshot!(
@@ -276,14 +277,14 @@ fn what_is_in_the_way_of_a_run_is_left_alone() {
         @"error: `runs/my/seed-1` exists but is not a run folder"
     );
     assert_eq!(world.read("runs/my/seed-1/notes.txt"), "mine");
-    // A folder that was made and never filled is one of ours.
+    // A run folder without files is used.
     std::fs::remove_file(world.path("runs/my/seed-1/notes.txt")).unwrap();
     std::fs::create_dir(world.path("runs/my/seed-1/checkpoints")).unwrap();
     world.run("sweep my.toml --threads 1").succeeds();
 }
 
 #[test]
-fn a_run_is_no_sweep() {
+fn a_run_is_refused_as_a_sweep() {
     let world = World::with_run();
     world.write("my.toml", format!("name = \"tiny\"\n{SET}[grid]\ntrain.seed = [1]\n"));
     insta::assert_snapshot!(world.run("sweep my.toml").fails(2), @r#"
@@ -294,7 +295,7 @@ fn a_run_is_no_sweep() {
 }
 
 #[test]
-fn a_run_that_was_killed_early_begins_anew_but_one_without_its_checkpoints_is_left() {
+fn a_run_killed_before_its_first_checkpoint_is_restarted_but_one_without_its_checkpoints_is_not() {
     let world = world("[grid]\ntrain.seed = [1, 2]\n");
     world.run("sweep my.toml --threads 1").succeeds();
     let whole = columns(&world, "runs/my/seed-1/metrics.csv", 7);
@@ -320,7 +321,7 @@ fn a_run_that_was_killed_early_begins_anew_but_one_without_its_checkpoints_is_le
 }
 
 #[test]
-fn an_optimizers_name_does_not_undo_what_the_sweep_tells_it() {
+fn an_optimizers_name_does_not_reset_what_the_sweep_sets() {
     let world = world(
         "train.optimizer.lr = 0.5\n[[run]]\nname = \"whole\"\ntrain.optimizer = { eps = 0.25, name = \"adam\" }\n\
          [[run]]\nname = \"none\"\n",

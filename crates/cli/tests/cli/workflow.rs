@@ -1,4 +1,4 @@
-//! From a text to a model to new text, as a user goes.
+//! From a text to a model to new text.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -6,11 +6,11 @@ use std::process::Stdio;
 use crate::world::{World, names, text};
 
 #[test]
-fn a_training_leaves_a_run_folder_and_tells_what_it_does() {
+fn a_training_writes_a_run_folder_and_reports_its_progress() {
     let world = World::with_text();
     let ran = world.train("--epochs 2").succeeds();
     assert_eq!(ran.out, "");
-    for told in [
+    for printed in [
         "1,800 training characters, 200 validation characters, ",
         "lstm, 1 layer of 8",
         "run    `runs/text-1`: 2 epochs of 85 batches",
@@ -21,7 +21,7 @@ fn a_training_leaves_a_run_folder_and_tells_what_it_does() {
         "done after 170 steps, best validation loss ",
         "to generate text:  charloom generate --run text-1",
     ] {
-        assert!(ran.err.contains(told), "`{told}` is not in\n{}", ran.err);
+        assert!(ran.err.contains(printed), "`{printed}` is not in\n{}", ran.err);
     }
     assert!(!ran.err.contains('\u{1b}'), "colours where none were asked for");
 
@@ -57,7 +57,7 @@ fn the_same_seed_trains_the_same_model() {
 }
 
 #[test]
-fn a_run_that_ended_is_resumed_for_more_epochs() {
+fn a_finished_run_is_resumed_for_more_epochs() {
     let world = World::with_text();
     world.train("--run go").succeeds();
     let ran = world.run("train --resume --run go --threads 1").succeeds();
@@ -69,7 +69,7 @@ fn a_run_that_ended_is_resumed_for_more_epochs() {
 }
 
 #[test]
-fn a_resumed_run_ends_where_an_unbroken_one_does() {
+fn a_resumed_run_ends_like_an_uninterrupted_one() {
     let world = World::with_text();
     world.train("--run whole --epochs 2 --dropout 0.3").succeeds();
     world.train("--run parts --epochs 1 --dropout 0.3").succeeds();
@@ -83,7 +83,7 @@ fn a_resumed_run_ends_where_an_unbroken_one_does() {
 }
 
 #[test]
-fn a_training_starts_from_another_models_weights() {
+fn a_training_is_initialised_from_another_models_weights() {
     let world = World::with_run();
     let ran = world
         .train("--run next --max-steps 1 --lr 1e-9 --init-from runs/tiny/model.safetensors")
@@ -121,13 +121,13 @@ fn greedy_text_needs_no_seed() {
 }
 
 #[test]
-fn the_length_of_a_sample_is_the_runs_own_unless_it_is_given() {
+fn the_default_length_of_a_sample_is_that_of_the_run() {
     let world = World::with_run();
     assert_eq!(world.run("generate").succeeds().out.chars().count(), 20);
 }
 
 #[test]
-fn samples_are_told_apart_and_the_first_is_the_one_alone() {
+fn samples_are_numbered_and_the_first_equals_a_single_one() {
     let world = World::with_run();
     let alone = world.run("generate --length 30 --seed 5").succeeds().out;
     let three = world.run("generate --length 30 --seed 5 --samples 3").succeeds().out;
@@ -140,7 +140,7 @@ fn samples_are_told_apart_and_the_first_is_the_one_alone() {
 }
 
 #[test]
-fn a_sample_ends_at_the_stop_text() {
+fn a_sample_ends_at_the_stop_sequence() {
     let world = World::with_run();
     let whole = world.run("generate --length 400 --seed 2").succeeds().out;
     let (before, _) = whole.split_once('t').expect("the letter is common");
@@ -148,7 +148,7 @@ fn a_sample_ends_at_the_stop_text() {
 }
 
 #[test]
-fn a_reader_who_has_had_enough_is_no_failure() {
+fn a_closed_pipe_is_success() {
     let world = World::with_run();
     let mut child = world
         .command(&["generate", "--length", "100000"])
@@ -158,15 +158,15 @@ fn a_reader_who_has_had_enough_is_no_failure() {
         .unwrap();
     let mut start = [0; 10];
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
-    // The pipe is closed now, with nearly all of the text unwritten.
+    // The pipe is now closed, with nearly all of the text unwritten.
     assert!(child.wait().unwrap().success());
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(!told.contains("error"), "{told}");
+    let mut printed = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(!printed.contains("error"), "{printed}");
 }
 
 #[test]
-fn a_model_is_measured_on_a_text() {
+fn a_model_is_evaluated_on_a_text() {
     let world = World::with_run();
     let out = world.run("eval --text text.txt").succeeds().out;
     let number = |name: &str, place: usize| -> f64 {
@@ -182,7 +182,7 @@ fn a_model_is_measured_on_a_text() {
 fn a_model_is_inspected() {
     let world = World::with_run();
     let out = world.run("inspect runs/tiny/model.safetensors").succeeds().out;
-    for told in [
+    for printed in [
         "lstm, 1 layer of 8",
         "4 steps",
         "rnn.weight_hh_l0",
@@ -190,7 +190,7 @@ fn a_model_is_inspected() {
         "text.txt",
         "hidden_size = 8",
     ] {
-        assert!(out.contains(told), "`{told}` is not in\n{out}");
+        assert!(out.contains(printed), "`{printed}` is not in\n{out}");
     }
 }
 
@@ -199,15 +199,32 @@ fn a_text_is_inspected() {
     let world = World::new();
     world.write("text.txt", "ab\n".repeat(60) + "é");
     let out = world.run("inspect text.txt --batch 2 --seq 5").succeeds().out;
-    for told in [
+    for printed in [
         "length      181 characters, 182 bytes, 61 lines",
         "distinct    4 characters: `\\n`, `a`, `b`, `é`",
         "most frequent   `\\n` 60, `a` 60, `b` 60, `é` 1",
         "least frequent  `é` 1, ",
         "batches     16 for training, 1 for validation, with --batch-size 2 --seq-length 5",
     ] {
-        assert!(out.contains(told), "`{told}` is not in\n{out}");
+        assert!(out.contains(printed), "`{printed}` is not in\n{out}");
     }
+}
+
+#[test]
+fn a_large_vocabulary_is_listed_in_part() {
+    let world = World::new();
+    let rare: String = ('\u{4e00}'..='\u{4e63}').collect();
+    world.write("text.txt", format!("{}{rare}", "zz".repeat(300)));
+    let out = world.run("inspect text.txt").succeeds().out;
+    assert!(
+        out.contains("distinct    101 characters, the most frequent first: `z`, `\u{4e00}`, "),
+        "{out}"
+    );
+    assert!(out.contains("`\u{4e26}` and 61 more\n"), "{out}");
+    world.train("--run many --max-steps 1").succeeds();
+    let out = world.run("inspect runs/many/model.safetensors").succeeds().out;
+    assert!(out.contains("characters  101: `z`, "), "{out}");
+    assert!(out.contains(" and 61 more\n"), "{out}");
 }
 
 #[test]
@@ -225,7 +242,7 @@ fn the_known_texts_are_listed() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
+fn an_interrupted_training_is_saved_and_prints_how_to_resume() {
     let world = World::new();
     world.write("text.txt", text(40_000));
     let mut child = world
@@ -260,11 +277,11 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
     lines.by_ref().find(|line| line.as_ref().unwrap().starts_with("run ")).unwrap().unwrap();
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
-    let told: Vec<String> = lines.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{told:?}");
-    let told = told.join("\n");
-    assert!(told.contains("stopping after this step"), "{told}");
-    assert!(told.contains("to resume:  cargo xtask train --resume --run long"), "{told}");
+    let printed: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{printed:?}");
+    let printed = printed.join("\n");
+    assert!(printed.contains("stopping after this step"), "{printed}");
+    assert!(printed.contains("to resume:  cargo xtask train --resume --run long"), "{printed}");
 
     let resumed = world.run("train --resume --run long --max-steps 1").succeeds();
     assert!(resumed.err.contains("long"), "{}", resumed.err);
@@ -272,7 +289,7 @@ fn an_interrupted_training_is_saved_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_training_with_the_last_good_model() {
+fn a_non_finite_loss_ends_the_training_and_keeps_the_best_model() {
     let world = World::with_text();
     let diverging = "--epochs 9 --lr 10 --set model.cell=relu --set model.init={normal=100} \
                      --set train.clip=none --run wild";

@@ -1,4 +1,4 @@
-//! A folder of its own for each test, and the program run in it.
+//! A temporary folder for each test, and the program run in it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub struct World {
     folder: TempDir,
 }
 
-/// How a run of the program ended.
+/// The exit code and output of the program.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -23,14 +23,14 @@ impl World {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// With `text.txt`, 2,000 characters with something to learn in them.
+    /// A world with `text.txt`, 2,000 characters that a network can learn something from.
     pub fn with_text() -> Self {
         let world = Self::new();
         world.write("text.txt", text(2000));
         world
     }
 
-    /// With that text and a run `tiny`, trained for a few steps.
+    /// A world with that text and a run `tiny`, trained for a few steps.
     pub fn with_run() -> Self {
         let world = Self::with_text();
         world.train("--run tiny --max-steps 4").succeeds();
@@ -56,7 +56,7 @@ impl World {
         self.path(name).exists()
     }
 
-    /// The program, with arguments that are separated by spaces.
+    /// Runs the program with arguments that are separated by spaces.
     pub fn run(&self, line: &str) -> Ran {
         self.run_args(&line.split_whitespace().collect::<Vec<_>>())
     }
@@ -71,7 +71,7 @@ impl World {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        // By its name, as somebody who has installed it does: messages repeat what was typed.
+        // By its name, as an installed program is run: messages repeat what was typed.
         let mut command = Command::new("charloom");
         command
             .args(args)
@@ -102,14 +102,14 @@ impl World {
 }
 
 impl Ran {
-    /// The same, if it went well.
+    /// Asserts success, and returns `self`.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self
     }
 
-    /// What it printed, if it ended with this code and wrote nothing to standard output.
+    /// Asserts this exit code and an empty standard output, and returns the messages.
     #[track_caller]
     pub fn fails(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
@@ -117,7 +117,7 @@ impl Ran {
     }
 }
 
-/// The program's folder, then where programs are otherwise.
+/// `PATH` with the program's folder in front.
 pub fn search_path() -> OsString {
     let program = Path::new(env!("CARGO_BIN_EXE_charloom"));
     let others = std::env::var_os("PATH").unwrap_or_default();
@@ -125,7 +125,7 @@ pub fn search_path() -> OsString {
     std::env::join_paths(folders.chain(std::env::split_paths(&others))).expect("a search path")
 }
 
-/// Made-up words, in an order that a network can find something in.
+/// Words in an order that a network can learn something from.
 pub fn text(chars: usize) -> String {
     let words = ["loom ", "warp ", "weft ", "the ", "shuttle ", "and\n", "thread "];
     let mut text = String::new();

@@ -7,7 +7,7 @@ fn config(batch_size: usize, seq_length: usize, last_target: LastTarget) -> Batc
     BatchConfig { batch_size, seq_length, last_target }
 }
 
-/// 0, 1, 2, … so that an id says where it stood.
+/// The ids 0, 1, 2, … so that each id is its position in the text.
 fn counting(len: usize) -> Ids {
     let mut ids = IdsBuilder::new(len.max(1), len);
     (0..len as u32).for_each(|id| ids.push(id));
@@ -67,7 +67,7 @@ fn next_needs_one_character_beyond_the_inputs_and_wrap_does_not() {
 }
 
 #[test]
-fn a_text_too_short_says_how_short_and_what_would_fit() {
+fn a_too_short_text_is_refused_with_sizes_that_fit() {
     let error = Batches::new(counting(120), config(128, 100, LastTarget::Next))
         .unwrap_err()
         .in_part(Part::Valid);
@@ -81,15 +81,15 @@ fn a_text_too_short_says_how_short_and_what_would_fit() {
 }
 
 #[test]
-fn what_is_said_to_fit_fits_and_is_the_largest_that_does() {
+fn the_suggested_sizes_are_the_largest_that_fit() {
     for last_target in [LastTarget::Next, LastTarget::Wrap] {
         for chars in 0..35 {
-            let wanted = config(5, 7, last_target);
-            let Err(BatchError::TooShort(error)) = Batches::new(counting(chars), wanted) else {
+            let too_large = config(5, 7, last_target);
+            let Err(BatchError::TooShort(error)) = Batches::new(counting(chars), too_large) else {
                 assert!(chars >= 35, "{chars}");
                 continue;
             };
-            assert_eq!((error.chars, error.needed), (chars, wanted.chars_needed()));
+            assert_eq!((error.chars, error.needed), (chars, too_large.chars_needed()));
             let fits = |n, t| config(n, t, last_target).batches_of(chars) > 0;
             let rows = (1..5).rev().find(|&n| fits(n, 7));
             let steps = (1..7).rev().find(|&t| fits(5, t));

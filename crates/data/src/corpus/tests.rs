@@ -10,7 +10,7 @@ fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What `Corpus::read` says of these bytes, with the path cut to the file's name.
+/// The error of `Corpus::read` for these bytes, with the path cut to the file's name.
 fn message(bytes: &[u8]) -> String {
     let (folder, path) = file(bytes);
     let error = Corpus::read(path).unwrap_err().to_string();
@@ -75,7 +75,7 @@ fn bytes_that_are_not_utf8_are_found() {
 }
 
 #[test]
-fn a_missing_file_and_a_folder_are_told_apart() {
+fn a_missing_file_and_a_folder_are_different_errors() {
     let error = Corpus::read("no/such/text.txt").unwrap_err();
     assert_eq!(error.to_string(), "there is no file `no/such/text.txt`");
     let folder = tempfile::tempdir().unwrap();

@@ -57,7 +57,7 @@ fn every_sample_is_what_its_own_random_numbers_give_alone() {
 }
 
 #[test]
-fn no_samples_or_no_characters_are_no_work() {
+fn no_samples_or_no_characters_generate_nothing() {
     let model = random_model();
     assert_eq!(many(&model, &random("", 5, 0), 0), []);
     assert_eq!(many(&model, &random("", 0, 0), 2), [(0, String::new()), (1, String::new())]);

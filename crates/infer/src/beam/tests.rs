@@ -96,12 +96,12 @@ fn a_beam_that_is_wide_enough_finds_exactly_the_most_likely_with_a_stop_sequence
 #[test]
 fn a_narrow_beam_finds_some_of_all_with_their_right_probabilities() {
     let model = test_models::random("abcde", &Device::flex());
-    let wanted = config("e", 4, 3, 3);
-    let all = all(&model, &wanted);
+    let config = config("e", 4, 3, 3);
+    let all = all(&model, &config);
     for beam_width in [1, 2, 3, 5] {
         let found = beam_search(
             &model,
-            &BeamConfig { beam_width: NonZeroUsize::new(beam_width).unwrap(), ..wanted.clone() },
+            &BeamConfig { beam_width: NonZeroUsize::new(beam_width).unwrap(), ..config.clone() },
         )
         .unwrap();
         assert_eq!(found.len(), beam_width.min(3));

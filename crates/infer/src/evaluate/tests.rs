@@ -285,15 +285,15 @@ fn a_text_of_another_vocabulary_is_an_error() {
 }
 
 #[test]
-fn whoever_asked_for_it_is_told_how_far_the_work_is_and_can_end_it() {
+fn whoever_asked_for_it_is_calls_how_far_the_work_is_and_can_end_it() {
     let model = model();
-    let mut told = Vec::new();
+    let mut calls = Vec::new();
     let stopped = evaluate_rows(&model.network, &batches(3, 3), &mut |done, total| {
-        told.push((done, total));
+        calls.push((done, total));
         if done < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     assert!(matches!(stopped, Err(EvaluateError::Stopped { done: 2, total: 4 })));
-    assert_eq!(told, [(1, 4), (2, 4)]);
+    assert_eq!(calls, [(1, 4), (2, 4)]);
 
     let end = |done, total| if done < total { on(done, total) } else { ControlFlow::Break(()) };
     assert!(evaluate(&model.network, &ids(TEXT), &mut { end }).is_ok(), "nothing was left to end");

@@ -65,7 +65,7 @@ fn each_character_has_its_probability_given_all_before_it_wherever_chunks_end() 
 }
 
 #[test]
-fn the_mean_is_what_an_evaluation_of_the_text_says() {
+fn the_mean_agrees_with_an_evaluation_of_the_text() {
     let model = model();
     let found = predictions(&model, TEXT, 0, 7);
     let on = &mut |_, _| ControlFlow::Continue(());

@@ -39,7 +39,7 @@ fn greedy_takes_the_highest_and_the_first_of_equals() {
 }
 
 #[test]
-fn characters_are_drawn_as_often_as_the_softmax_says() {
+fn characters_are_drawn_with_the_probabilities_of_the_softmax() {
     draws_are(random(1.0, 0, 1.0), &[1.0, 2.0, 5.0], &[1.0, 2.0, 5.0]);
 }
 

@@ -52,16 +52,16 @@ fn texts_in_a_batch_score_as_each_alone() {
         })
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let mut told = Vec::new();
-    let together = score(&model, &texts, &mut |done, total| told.push((done, total))).unwrap();
+    let mut calls = Vec::new();
+    let together = score(&model, &texts, &mut |done, total| calls.push((done, total))).unwrap();
     for (text, together) in texts.iter().zip(&together) {
         assert_eq!(together.chars, text.len());
         let alone = if text.is_empty() { 0.0 } else { after(&model, '\n', text) };
         near(together.nll, alone);
     }
     let chars = texts.iter().map(|text| text.len()).sum();
-    assert_eq!(told.len(), 3);
-    assert_eq!(told.last(), Some(&(chars, chars)));
+    assert_eq!(calls.len(), 3);
+    assert_eq!(calls.last(), Some(&(chars, chars)));
     let sum: Score = together.iter().copied().sum();
     assert_eq!(sum.chars, chars);
     near(sum.nll, together.iter().map(|score| score.nll).sum());

@@ -9,7 +9,7 @@ use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceAr
 
 use super::NotPyTorch;
 
-/// An archive in memory. An entry is read only if what the directory says of its size is credible.
+/// An archive in memory. An entry is read only if the size in the directory is plausible.
 pub struct Archive {
     zip: ZipSliceArchive<Vec<u8>>,
     /// The entries of the archive's folder, by their names within it.
@@ -24,7 +24,7 @@ struct Entry {
 
 /// How many times as large as its compressed bytes a compressed entry may be. Weights compress to no less than half.
 const MAX_EXPANSION: u64 = 16;
-/// What a compressed entry may hold whatever its compressed size is: biases that are all zeros, say.
+/// Uncompressed size that an entry may always have, whatever its compressed size: biases may be all zeros.
 const ANY_EXPANSION: u64 = 1 << 20;
 
 impl Archive {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_is_noticed_by_its_checksum_unless_there_is_none() {
+    fn a_changed_byte_fails_the_checksum_if_there_is_one() {
         let content = b"five five five";
         let bytes = archive(&[("a/data.pkl", content)], STORE);
         let at = bytes.windows(content.len()).position(|part| part == content).unwrap();

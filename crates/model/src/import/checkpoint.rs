@@ -110,7 +110,8 @@ impl Checkpoint {
         }
     }
 
-    /// Compares what the pickle says of a tensor with the size of its storage, and returns the number of its elements.
+    /// Checks a tensor's shape, strides and offset in the pickle against the size of its storage; returns the number of
+    /// elements.
     ///
     /// # Errors
     /// If its storage is missing or too small, or holds no floating-point numbers.
@@ -170,7 +171,7 @@ impl Checkpoint {
 /// Why the values of a tensor can't be read.
 #[derive(Debug)]
 pub enum TensorError {
-    /// What the file says of it can't be right.
+    /// The file's description of the tensor is inconsistent.
     Invalid(&'static str),
     /// The file can't be read.
     Io(io::Error),

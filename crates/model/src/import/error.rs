@@ -58,7 +58,7 @@ pub enum ImportError {
         /// Every tensor with its shape.
         tensors: Tensors,
     },
-    /// What the file says of a tensor can't be right.
+    /// The file's description of a tensor is inconsistent.
     #[error("`{}`: tensor `{tensor}` {problem}", path.display())]
     Tensor {
         /// Path of the file.

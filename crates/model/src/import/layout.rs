@@ -79,7 +79,7 @@ impl Layout {
             [false, false] => Bias::Without,
             [false, true] => return Err(format!("`{rnn}.bias_ih_l0` is missing")),
         };
-        // The weights don't tell, and only training needs it.
+        // The weights don't determine it, and only training needs it.
         let (dropout, init) = (0.0, Init::PyTorch);
         let config = CharRnnConfig {
             cell,
@@ -300,7 +300,7 @@ mod tests {
                 .starts_with("it has no linear layer: expected a tensor `fc.weight` or")
         );
         assert!(without("gru.weight_hh_l0").starts_with("it has no recurrent layers"));
-        // Without its table, an embedding's size is none of the vocabulary's.
+        // Without its table, the size of an embedding is not a vocabulary size.
         let error = "`gru.weight_ih_l0` has shape [15, 3], expected [15, 7]";
         assert_eq!(without("encoder.weight"), error);
         let mut tensors = gru();

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_vocabulary_says_why() {
+    fn an_invalid_vocabulary_is_refused_with_the_reason() {
         for (content, message) in [
             (r#"["a", "bc"]"#, "`vocab` is not a vocabulary file: `bc` is not one character"),
             (r#"["a", ""]"#, "`vocab` is not a vocabulary file: `` is not one character"),

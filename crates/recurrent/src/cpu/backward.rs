@@ -54,7 +54,7 @@ pub struct BackwardPass<'a> {
     pub d_hidden: SendPtr<'a, f32>,
     /// `[N, H]`: the same of c.
     pub d_cell: Option<SendPtr<'a, f32>>,
-    /// Where the input's gradient is wanted.
+    /// The gradient of the input, if it is needed.
     pub input: Option<InputGrad<'a>>,
 }
 

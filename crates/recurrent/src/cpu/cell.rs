@@ -76,7 +76,7 @@ pub struct ForwardIo {
 }
 
 impl ForwardIo {
-    /// Saves the gates of `valid` units, where they are wanted.
+    /// Saves the gates of `valid` units if there is a buffer for them.
     ///
     /// # Safety
     /// `gates` must be valid for `valid` units.

@@ -211,9 +211,9 @@ struct LossRows<'a> {
     bias: &'a [f32],
     /// `weightᵀ`
     forward: &'a PackedWeights,
-    /// `weight`, where gradients are wanted.
+    /// `weight`, if gradients are computed.
     backward: Option<&'a PackedWeights>,
-    /// `[R, stride]`; in the end the gradients of the logits, where they are wanted.
+    /// `[R, stride]`; replaced by the gradients of the logits, if they are computed.
     logits: *mut f32,
     /// From one row of logits to the next, at least V.
     stride: usize,

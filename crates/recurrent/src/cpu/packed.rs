@@ -6,7 +6,7 @@ use super::buffer::Buffer;
 use super::isa::Isa;
 use super::simd::{Simd, VECTORS};
 
-/// Which columns of B stand in the vectors of a panel.
+/// The columns of B that the vectors of a panel hold.
 #[derive(Clone, Copy)]
 pub enum PanelLayout {
     /// Vector j of panel p is gate j of units `p · LANES..`: all gates of a unit are in one tile.

@@ -123,7 +123,7 @@ pub(super) fn forward_on(
                 Some(out),
             ),
             None => {
-                // c is updated in place, where the final one is wanted.
+                // c is updated in place, in the buffer of the final one.
                 let cell_state = (cell == Cell::Lstm).then(|| (SendPtr::new(final_cell), 0));
                 match mask {
                     Some(_) => (SendPtr::new(&mut scratch), cell_state, None, Some(out)),

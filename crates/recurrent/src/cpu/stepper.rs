@@ -108,12 +108,12 @@ impl Stepper {
         self.streams * self.products
     }
 
-    /// Starts or ends the pair of threads, as the number of streams asks.
+    /// Starts or ends the pair of threads, depending on the number of streams.
     fn share_work(&mut self) {
         let threads = rayon::current_num_threads();
-        let wanted =
+        let worthwhile =
             self.work() >= MIN_SPIN_PAIR && (threads == 2 || threads > 2 && self.work() < MIN_POOL);
-        match (wanted, &self.pair) {
+        match (worthwhile, &self.pair) {
             (true, None) => self.pair = SpinPair::start(),
             (false, Some(_)) => self.pair = None,
             _ => {}

@@ -293,7 +293,7 @@ impl Kernel for RowBlock<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self, s: S) {
-        // Whatever stands in the padding meets only sums that aren't stored.
+        // The padding may hold anything: it only affects sums that aren't stored.
         let mut packed = Buffer::new(self.len.div_ceil(S::ROWS) * tile_size::<S>());
         let dense = self.gemm.dense.into_iter().flatten();
         let widest = dense.clone().map(|dense| dense.n.next_multiple_of(VECTORS * S::LANES)).max();

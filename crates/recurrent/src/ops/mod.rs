@@ -98,10 +98,11 @@ pub trait RecurrentKernels: Backend {
     /// One layer over a whole sequence, with nothing saved: see [`RecurrentOps::recurrent_layer`].
     fn layer(args: LayerArgs<Self>) -> FloatTensor<Self>;
 
-    /// The same with what the backward pass needs.
+    /// The same, and the activations that the backward pass needs.
     fn layer_saving(args: LayerArgs<Self>) -> (FloatTensor<Self>, Self::Saved);
 
-    /// The gradients from that of the result, `[T + S, N, H]`; that of a dense input only if wanted.
+    /// The gradients of the weights, the state and, if `want_input` is set, a dense input. `grad` `[T + S, N, H]` is the
+    /// gradient of the result.
     fn layer_backward(
         args: LayerArgs<Self>,
         saved: Self::Saved,
@@ -109,7 +110,7 @@ pub trait RecurrentKernels: Backend {
         want_input: bool,
     ) -> LayerGrads<Self>;
 
-    /// The loss `[1]` and, if wanted, its gradients: see [`RecurrentOps::linear_cross_entropy`].
+    /// The loss `[1]` and, on request, its gradients: see [`RecurrentOps::linear_cross_entropy`].
     fn loss(
         hidden: FloatTensor<Self>,
         weight: FloatTensor<Self>,

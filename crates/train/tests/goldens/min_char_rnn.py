@@ -3,9 +3,9 @@
 Run `python min_char_rnn.py` with numpy and safetensors; `min_char_rnn.safetensors` lands beside this script. With
 `--text FILE --steps S` it trains on that text instead, at the published rate, and prints the smoothed loss 10 times.
 
-The algorithm is Andrej Karpathy's min-char-rnn.py (2015, BSD licence), written anew: a tanh network of H = 100 with one
+The algorithm is Andrej Karpathy's min-char-rnn.py (2015, BSD licence), reimplemented: a tanh network of H = 100 with one
 bias on one-hot characters, weights 0.01 * N(0, 1) and biases zero, T = 25 characters at a time, gradients of the sum of
-their losses cut to +-5 each, Adagrad with 1e-8 inside the root. The place in the text and the state go back to
+their losses clipped to +-5 each, Adagrad with 1e-8 inside the square root. The position in the text and the state are reset to
 zero when fewer than T + 2 characters are left. The smoothed loss starts at that of V equally likely characters and takes
 a thousandth of each step's; here it is in nats per character, a T-th of what the script prints.
 
@@ -98,7 +98,7 @@ def train(ids, start, rate, steps=STEPS):
 
 
 def smoothed(losses, v, every=100):
-    """What the smoothed loss is after each so many of them."""
+    """The smoothed loss after every `every` steps."""
     smooth, curve = np.log(v), []
     for step, loss in enumerate(losses, start=1):
         smooth = smooth * 0.999 + loss * 0.001

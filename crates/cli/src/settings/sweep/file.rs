@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
 use super::{GridAxis, ListedRun, Setting, Source, Sweep, is_folder_name};
-use crate::report::{Failure, Result};
+use crate::report::{Failure, Result, command};
 use crate::settings::layers::{flatten, line_of, plain};
 use crate::settings::names::{canonical, unknown};
 use crate::settings::value::inline;
@@ -58,19 +58,19 @@ impl SweepFile<'_> {
                 "`{}`: `{name}` is not a sweep name: it must be one folder name, without `/` or a leading `.`",
                 self.path.display()
             ))
-            .hint("`name = \"…\"` at the top of the file gives it another"));
+            .hint("`name = \"…\"` at the top of the file sets another one"));
         }
         if grid.is_empty() && list.is_empty() {
             return Err(Failure::request(format!(
                 "`{}` has no run: it needs a table `[grid]`, or `[[run]]` tables",
                 self.path.display()
             ))
-            .hint("`charloom sweep --help` shows a sweep file"));
+            .hint(format!("`{} sweep --help` shows a sweep file", command())));
         }
         let sets = shared.iter().chain(list.iter().flat_map(|run| &run.settings));
         for setting in sets {
             if grid.iter().any(|axis| axis.key == setting.key) {
-                let problem = format!("`{}` is in `[grid]` too", setting.key);
+                let problem = format!("`{}` is also in `[grid]`", setting.key);
                 return Err(Failure::request(problem).at(setting.source.place()));
             }
         }

@@ -47,7 +47,7 @@ impl SweepFile<'_> {
                 let run = self.plan(base, shared, &own, listed, &chosen, &keys)?;
                 let lines = chosen.iter().map(|setting| setting.source.line());
                 let line = listed.line.max(lines.max().unwrap_or(0));
-                // Some file systems take both for one.
+                // Names that differ in case only are one name on some file systems.
                 let lower = run.name.to_lowercase();
                 if let Some((other, _)) =
                     runs.iter().find(|(other, _)| other.name.to_lowercase() == lower)
@@ -59,8 +59,8 @@ impl SweepFile<'_> {
                         format!("`{one}` and `{two}`")
                     };
                     return Err(self
-                        .wrong_at(line, format!("two runs would have one name: {which}"))
-                        .hint("a value that is listed twice is one too many; `name = \"…\"` names a `[[run]]`"));
+                        .wrong_at(line, format!("two runs would have the same name: {which}"))
+                        .hint("list each value once; `name = \"…\"` in a `[[run]]` table names that run"));
                 }
                 runs.push((run, line));
             }

@@ -50,7 +50,7 @@ fn untouched() -> Files {
 }
 
 #[test]
-fn a_download_replaces_the_file_and_tells_how_far_it_is() {
+fn a_download_replaces_the_file_and_reports_its_progress() {
     let (result, left) = download(format!("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{TEXT}"));
     assert_eq!(result.unwrap().last(), Some(&11));
     assert_eq!(left, [("hello.txt".to_owned(), TEXT.to_owned())]);
