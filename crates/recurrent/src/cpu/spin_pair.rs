@@ -57,7 +57,7 @@ enum Role {
 
 impl WorkSlot {
     /// Takes a part and does it, the leader from the front, the helper from the back: so each has the same parts, and
-    /// their weights in its cache, every time. Returns false if there is none.
+    /// their weights in its cache, every time. Returns false once all parts are taken.
     fn work(&self, role: Role) -> bool {
         let word = self.untaken.load(Ordering::Acquire);
         let untaken = Untaken::unpack(word);

@@ -8,9 +8,9 @@ mod prim_tensor;
 mod recurrence;
 
 use burn::backend::Cube;
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::FloatTensor;
 
-use crate::ops::{LayerArgs, LayerGrads, LossGrads, RecurrentKernels};
+use crate::ops::{LayerArgs, LayerGrads, LossArgs, LossGrads, RecurrentKernels};
 
 impl RecurrentKernels for Cube {
     type Saved = recurrence::SavedActivations;
@@ -32,22 +32,15 @@ impl RecurrentKernels for Cube {
         layer::backward(args, saved, grad, want_input)
     }
 
-    fn loss(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-        want_grads: bool,
-    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
-        loss::linear_cross_entropy(hidden, weight, bias, targets, want_grads)
+    fn loss(args: LossArgs<Self>) -> FloatTensor<Self> {
+        loss::linear_cross_entropy(args)
     }
 
-    fn scores(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-    ) -> FloatTensor<Self> {
-        loss::linear_scores(hidden, weight, bias, targets)
+    fn loss_with_grads(args: LossArgs<Self>) -> (FloatTensor<Self>, LossGrads<Self>) {
+        loss::linear_cross_entropy_with_grads(args)
+    }
+
+    fn scores(args: LossArgs<Self>) -> FloatTensor<Self> {
+        loss::linear_scores(args)
     }
 }

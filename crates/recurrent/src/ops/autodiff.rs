@@ -7,8 +7,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 
 use super::{
-    LayerArgs, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels, RecurrentOps,
-    check_dtype,
+    LayerArgs, LayerInput, LayerSpec, LayerWeights, LossArgs, LossGrads, RecurrentKernels,
+    RecurrentOps, check_dtype,
 };
 
 /// What the backward pass of a layer needs of its forward pass.
@@ -117,14 +117,13 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
         let nodes = [hidden.node(), weight.node(), bias.node()];
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
         check_dtype(&hidden);
+        let args = LossArgs { hidden, weight, bias, targets };
         match Backward::<B, 3>::prepare::<C>(LossBackward, nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (loss, grads) = B::loss(hidden, weight, bias, targets, true);
-                prep.finish(grads.expect("the gradients were asked for"), loss)
+                let (loss, grads) = B::loss_with_grads(args);
+                prep.finish(grads, loss)
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::loss(hidden, weight, bias, targets, false).0)
-            }
+            OpsKind::UnTracked(prep) => prep.finish(B::loss(args)),
         }
     }
 
@@ -136,7 +135,7 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
     ) -> FloatTensor<Self> {
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
         check_dtype(&hidden);
-        Self::from_inner(B::scores(hidden, weight, bias, targets))
+        Self::from_inner(B::scores(LossArgs { hidden, weight, bias, targets }))
     }
 }
 

@@ -6,7 +6,8 @@ use burn::backend::tensor::{Device, FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorData, TensorMetadata};
 
 use super::{
-    LayerArgs, LayerGrads, LayerInput, LayerSpec, LayerWeights, LossGrads, RecurrentKernels,
+    LayerArgs, LayerGrads, LayerInput, LayerSpec, LayerWeights, LossArgs, LossGrads,
+    RecurrentKernels,
 };
 use crate::cpu;
 
@@ -54,41 +55,33 @@ impl<B: CpuBackend> RecurrentKernels for B {
         Layer::<B>::new(&args).backward(&saved, &grad, want_input)
     }
 
-    fn loss(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-        want_grads: bool,
-    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>) {
-        let device = hidden.device();
-        let inputs = LossInputs::<B>::new(&hidden, &weight, &bias, &targets);
-        let (hidden, linear) = (B::slice(&inputs.hidden), inputs.linear());
-        let (targets, mean) = (&inputs.targets, cpu::Reduction::Mean);
-        let scalar = |loss: f64| B::tensor(vec![loss as f32], &[1], &device);
-        if !want_grads {
-            return (scalar(cpu::linear_cross_entropy(hidden, linear, targets, mean)), None);
-        }
+    fn loss(args: LossArgs<Self>) -> FloatTensor<Self> {
+        let inputs = LossInputs::<B>::new(&args);
+        let (hidden, linear, targets) = inputs.slices();
+        let loss = cpu::linear_cross_entropy(hidden, linear, targets, cpu::Reduction::Mean);
+        B::tensor(vec![loss as f32], &[1], &args.hidden.device())
+    }
+
+    fn loss_with_grads(args: LossArgs<Self>) -> (FloatTensor<Self>, LossGrads<Self>) {
+        let device = args.hidden.device();
+        let inputs = LossInputs::<B>::new(&args);
+        let (hidden, linear, targets) = inputs.slices();
+        let mean = cpu::Reduction::Mean;
         let (loss, grads) = cpu::linear_cross_entropy_training(hidden, linear, targets, mean);
         let cpu::Linear { h, v, .. } = linear;
-        let rows = hidden.len() / h;
         let grads = LossGrads {
-            hidden: B::tensor(grads.hidden, &[rows, h], &device),
+            hidden: B::tensor(grads.hidden, &[hidden.len() / h, h], &device),
             weight: B::tensor(grads.weight, &[v, h], &device),
             bias: B::tensor(grads.bias, &[v], &device),
         };
-        (scalar(loss), Some(grads))
+        (B::tensor(vec![loss as f32], &[1], &device), grads)
     }
 
-    fn scores(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let inputs = LossInputs::<B>::new(&hidden, &weight, &bias, &targets);
-        let scores = cpu::linear_scores(B::slice(&inputs.hidden), inputs.linear(), &inputs.targets);
-        B::tensor(vec![scores.nll as f32, scores.hits as f32], &[2], &hidden.device())
+    fn scores(args: LossArgs<Self>) -> FloatTensor<Self> {
+        let inputs = LossInputs::<B>::new(&args);
+        let (hidden, linear, targets) = inputs.slices();
+        let scores = cpu::linear_scores(hidden, linear, targets);
+        B::tensor(vec![scores.nll as f32, scores.hits as f32], &[2], &args.hidden.device())
     }
 }
 
@@ -102,12 +95,7 @@ struct LossInputs<B: CpuBackend> {
 }
 
 impl<B: CpuBackend> LossInputs<B> {
-    fn new(
-        hidden: &FloatTensor<B>,
-        weight: &FloatTensor<B>,
-        bias: &FloatTensor<B>,
-        targets: &IntTensor<B>,
-    ) -> Self {
+    fn new(LossArgs { hidden, weight, bias, targets }: &LossArgs<B>) -> Self {
         Self {
             hidden: B::floats(hidden),
             weight: B::floats(weight),
@@ -117,9 +105,11 @@ impl<B: CpuBackend> LossInputs<B> {
         }
     }
 
-    fn linear(&self) -> cpu::Linear<'_> {
+    /// The hidden states, the linear layer and the targets.
+    fn slices(&self) -> (&[f32], cpu::Linear<'_>, &[i32]) {
         let [v, h] = self.size;
-        cpu::Linear { h, v, weight: B::slice(&self.weight), bias: B::slice(&self.bias) }
+        let (weight, bias) = (B::slice(&self.weight), B::slice(&self.bias));
+        (B::slice(&self.hidden), cpu::Linear { h, v, weight, bias }, &self.targets)
     }
 }
 

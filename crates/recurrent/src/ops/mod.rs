@@ -79,6 +79,19 @@ pub struct LayerGrads<B: Backend> {
     pub state: FloatTensor<B>,
 }
 
+/// The linear layer, its input and the targets: what a loss is computed of.
+#[derive(Clone, Debug)]
+pub struct LossArgs<B: Backend> {
+    /// `[R, H]` (or longer: only the first R rows count).
+    pub hidden: FloatTensor<B>,
+    /// `[V, H]`
+    pub weight: FloatTensor<B>,
+    /// `[V]`
+    pub bias: FloatTensor<B>,
+    /// `[R]`, each in `0..V`.
+    pub targets: IntTensor<B>,
+}
+
 /// The gradients of the loss, shaped as what they are the gradients of.
 #[derive(Clone, Debug)]
 pub struct LossGrads<B: Backend> {
@@ -110,22 +123,14 @@ pub trait RecurrentKernels: Backend {
         want_input: bool,
     ) -> LayerGrads<Self>;
 
-    /// The loss `[1]` and, on request, its gradients: see [`RecurrentOps::linear_cross_entropy`].
-    fn loss(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-        want_grads: bool,
-    ) -> (FloatTensor<Self>, Option<LossGrads<Self>>);
+    /// The loss `[1]`: see [`RecurrentOps::linear_cross_entropy`].
+    fn loss(args: LossArgs<Self>) -> FloatTensor<Self>;
+
+    /// The same, and its gradients.
+    fn loss_with_grads(args: LossArgs<Self>) -> (FloatTensor<Self>, LossGrads<Self>);
 
     /// See [`RecurrentOps::linear_scores`].
-    fn scores(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        targets: IntTensor<Self>,
-    ) -> FloatTensor<Self>;
+    fn scores(args: LossArgs<Self>) -> FloatTensor<Self>;
 }
 
 /// The differentiable operations that this crate adds to Burn's backends.
@@ -198,7 +203,7 @@ impl<B: RecurrentKernels> RecurrentOps for B {
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         check_dtype(&hidden);
-        Self::loss(hidden, weight, bias, targets, false).0
+        Self::loss(LossArgs { hidden, weight, bias, targets })
     }
 
     fn linear_scores(
@@ -208,7 +213,7 @@ impl<B: RecurrentKernels> RecurrentOps for B {
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
         check_dtype(&hidden);
-        Self::scores(hidden, weight, bias, targets)
+        Self::scores(LossArgs { hidden, weight, bias, targets })
     }
 }
 
