@@ -52,7 +52,7 @@ impl LoadedModel {
         }
         let Some(text) = &self.model.summary.run_config else { return Ok(layers) };
         // Settings that another version wrote may be invalid here. The model can be used all the same, with the defaults.
-        match Layer::saved_text(&self.path, text.clone()) {
+        match Layer::saved_text(&self.path, text) {
             Ok(layer) => Ok(layers.over(layer)),
             Err(_) => Ok(layers),
         }

@@ -84,18 +84,24 @@ impl Info {
     }
 }
 
+/// The keys that a resumed run may change, besides those of its samples.
+const RESUMABLE: [&str; 5] =
+    ["data.text", "train.epochs", "train.max_steps", "train.patience", "train.step_log"];
+
 impl RunConfig {
+    /// Whether a resumed run may change a key, as in `train.epochs`.
+    pub fn is_resumable(key: &str) -> bool {
+        RESUMABLE.contains(&key) || key.starts_with("sample.")
+    }
+
     /// The settings that a resumed run must keep, as values.
     fn resume_key(&self) -> serde_json::Value {
-        let mut fixed = self.clone();
-        let default = Self::default();
-        fixed.data.text = default.data.text;
-        fixed.train.epochs = default.train.epochs;
-        fixed.train.max_steps = default.train.max_steps;
-        fixed.train.patience = default.train.patience;
-        fixed.train.step_log = default.train.step_log;
-        fixed.sample = default.sample;
-        serde_json::to_value(fixed).expect("settings become JSON")
+        let mut fixed = serde_json::to_value(self).expect("settings become JSON");
+        for (section, keys) in fixed.as_object_mut().expect("settings are sections") {
+            let keys = keys.as_object_mut().expect("a section is a table");
+            keys.retain(|name, _| !Self::is_resumable(&format!("{section}.{name}")));
+        }
+        fixed
     }
 
     /// Whether a run with these settings can be resumed with `other`: only how long it trains, what it logs and its

@@ -173,16 +173,6 @@ pub enum EvalInterval {
     Steps(#[schemars(range(min = 1, max = 1_000_000_000))] usize),
 }
 
-impl EvalInterval {
-    /// Steps from one evaluation to the next, with so many batches an epoch.
-    pub fn steps(self, batches: usize) -> usize {
-        match self {
-            Self::Epochs(epochs) => epochs.saturating_mul(batches),
-            Self::Steps(steps) => steps,
-        }
-    }
-}
-
 /// How large gradients are clipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

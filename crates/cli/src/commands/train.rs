@@ -22,7 +22,7 @@ use crate::report::{
 use crate::run_banner::banner;
 use crate::run_commands::{resume_command, run_command};
 use crate::runs::{find_run, run_failure};
-use crate::settings::{self, Flag, Layer, Layers, SettingsFlags};
+use crate::settings::{self, Layer, Layers, SettingsFlags};
 use crate::threads;
 
 /// Trains a model.
@@ -103,16 +103,9 @@ pub fn run(args: TrainArgs) -> Result<()> {
     }
 }
 
-/// The keys that a resumed run may change, besides those of its samples.
-const RESUMABLE: [&str; 5] =
-    ["data.text", "train.epochs", "train.max_steps", "train.patience", "train.step_log"];
-
 /// The run to resume. What decides which training it is stays as it was.
 fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let may_change = |Flag { path, .. }: &&Flag| {
-        RESUMABLE.contains(&path.as_str()) || path.starts_with("sample.")
-    };
-    let changed = settings.flags.iter().filter(|flag| !may_change(flag));
+    let changed = settings.flags.iter().filter(|flag| !RunConfig::is_resumable(&flag.path));
     let mut changed: Vec<_> = changed.map(|flag| flag.typed.as_str()).collect();
     if settings.config.is_some() {
         changed.push("--config");

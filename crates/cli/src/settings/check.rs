@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::schema::{Bound, Field, Form, Rule, join_or};
+use super::schema::{Bound, Field, Form, Rule};
 use super::value::inline;
 
 /// What is wrong with a value.
@@ -30,8 +30,7 @@ impl Rule {
                 return form.check(key, table);
             }
             if let Some((tag, named)) = self.tag().and_then(|tag| Some((tag, table.get(tag)?))) {
-                let names = join_or(self.forms().map(|form| format!("`\"{}\"`", form.name())));
-                return Err(Problem::must_be(&format!("{key}.{tag}"), names, named));
+                return Err(Problem::must_be(&format!("{key}.{tag}"), self.form_names(), named));
             }
         }
         if self.alternatives().iter().any(|rule| rule.holds(value)) {

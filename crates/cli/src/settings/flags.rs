@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::names::{ALIASES, OPTIMIZER};
+use super::names::{ALIASES, OPTIMIZER, last};
 use super::schema::{Field, Form, Rule, Word, keys};
-use super::value::inline_json;
+use super::value::{braces, inline_json};
 
 /// A flag that was given.
 #[derive(Clone, Debug)]
@@ -152,7 +152,7 @@ impl FlagSpec {
         Self {
             name: key.replace('_', "-"),
             path: path.to_owned(),
-            alias: alias.and_then(|(old, _)| old.rsplit('.').next()),
+            alias: alias.map(|(old, _)| last(old)),
             heading: match above {
                 "data" => "Data",
                 "model" => "Model",
@@ -221,11 +221,10 @@ fn explained(rule: &Rule) -> String {
 
 /// A table with stand-ins for its values.
 fn example(form: &Form) -> String {
-    let field = |Field { name, rule, .. }: &Field| match rule {
-        Rule::Word(Word { word, .. }) => format!("{name} = \"{word}\""),
-        rule => format!("{name} = {}", value_name(rule)),
-    };
-    format!("{{ {} }}", form.fields.iter().map(field).collect::<Vec<_>>().join(", "))
+    braces(form.fields.iter().map(|Field { name, rule, .. }| match rule {
+        Rule::Word(Word { word, .. }) => (name, format!("\"{word}\"")),
+        rule => (name, value_name(rule)),
+    }))
 }
 
 /// A list item.

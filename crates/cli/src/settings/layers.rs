@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Table, Value};
 
 use super::flags::{Flag, SettingsFlags};
-use super::names::{OPTIMIZER, canonical, sections, unknown};
+use super::names::{OPTIMIZER, canonical, is_section, unknown};
 use super::schema::{Rule, keys};
 use super::value::{inline, parse};
 use crate::report::{Failure, Result, command};
@@ -76,12 +76,12 @@ impl Layer {
 
     /// Reads the `config.toml` of a run.
     pub fn saved(path: &Path) -> Result<Self> {
-        Self::saved_text(path, read(path)?)
+        Self::saved_text(path, &read(path)?)
     }
 
     /// Reads the settings that a run was saved with from `text`, which `path` holds.
-    pub fn saved_text(path: &Path, text: String) -> Result<Self> {
-        let mut layer = Self::document(&text, |line| Source::Saved(path.to_owned(), line))?;
+    pub fn saved_text(path: &Path, text: &str) -> Result<Self> {
+        let mut layer = Self::document(text, |line| Source::Saved(path.to_owned(), line))?;
         // Where a run doesn't say how it is validated, it was before there was more than one way.
         let key = "data.validation".to_owned();
         if layer.0.iter().all(|setting| setting.key != key) {
@@ -144,18 +144,17 @@ impl Layer {
             let value_offset = value.span().start;
             let value = plain(value)
                 .map_err(|problem| Failure::request(problem).at(at(value_offset).place()))?;
-            if sections().contains(&&*key) {
+            if is_section(&key) {
                 let place = at(key_offset).place();
                 return Err(Failure::request(format!(
                     "{place}: `{key}` must be a section, `[{key}]`, not `{}`",
                     inline(&value)
                 )));
             }
-            let offset = if canonical(&key).is_some() { value_offset } else { key_offset };
+            let name = canonical(&key);
+            let offset = if name.is_some() { value_offset } else { key_offset };
             let setting = Setting { key, value, source: at(offset) };
-            if let Some(first) =
-                layer.0.iter().find(|other| Some(&*other.key) == canonical(&setting.key))
-            {
+            if let Some(first) = layer.0.iter().find(|other| Some(&*other.key) == name) {
                 let (key, place) = (&first.key, setting.source.place());
                 return Err(Failure::request(format!("{place}: `{key}` is given twice"))
                     .maybe_hint(
@@ -237,7 +236,7 @@ pub fn flatten<'t>(table: &DeTable<'t>) -> Vec<(String, usize, Spanned<DeValue<'
         for (key, value) in table {
             let path = format!("{above}{}", key.get_ref());
             match value.get_ref() {
-                DeValue::Table(inner) if sections().contains(&&*path) || path == OPTIMIZER => {
+                DeValue::Table(inner) if is_section(&path) || path == OPTIMIZER => {
                     collect(&format!("{path}."), inner, found);
                 }
                 _ => found.push((path, key.span().start, value.clone())),

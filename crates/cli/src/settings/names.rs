@@ -1,5 +1,7 @@
 //! The names of keys: present ones, old ones and misspelt ones.
 
+use std::sync::LazyLock;
+
 use super::layers::Source;
 use super::schema::keys;
 use crate::report::Failure;
@@ -16,30 +18,39 @@ pub const ALIASES: [(&str, &str); 4] = [
 ];
 
 /// The sections, in the order in which they are written.
-pub fn sections() -> Vec<&'static str> {
+fn sections() -> Vec<&'static str> {
     let mut sections: Vec<_> = keys().iter().map(|key| key.section.as_str()).collect();
     sections.dedup();
     sections
 }
 
+/// Whether there is a section of this name.
+pub fn is_section(name: &str) -> bool {
+    keys().iter().any(|key| key.section == name)
+}
+
 /// The present name of a key, if there is such a key.
-pub fn canonical(key: &str) -> Option<&str> {
+pub fn canonical(key: &str) -> Option<&'static str> {
     let present = ALIASES.iter().find(|(old, _)| *old == key).map_or(key, |(_, present)| present);
-    all().iter().any(|known| known == present).then_some(present)
+    all().iter().find(|known| *known == present).map(String::as_str)
 }
 
 /// Every key, and those of all optimizers: which of these belong to the one that is named is checked when all layers
 /// are merged.
-fn all() -> Vec<String> {
-    let mut all: Vec<_> = keys().iter().map(|key| key.path.clone()).collect();
-    let forms = keys().iter().filter(|key| key.path == OPTIMIZER).flat_map(|key| key.rule.forms());
-    for field in forms.flat_map(|form| &form.fields) {
-        let path = format!("{OPTIMIZER}.{}", field.name);
-        if !all.contains(&path) {
-            all.push(path);
+fn all() -> &'static [String] {
+    static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let mut all: Vec<_> = keys().iter().map(|key| key.path.clone()).collect();
+        let optimizer = keys().iter().filter(|key| key.path == OPTIMIZER);
+        let forms = optimizer.flat_map(|key| key.rule.forms());
+        for field in forms.flat_map(|form| &form.fields) {
+            let path = format!("{OPTIMIZER}.{}", field.name);
+            if !all.contains(&path) {
+                all.push(path);
+            }
         }
-    }
-    all
+        all
+    });
+    &ALL
 }
 
 /// There is no such key: says which there are, and which may have been meant.
@@ -50,10 +61,9 @@ pub fn unknown(key: &str, source: &Source) -> Failure {
     };
     let known: Vec<_> = match key.rsplit_once('.') {
         Some((above, _)) if all().iter().any(|known| in_table(known, above)) => {
-            let keys = all().into_iter().filter(|known| in_table(known, above));
-            keys.map(|known| last(&known).to_owned()).collect()
+            all().iter().filter(|known| in_table(known, above)).map(|known| last(known)).collect()
         }
-        _ => sections().into_iter().map(str::to_owned).collect(),
+        _ => sections(),
     };
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     let known = format!("valid keys: {}", known.join(", "));
@@ -68,18 +78,18 @@ fn in_table(key: &str, table: &str) -> bool {
     key.rsplit_once('.').is_some_and(|(above, _)| above == table)
 }
 
-fn last(key: &str) -> &str {
+/// The last part of a key.
+pub fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
 /// The key whose last part takes the fewest changes, if they are few; in the same table rather than in another.
-fn nearest(key: &str) -> Option<String> {
-    let sections = sections().into_iter().map(str::to_owned);
+fn nearest(key: &str) -> Option<&'static str> {
     let table = key.rsplit_once('.').map_or("", |(above, _)| above);
-    let near = all().into_iter().chain(sections).filter_map(|known| {
-        let changes = distance(last(key), last(&known));
+    let near = all().iter().map(String::as_str).chain(sections()).filter_map(|known| {
+        let changes = distance(last(key), last(known));
         let few = last(key).chars().count().div_ceil(3).min(3);
-        (changes <= few).then(|| (changes, !in_table(&known, table), known))
+        (changes <= few).then(|| (changes, !in_table(known, table), known))
     });
     near.min().map(|(.., known)| known)
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use charloom_train::RunConfig;
 use serde_json::Value as Json;
 
+use super::value::braces;
+
 /// A key of a settings file.
 #[derive(Debug)]
 pub struct Key {
@@ -179,6 +181,11 @@ impl Rule {
         })
     }
 
+    /// What the tables are called: `"adam"` or `"sgd"`, each as code.
+    pub fn form_names(&self) -> String {
+        join_or(self.forms().map(|form| format!("`\"{}\"`", form.name())))
+    }
+
     /// The name of the field whose value tells the tables apart, if that is how it is done.
     pub fn tag(&self) -> Option<&str> {
         self.forms().find_map(|form| form.tag().map(|_| form.fields[0].name.as_str()))
@@ -233,8 +240,7 @@ impl fmt::Display for Rule {
             Self::Word(Word { word, .. }) => write!(f, "`\"{word}\"`"),
             Self::Table(form) => write!(f, "`{form}`"),
             Self::AnyOf(_) if self.tag().is_some() => {
-                let names = self.forms().map(|form| format!("`\"{}\"`", form.name()));
-                write!(f, "{}, or a table with one of these as its `name`", join_or(names))
+                write!(f, "{}, or a table with one of these as its `name`", self.form_names())
             }
             Self::AnyOf(rules) => f.write_str(&join_or(rules.iter().map(Self::to_string))),
         }
@@ -254,13 +260,13 @@ impl fmt::Display for Bound {
 /// `{ cosine = a number from 0 to 1, warmup_steps = a whole number from 0 to 9 }`.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.fields.iter().map(|Field { name, rule, .. }| format!("{name} = {rule}"));
-        write!(f, "{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        let fields = self.fields.iter().map(|Field { name, rule, .. }| (name, rule.to_string()));
+        f.write_str(&braces(fields))
     }
 }
 
 /// `a, b or c`.
-pub fn join_or(parts: impl Iterator<Item = String>) -> String {
+fn join_or(parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<_> = parts.collect();
     match parts.pop() {
         Some(last) if !parts.is_empty() => format!("{} or {last}", parts.join(", ")),

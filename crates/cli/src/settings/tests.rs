@@ -74,7 +74,7 @@ fn short_spellings_of_keys_are_understood() {
 #[test]
 fn a_run_that_does_not_say_how_it_is_validated_is_validated_by_rows() {
     let saved = |text: &str| {
-        let layer = Layer::saved_text(Path::new("runs/a/config.toml"), text.into()).unwrap();
+        let layer = Layer::saved_text(Path::new("runs/a/config.toml"), text).unwrap();
         resolve(&Layers::new().over(layer)).unwrap().data.validation
     };
     assert_eq!(saved("[data]\nbatch_size = 3"), Validation::Rows);
@@ -243,7 +243,7 @@ fn floats_are_shown_as_people_type_them() {
 
 #[test]
 fn a_run_of_the_first_version_resolves_to_what_it_was_trained_with() {
-    let text = include_str!("fixtures/min-char-rnn-format1.toml").to_owned();
+    let text = include_str!("fixtures/min-char-rnn-format1.toml");
     let saved = Layer::saved_text(Path::new("config.toml"), text).unwrap();
     assert_eq!(resolve(&Layers::new().over(saved)).unwrap(), preset("min-char-rnn.toml"));
 }

@@ -1,5 +1,7 @@
 //! Values, read and written as people type them.
 
+use std::fmt::Display;
+
 use serde_json::Value as Json;
 use toml::Value;
 
@@ -41,7 +43,8 @@ pub fn inline_json(value: &Json) -> String {
     }
 }
 
-fn braces<'a>(fields: impl Iterator<Item = (&'a String, String)>) -> String {
+/// An inline table.
+pub fn braces<K: Display>(fields: impl Iterator<Item = (K, String)>) -> String {
     let fields: Vec<_> = fields.map(|(key, value)| format!("{key} = {value}")).collect();
     format!("{{ {} }}", fields.join(", "))
 }

@@ -1,5 +1,6 @@
 //! From a sweep file's tables to its runs.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use toml::Value;
@@ -7,6 +8,7 @@ use toml::Value;
 use super::file::SweepFile;
 use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_folder_name};
 use crate::report::{Failure, Result, with_thousands};
+use crate::settings::names::last;
 use crate::settings::value::inline;
 use crate::settings::{Layer, Layers, resolve};
 
@@ -38,21 +40,23 @@ impl SweepFile<'_> {
                 with_thousands(MOST_RUNS as u64)
             )));
         }
+        let mut layers = Layers::new();
+        if let Some(path) = base {
+            let named = || format!("`{}`: `config`", self.path.display());
+            layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
+        }
         let keys = keys(grid, &list);
-        let mut runs: Vec<(PlannedRun, usize)> = Vec::new();
+        let mut runs: Vec<PlannedRun> = Vec::new();
+        // Names that differ in case only are one name on some file systems.
+        let mut names: HashMap<String, usize> = HashMap::new();
         for listed in &list {
             for point in 0..points {
                 let chosen = at(point, grid);
-                let own: Vec<_> = listed.settings.iter().chain(&chosen).collect();
-                let run = self.plan(base, shared, &own, listed, &chosen, &keys)?;
+                let run = self.plan(&layers, shared, listed, &chosen, &keys)?;
                 let lines = chosen.iter().map(|setting| setting.source.line());
                 let line = listed.line.max(lines.max().unwrap_or(0));
-                // Names that differ in case only are one name on some file systems.
-                let lower = run.name.to_lowercase();
-                if let Some((other, _)) =
-                    runs.iter().find(|(other, _)| other.name.to_lowercase() == lower)
-                {
-                    let (one, two) = (&other.name, &run.name);
+                if let Some(other) = names.insert(run.name.to_lowercase(), runs.len()) {
+                    let (one, two) = (&runs[other].name, &run.name);
                     let which = if one == two {
                         format!("`{one}`")
                     } else {
@@ -62,23 +66,23 @@ impl SweepFile<'_> {
                         .wrong_at(line, format!("two runs would have the same name: {which}"))
                         .hint("list each value once; `name = \"…\"` in a `[[run]]` table names that run"));
                 }
-                runs.push((run, line));
+                runs.push(run);
             }
         }
-        Ok(Sweep { name, keys, runs: runs.into_iter().map(|(run, _)| run).collect() })
+        Ok(Sweep { name, keys, runs })
     }
 
-    /// One run, with its settings over those of all runs, over the base file's, over the defaults.
+    /// One run, with its settings over those of all runs, over `layers`.
     fn plan(
         &self,
-        base: Option<&Path>,
+        layers: &Layers,
         shared: &[Setting],
-        own: &[&Setting],
         listed: &ListedRun,
         chosen: &[Setting],
         keys: &[(String, String)],
     ) -> Result<PlannedRun> {
-        let of = |key: &str| own.iter().find(|setting| setting.key == key);
+        let own = listed.settings.iter().chain(chosen);
+        let of = |key: &str| own.clone().find(|setting| setting.key == key);
         let named_after = |settings: &[Setting]| {
             let short = |key: &str| keys.iter().find(|known| known.0 == key).map(|known| &known.1);
             let parts = settings.iter().filter_map(|setting| {
@@ -103,13 +107,8 @@ impl SweepFile<'_> {
                 .wrong_at(listed.line.max(1), problem)
                 .hint("`name = \"…\"` in a `[[run]]` table names it"));
         }
-        let mut layers = Layers::new();
-        if let Some(path) = base {
-            let named = || format!("`{}`: `config`", self.path.display());
-            layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
-        }
         // All of these are meant together: an optimizer's name resets what the base file tells it, and no more.
-        let layers = layers.over(Layer::of(shared.iter().chain(own.iter().copied()).cloned())?);
+        let layers = layers.clone().over(Layer::of(shared.iter().chain(own.clone()).cloned())?);
         let config = resolve(&layers)?;
         let values = keys.iter().map(|(key, _)| Some(shown(&of(key)?.value))).collect();
         Ok(PlannedRun { name, values, layers, config })
@@ -125,12 +124,11 @@ fn keys(grid: &[GridAxis], list: &[ListedRun]) -> Vec<(String, String)> {
             keys.push(key);
         }
     }
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
     let short = |key: &str| {
         let alone = keys.iter().filter(|other| last(other) == last(key)).count() == 1;
         match key {
             "train.optimizer.name" => "optimizer".to_owned(),
-            _ if alone => last(key),
+            _ if alone => last(key).to_owned(),
             _ => key.replace('.', "-"),
         }
     };
