@@ -83,7 +83,7 @@ examples:
   charloom generate --run names --samples 10 --stop \"\\n\"";
 
 /// The device that computes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct DeviceArgs {
     /// Backend (`charloom devices` lists those of this binary)
@@ -98,7 +98,7 @@ pub struct DeviceArgs {
 }
 
 /// Where runs are.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Run")]
 pub struct RunsDir {
     /// Folder of the runs
@@ -106,7 +106,7 @@ pub struct RunsDir {
     pub runs_dir: PathBuf,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
     #[command(flatten)]
     pub settings: SettingsFlags,
@@ -129,6 +129,19 @@ pub struct TrainArgs {
     /// doesn't know are drawn at random, those that the text lacks are dropped.
     #[arg(long, value_name = "MODEL", help_heading = "Run")]
     pub init_from: Option<PathBuf>,
+    /// Train so many models with seeds of their own, one after the other, for an ensemble
+    ///
+    /// By recipe, the minutes are those of all of them together. The runs are NAME-1, NAME-2 and so on. The same command resumes
+    /// what was interrupted. `--average` of `eval`, `generate`, `predict` and `score` makes one model of them.
+    #[arg(
+        long,
+        value_name = "K",
+        help_heading = "Run",
+        value_parser = clap::value_parser!(u16).range(2..=1000),
+        requires = "run",
+        conflicts_with_all = ["resume", "init_from"]
+    )]
+    pub members: Option<u16>,
     /// Print lines instead of showing the dashboard
     #[arg(long, help_heading = "Run")]
     pub plain: bool,

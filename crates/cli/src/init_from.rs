@@ -84,7 +84,15 @@ impl InitModel<'_> {
 
 /// The keys of `[model]` that decide the shapes of the parameters, with the config's values.
 fn sizes(config: &CharRnnConfig) -> Vec<(String, Value)> {
-    const SHAPELESS: [&str; 4] = ["dropout", "init", "forget_bias", "input_std"];
+    const SHAPELESS: [&str; 7] = [
+        "dropout",
+        "output_dropout",
+        "input_dropout",
+        "weight_drop",
+        "init",
+        "forget_bias",
+        "input_std",
+    ];
     let table = Table::try_from(config).expect("a configuration is a TOML table");
     table.into_iter().filter(|(key, _)| !SHAPELESS.contains(&key.as_str())).collect()
 }

@@ -7,8 +7,13 @@ use burn::train::Interrupter;
 use crate::dashboard;
 use crate::report::{Failure, INTERRUPTED, Result, print_status};
 
-/// Makes Ctrl-C (and a request to terminate) stop the training that holds `interrupter`.
-pub fn listen(interrupter: Interrupter, with_dashboard: bool) -> Result<()> {
+/// Makes Ctrl-C (and a request to terminate) stop the training that holds `interrupter`; it is the same in all calls.
+pub fn listen(interrupter: &Interrupter, with_dashboard: bool) -> Result<()> {
+    static LISTENING: AtomicBool = AtomicBool::new(false);
+    if LISTENING.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let interrupter = interrupter.clone();
     let asked = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {

@@ -13,6 +13,7 @@ mod interrupt;
 mod invocation;
 mod loaded_model;
 mod progress;
+mod recipe;
 mod report;
 mod run_banner;
 mod run_commands;

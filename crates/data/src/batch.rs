@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::derive_seed::derive_seed;
 use crate::ids::Ids;
 use crate::split::Part;
 
@@ -124,6 +125,47 @@ impl Batches {
     /// The number of characters in one batch, N·T.
     pub fn chars_per_batch(&self) -> usize {
         self.config.batch_size * self.config.seq_length
+    }
+
+    /// Copies batch `index` of an epoch that cuts the text at random.
+    ///
+    /// The text is closed to a ring; the first row starts at a character drawn with `seed`, and the others follow it. Each
+    /// row is read from a character of its own, drawn too, to its end and then from its beginning. The target of an input is
+    /// the character that follows it in the ring, whatever [`LastTarget`] says.
+    ///
+    /// # Shapes
+    /// `inputs` and `targets`: `[N, T]`, row by row
+    ///
+    /// # Panics
+    /// As [`fill`](Self::fill).
+    pub fn fill_random(&self, index: usize, seed: u64, inputs: &mut [i32], targets: &mut [i32]) {
+        assert!(index < self.len, "batch {index} of {}", self.len);
+        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
+        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
+        let (chars, steps) = (self.ids.len(), self.config.seq_length);
+        let row_length = self.len * steps;
+        let first = derive_seed(seed, 0) as usize % chars;
+        let rows = inputs.chunks_exact_mut(steps).zip(targets.chunks_exact_mut(steps));
+        for (row, (inputs, targets)) in rows.enumerate() {
+            let start = first + row * row_length;
+            let rotation = derive_seed(seed, row as u64 + 1) as usize % row_length;
+            let column = (index * steps + rotation) % row_length;
+            // The batch may go over the row's end.
+            let before_end = steps.min(row_length - column);
+            for (column, part) in [(column, 0..before_end), (0, before_end..steps)] {
+                self.copy_from_ring(start + column, &mut inputs[part.clone()]);
+                self.copy_from_ring(start + column + 1, &mut targets[part]);
+            }
+        }
+    }
+
+    /// Copies the characters from `start` on; the first of the text follows the last.
+    fn copy_from_ring(&self, start: usize, to: &mut [i32]) {
+        let start = start % self.ids.len();
+        let before_end = to.len().min(self.ids.len() - start);
+        let (first, second) = to.split_at_mut(before_end);
+        self.ids.copy_to(start, first);
+        self.ids.copy_to(0, second);
     }
 
     /// Copies batch `index` to `inputs` and `targets`.

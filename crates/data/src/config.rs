@@ -27,10 +27,26 @@ pub struct DataConfig {
     /// Sequence length T of truncated BPTT
     #[schemars(range(min = 1, max = 65_536))]
     pub seq_length: usize,
+    /// Where rows start in the text: "fixed", or "random" anew each epoch
+    ///
+    /// With "random" an epoch cuts the text elsewhere and starts each row at another of its characters, so that the batches of
+    /// no two epochs are alike.
+    pub row_offset: RowOffset,
     /// Target of a row's last character: the "next" one, or "wrap" to its first
     pub last_target: LastTarget,
     /// Validation loss over "all" characters, or over "rows" as PyTorch examples
     pub validation: Validation,
+}
+
+/// Where the rows of a batch start in the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RowOffset {
+    /// At the same characters in each epoch.
+    #[default]
+    Fixed,
+    /// At other characters in each epoch.
+    Random,
 }
 
 /// How the validation loss is measured.
@@ -53,6 +69,7 @@ impl Default for DataConfig {
             test_fraction: 0.0,
             batch_size: 64,
             seq_length: 100,
+            row_offset: RowOffset::Fixed,
             last_target: LastTarget::Next,
             validation: Validation::All,
         }

@@ -2,12 +2,13 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
-use charloom_recurrent::{Bias, Cell, Init, RecurrentConfig};
+use charloom_recurrent::{Bias, Cell, Init, RecurrentConfig, StackDropout};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CharRnn;
+use crate::optional_number::{NumberOrNone, NumberOrSame, number_or_none, number_or_same};
 
 /// How a character becomes the input of the first layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,21 @@ pub struct CharRnnConfig {
     /// Dropout probability, between layers and before the linear layer
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
+    /// Dropout probability before the linear layer, or "same" as between layers
+    #[serde(with = "number_or_same")]
+    #[schemars(with = "NumberOrSame")]
+    pub output_dropout: Option<f64>,
+    /// Probability that an input character is dropped
+    ///
+    /// The network then reads nothing in its place.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub input_dropout: f64,
+    /// Dropout probability of the recurrent weights W_hh
+    ///
+    /// For a whole batch, all its steps and rows, the same weights are left out (DropConnect; the weight drop of AWD-LSTM). It
+    /// works against overfitting where a text is read many times.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub weight_drop: f64,
     /// Biases of a recurrent layer: "double" (as PyTorch), "single" or "none"
     pub bias: Bias,
     /// Initial weights: "pytorch", { uniform = BOUND } or { normal = STD }
@@ -58,44 +74,6 @@ pub struct CharRnnConfig {
     pub input_std: f64,
 }
 
-/// An optional number in a settings file: the number, or "none", since TOML has no null.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum NumberOrNone {
-    None(NoneWord),
-    Number(#[schemars(range(min = -100.0, max = 100.0))] f64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum NoneWord {
-    None,
-}
-
-mod number_or_none {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{NoneWord, NumberOrNone};
-
-    pub fn serialize<S: Serializer>(
-        number: &Option<f64>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        number
-            .map_or(NumberOrNone::None(NoneWord::None), NumberOrNone::Number)
-            .serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<f64>, D::Error> {
-        Ok(match NumberOrNone::deserialize(deserializer)? {
-            NumberOrNone::None(_) => None,
-            NumberOrNone::Number(number) => Some(number),
-        })
-    }
-}
-
 impl Default for CharRnnConfig {
     /// The classic network: an LSTM with 2 layers of 256 units, dropout 0.5 and one-hot input.
     fn default() -> Self {
@@ -105,6 +83,9 @@ impl Default for CharRnnConfig {
             hidden_size: 256,
             layers: 2,
             dropout: 0.5,
+            output_dropout: None,
+            input_dropout: 0.0,
+            weight_drop: 0.0,
             bias: Bias::Double,
             init: Init::PyTorch,
             forget_bias: None,
@@ -149,7 +130,7 @@ impl CharRnnConfig {
     /// # Errors
     /// If a size is zero or too large, dropout isn't in `[0, 1)`, or the initialisation isn't finite.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let Self { input, hidden_size, layers, dropout, init, forget_bias, input_std, .. } = *self;
+        let Self { input, hidden_size, layers, init, forget_bias, input_std, .. } = *self;
         let embedding = match input {
             InputEncoding::OneHot => 1,
             InputEncoding::Embedding(size) => size,
@@ -167,7 +148,14 @@ impl CharRnnConfig {
             true => Ok(()),
             false => Err(ConfigError::Number { name, value, legal }),
         };
-        number("dropout", dropout, (0.0..1.0).contains(&dropout), "at least 0 and less than 1")?;
+        for (name, p) in [
+            ("dropout", self.dropout),
+            ("output_dropout", self.output_dropout.unwrap_or(0.0)),
+            ("input_dropout", self.input_dropout),
+            ("weight_drop", self.weight_drop),
+        ] {
+            number(name, p, (0.0..1.0).contains(&p), "at least 0 and less than 1")?;
+        }
         let (name, spread) = match init {
             Init::PyTorch => ("pytorch", 0.0),
             Init::Uniform(bound) => ("uniform", bound),
@@ -178,6 +166,18 @@ impl CharRnnConfig {
         let holds = (-100.0..=100.0).contains(&forget_bias);
         number("forget_bias", forget_bias, holds, "from -100 to 100")?;
         number("input_std", input_std, (0.0..=100.0).contains(&input_std), "from 0 to 100")
+    }
+
+    /// The dropout of a training step, with all probabilities multiplied by `factor`.
+    pub fn dropout(&self, factor: f64, seed: u64) -> StackDropout {
+        let p = |p: f64| (p * factor) as f32;
+        StackDropout {
+            input: p(self.input_dropout),
+            hidden: p(self.dropout),
+            output: p(self.output_dropout.unwrap_or(self.dropout)),
+            recurrent_weights: p(self.weight_drop),
+            seed,
+        }
     }
 
     /// Draws the parameters of a network for V characters: the embedding if there is one, the recurrent layers, the
@@ -240,6 +240,9 @@ impl StoredConfig {
             layers,
             dropout,
             bias,
+            output_dropout: _,
+            input_dropout: _,
+            weight_drop: _,
             init: _,
             forget_bias: _,
             input_std: _,
@@ -255,7 +258,6 @@ impl StoredConfig {
     pub fn config(&self) -> Result<CharRnnConfig, ConfigError> {
         let Self { vocab_size: _, cell, embedding, hidden_size, layers, dropout, bias } = *self;
         let input = embedding.map_or(InputEncoding::OneHot, InputEncoding::Embedding);
-        let (init, forget_bias, input_std) = (Init::PyTorch, None, 0.0);
         let config = CharRnnConfig {
             cell,
             input,
@@ -263,9 +265,7 @@ impl StoredConfig {
             layers,
             dropout,
             bias,
-            init,
-            forget_bias,
-            input_std,
+            ..CharRnnConfig::default()
         };
         config.validate()?;
         Ok(config)
@@ -289,6 +289,9 @@ mod tests {
         }
         for number in [-1.0, 0.0, 1e-300, 0.5, 1.0, 1e6, 1e300, f64::INFINITY, f64::NAN] {
             configs.push(CharRnnConfig { dropout: number, ..base });
+            configs.push(CharRnnConfig { output_dropout: Some(number), ..base });
+            configs.push(CharRnnConfig { input_dropout: number, ..base });
+            configs.push(CharRnnConfig { weight_drop: number, ..base });
             configs.push(CharRnnConfig { init: Init::Uniform(number), ..base });
             configs.push(CharRnnConfig { init: Init::Normal(number), ..base });
             configs.push(CharRnnConfig { forget_bias: Some(number), ..base });
@@ -305,7 +308,7 @@ mod tests {
                 made += 1;
             }
         }
-        assert_eq!(made, 3 + 4 + 5 + 5 + 4 + 4);
+        assert_eq!(made, 3 + 4 * 3 + 5 + 5 + 5 + 4);
     }
 
     #[test]

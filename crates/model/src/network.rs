@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
-    Dropout, Recurrent, RecurrentLayer, Sequence, State, Stepper, has_cpu_kernels,
+    Recurrent, RecurrentLayer, Sequence, StackDropout, State, Stepper, has_cpu_kernels,
     linear_cross_entropy, linear_scores,
 };
 
@@ -11,8 +11,7 @@ use crate::{Bias, CharRnnConfig, InputEncoding, ParamSpec};
 
 /// A character-level recurrent language model.
 ///
-/// Characters are ids in `0..V`. Dropout is applied between the recurrent layers and before the linear layer, if a
-/// [`Dropout`] is given, as in training.
+/// Characters are ids in `0..V`. Dropout is applied if a [`StackDropout`] is given, as in training.
 #[derive(Module, Debug)]
 pub struct CharRnn {
     /// The learned embedding `[V, D]`, unless input is one-hot.
@@ -52,7 +51,7 @@ impl CharRnn {
         &self,
         ids: Tensor<2, Int>,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let [n, t] = ids.dims();
         let (packed, state) = self.hidden(ids, state, dropout);
@@ -73,7 +72,7 @@ impl CharRnn {
         inputs: Tensor<2, Int>,
         targets: Tensor<2, Int>,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<1>, State) {
         let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, dropout);
@@ -113,7 +112,7 @@ impl CharRnn {
         &self,
         ids: Tensor<2, Int>,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let [n, t] = ids.dims();
         let ids = ids.swap_dims(0, 1); // [T, N]

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{LayerInput, LayerSpec, LayerWeights, RecurrentOps};
+use crate::stack_dropout::{LayerDropout, drop_elements, drop_ids, drop_vectors};
 use crate::{Cell, Dropout, Init};
 
 /// Which biases the layers have.
@@ -171,6 +172,7 @@ impl RecurrentLayer {
         dropout: Option<Dropout>,
     ) -> (Tensor<3>, Tensor<3>) {
         let steps = input.steps();
+        let dropout = LayerDropout { output: dropout, ..LayerDropout::default() };
         let packed = self.forward_packed(input, steps, state, dropout);
         (packed.clone().narrow(0, 0, steps), self.final_state(packed))
     }
@@ -191,14 +193,28 @@ impl RecurrentLayer {
         input: Sequence,
         steps: usize,
         state: Tensor<3>,
-        dropout: Option<Dropout>,
+        dropout: LayerDropout,
     ) -> Tensor<3> {
+        let (weight_ih, weight_hh) = (self.weight_ih.val(), self.weight_hh.val());
+        let [rows, _] = weight_ih.dims();
+        let (input, weight_ih) = match (input, dropout.input) {
+            (Sequence::Ids(ids), Some(dropout)) => {
+                let (ids, weight_ih) = drop_ids(ids, weight_ih, dropout);
+                (Sequence::Ids(ids), weight_ih)
+            }
+            (Sequence::Dense(x), Some(dropout)) => {
+                (Sequence::Dense(drop_vectors(x, dropout)), weight_ih)
+            }
+            (input, None) => (input, weight_ih),
+        };
+        let weight_hh = match dropout.weight_hh {
+            Some(dropout) => drop_elements(weight_hh, dropout),
+            None => weight_hh,
+        };
         let input = match input {
             Sequence::Ids(ids) => LayerInput::Ids(ids.into_dispatch()),
             Sequence::Dense(x) => LayerInput::Dense(x.into_dispatch()),
         };
-        let weight_ih = self.weight_ih.val();
-        let [rows, _] = weight_ih.dims();
         // An absent bias is zeros without a gradient.
         let absent = || Tensor::<1>::zeros([rows], &weight_ih.device());
         let bias = |bias: &Option<Param<Tensor<1>>>| match bias {
@@ -208,10 +224,10 @@ impl RecurrentLayer {
         let weights = LayerWeights {
             bias_ih: bias(&self.bias_ih).into_dispatch(),
             bias_hh: bias(&self.bias_hh).into_dispatch(),
-            hh: self.weight_hh.val().into_dispatch(),
+            hh: weight_hh.into_dispatch(),
             ih: weight_ih.clone().into_dispatch(),
         };
-        let dropout = dropout.filter(|dropout| dropout.p > 0.0);
+        let dropout = dropout.output.filter(|dropout| dropout.p > 0.0);
         let spec = LayerSpec { cell: self.cell, steps, dropout };
         let packed = Dispatch::recurrent_layer(input, weights, state.into_dispatch(), spec);
         Tensor::from_dispatch(packed)

@@ -33,6 +33,7 @@ mod layer;
 mod loss;
 mod ops;
 mod stack;
+mod stack_dropout;
 mod state;
 mod stepper;
 
@@ -42,5 +43,6 @@ pub use init::Init;
 pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
 pub use loss::{linear_cross_entropy, linear_scores};
 pub use stack::{Recurrent, RecurrentConfig};
+pub use stack_dropout::StackDropout;
 pub use state::State;
 pub use stepper::{Stepper, has_cpu_kernels};

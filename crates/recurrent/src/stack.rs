@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 
 use crate::layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
-use crate::{Cell, Dropout, Init, State};
+use crate::{Cell, Init, StackDropout, State};
 
 /// Configuration of a [`Recurrent`] stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl Recurrent {
         &self,
         ids: Tensor<2, Int>,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let (output, state) = self.run(Sequence::Ids(ids.swap_dims(0, 1)), state, dropout);
         (output.swap_dims(0, 1), state)
@@ -110,7 +110,7 @@ impl Recurrent {
         &self,
         input: Tensor<3>,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let (output, state) = self.run(Sequence::Dense(input.swap_dims(0, 1)), state, dropout);
         (output.swap_dims(0, 1), state)
@@ -118,8 +118,8 @@ impl Recurrent {
 
     /// Runs the stack over a time-major sequence, which is what the layers work in.
     ///
-    /// Dropout falls on the output of every layer, the last included. (`torch.nn.LSTM` spares the
-    /// last; programs put a `Dropout` behind it.)
+    /// Dropout falls on the output of every layer, the last included ([`StackDropout`]). (`torch.nn.LSTM` spares the last;
+    /// programs put a `Dropout` behind it.)
     ///
     /// # Shapes
     /// - `input`: ids `[T, N]` or vectors `[T, N, D]`
@@ -131,7 +131,7 @@ impl Recurrent {
         &self,
         input: Sequence,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let steps = input.steps();
         let (packed, states) = self.run_packed(input, state, dropout);
@@ -144,12 +144,13 @@ impl Recurrent {
         &self,
         input: Sequence,
         state: State,
-        dropout: Option<Dropout>,
+        dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
         let (steps, mut sequence) = (input.steps(), input);
         let mut states = Vec::with_capacity(self.layers.len());
         for (index, (layer, state)) in self.layers.iter().zip(state.0).enumerate() {
-            let dropout = dropout.map(|dropout| dropout.for_layer(index));
+            let dropout =
+                dropout.map(|dropout| dropout.layer(index, self.layers.len())).unwrap_or_default();
             let packed = layer.forward_packed(sequence, steps, state, dropout);
             states.push(layer.final_state(packed.clone()));
             sequence = Sequence::Dense(packed);

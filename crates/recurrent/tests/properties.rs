@@ -5,7 +5,9 @@ mod reference;
 
 use burn::prelude::*;
 use burn::tensor::DType;
-use charloom_recurrent::{Cell, Dropout, Recurrent, Sequence, State, linear_cross_entropy};
+use charloom_recurrent::{
+    Cell, Dropout, Recurrent, Sequence, StackDropout, State, linear_cross_entropy,
+};
 
 /// Numbers in ±1 that look random.
 fn numbers<const D: usize>(shape: [usize; D], salt: u64, device: &Device) -> Tensor<D> {
@@ -59,7 +61,13 @@ fn outputs_and_gradients_are_those_that_burns_autodiff_gives_of_the_equations() 
         let above = numbers([5, 3, 6], 3, &device);
         let state: Vec<Tensor<3>> =
             (0..2).map(|layer| numbers([cell.states(), 3, 6], 4 + layer, &device)).collect();
-        let dropout = Dropout { p: 0.3, seed: 11 };
+        let dropout = StackDropout {
+            input: 0.2,
+            hidden: 0.3,
+            output: 0.4,
+            recurrent_weights: 0.25,
+            seed: 11,
+        };
         type Run<'a> = &'a dyn Fn(Tensor<3>, Vec<Tensor<3>>) -> (Tensor<3>, Vec<Tensor<3>>);
         let results = |stack: &Recurrent, dtype, run: Run<'_>| {
             let leaf = |x: &Tensor<3>| x.clone().cast(dtype).detach().require_grad();
@@ -155,4 +163,26 @@ fn the_fused_loss_and_its_gradients_are_those_of_burns_cross_entropy() {
     close(grad(&hidden, &fused), grad(&hidden, &plain), 1e-6, "hidden");
     close(grad(&weight, &fused), grad(&weight, &plain), 1e-6, "weight");
     close(bias.grad(&fused).unwrap(), bias.grad(&plain).unwrap(), 1e-6, "bias");
+}
+
+#[test]
+fn a_dropped_id_is_a_one_hot_vector_of_zeros() {
+    let device = Device::flex().autodiff();
+    let stack = goldens::small_stack(Cell::Gru, &device); // D = 7
+    let ids: Vec<i32> = (0..55).map(|i| i * i % 7).collect();
+    let one_hot = ids.iter().flat_map(|&id| (0..7).map(move |d| f32::from(d == id)));
+    let one_hot = TensorData::new(one_hot.collect::<Vec<_>>(), [11, 5, 7]);
+    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [11, 5]), &device);
+    let dropout = StackDropout { input: 0.3, seed: 3, ..StackDropout::default() };
+    let run = |sequence| {
+        let state = stack.zero_state(5, &device);
+        let (output, _) = stack.run(sequence, state, Some(dropout));
+        let grads = output.clone().square().sum().backward();
+        let grad = stack.layers[0].weight_ih.grad(&grads).unwrap();
+        (output, grad)
+    };
+    let (of_ids, grad_of_ids) = run(Sequence::Ids(ids));
+    let (of_vectors, grad_of_vectors) = run(Sequence::Dense(Tensor::from_data(one_hot, &device)));
+    close(of_vectors, of_ids, 1e-6, "output");
+    close(grad_of_vectors, grad_of_ids, 1e-5, "gradient of W_ih");
 }

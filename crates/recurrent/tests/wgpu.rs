@@ -5,7 +5,7 @@ mod goldens;
 
 use burn::prelude::*;
 use burn::tensor::DeviceKind;
-use charloom_recurrent::{Cell, Dropout, Init, RecurrentConfig, Sequence, State};
+use charloom_recurrent::{Cell, Init, RecurrentConfig, Sequence, StackDropout, State};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -41,9 +41,9 @@ fn layer_on(device: Device, cell: Cell, n: usize, h: usize) -> Vec<Vec<f32>> {
     let stack = config.init(&device, &mut ChaCha8Rng::seed_from_u64(1));
     let input = numbers([4, n, 3], 1.0).require_grad();
     let state = numbers([cell.states(), n, h], 2.0).require_grad();
-    let dropout = Some(Dropout { p: 0.3, seed: 5 });
+    let dropout = StackDropout { input: 0.2, recurrent_weights: 0.3, ..StackDropout::new(0.3, 5) };
     let sequence = Sequence::Dense(input.clone());
-    let (output, last) = stack.run(sequence, State(vec![state.clone()]), dropout);
+    let (output, last) = stack.run(sequence, State(vec![state.clone()]), Some(dropout));
     let last = last.0.into_iter().next().unwrap();
     let total = (output.clone() * numbers([4, n, h], 3.0)).sum() + last.clone().square().sum();
     let grads = total.backward();

@@ -28,6 +28,8 @@ const KEPT: usize = 2;
 const FORMAT_VERSION: u32 = 2;
 
 const MODEL: &str = "model.bpk";
+/// The moving average of the weights, where there is one.
+const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.safetensors";
 const PROGRESS: &str = "progress.json";
@@ -136,6 +138,8 @@ fn first_difference(
 pub(crate) struct Checkpoint {
     pub info: Info,
     pub model: ModuleRecord,
+    /// The average of the weights, if the run has one.
+    pub average: Option<ModuleRecord>,
     pub optimizer: OptimizerRecord,
     /// The carried hidden state, unless it is zero.
     pub state: Option<State>,
@@ -144,10 +148,16 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     pub fn read(path: &Path, device: &Device) -> Result<Self, CheckpointError> {
         let info = Info::read(path)?;
-        let (model, optimizer) = (path.join(MODEL), path.join(OPTIMIZER));
+        let optimizer = path.join(OPTIMIZER);
+        let weights = |name| {
+            let path = path.join(name);
+            ModuleRecord::load(&path).map_err(unreadable(&path))
+        };
+        let is_averaged = info.config.as_ref().is_some_and(|config| config.train.ema > 0.0);
         Ok(Self {
             info,
-            model: ModuleRecord::load(&model).map_err(unreadable(&model))?,
+            model: weights(MODEL)?,
+            average: is_averaged.then(|| weights(AVERAGE)).transpose()?,
             optimizer: OptimizerRecord::load(&optimizer).map_err(unreadable(&optimizer))?,
             state: read_state(path, device)?,
         })
@@ -198,22 +208,25 @@ pub(crate) fn remove_drafts(folder: &Path) {
     }
 }
 
+/// What a checkpoint is made of.
+pub(crate) struct Contents<'a> {
+    pub info: &'a Info,
+    pub model: &'a CharRnn,
+    pub average: Option<&'a CharRnn>,
+    pub optimizer: OptimizerRecord,
+    pub state: Option<&'a State>,
+}
+
 /// Writes a checkpoint into `folder`, and removes all but the newest ones.
-pub(crate) fn write(
-    folder: &Path,
-    info: &Info,
-    model: CharRnn,
-    optimizer: OptimizerRecord,
-    state: Option<&State>,
-) -> Result<PathBuf, CheckpointError> {
-    let step = info.progress.step;
+pub(crate) fn write(folder: &Path, contents: Contents<'_>) -> Result<PathBuf, CheckpointError> {
+    let step = contents.info.progress.step;
     let last = named(folder).filter(|((of, _), _)| *of == step).map(|((_, n), _)| n).max();
     let name = match last {
         None => format!("step-{step:08}"),
         Some(rewrite) => format!("step-{step:08}-{}", rewrite + 1),
     };
     let (draft, path) = (folder.join(format!(".{name}.tmp")), folder.join(name));
-    let written = write_files(&draft, info, model, optimizer, state).and_then(|()| {
+    let written = write_files(&draft, contents).and_then(|()| {
         fs::rename(&draft, &path)?;
         sync_folder(folder);
         Ok(())
@@ -228,24 +241,24 @@ pub(crate) fn write(
     Ok(path)
 }
 
-fn write_files(
-    draft: &Path,
-    info: &Info,
-    model: CharRnn,
-    optimizer: OptimizerRecord,
-    state: Option<&State>,
-) -> io::Result<()> {
+fn write_files(draft: &Path, contents: Contents<'_>) -> io::Result<()> {
+    let Contents { info, model, average, optimizer, state } = contents;
     // A draft of the same name is left of a crash.
     _ = fs::remove_dir_all(draft);
     fs::create_dir_all(draft)?;
     let record = |error: RecordError| io::Error::other(error);
-    Recorded { network: model }.into_record().save(draft.join(MODEL)).map_err(record)?;
+    for (name, network) in [(MODEL, Some(model)), (AVERAGE, average)] {
+        if let Some(network) = network {
+            let recorded = Recorded { network: network.clone() };
+            recorded.into_record().save(draft.join(name)).map_err(record)?;
+        }
+    }
     optimizer.save(draft.join(OPTIMIZER)).map_err(record)?;
     if let Some(state) = state {
         fs::write(draft.join(STATE), state_bytes(state).map_err(io::Error::other)?)?;
     }
     fs::write(draft.join(PROGRESS), serde_json::to_vec_pretty(info)?)?;
-    for file in [MODEL, OPTIMIZER, STATE, PROGRESS] {
+    for file in [MODEL, AVERAGE, OPTIMIZER, STATE, PROGRESS] {
         // Some systems sync only what is open for writing.
         match File::options().write(true).open(draft.join(file)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

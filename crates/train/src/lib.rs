@@ -33,15 +33,18 @@ mod metrics_csv;
 mod observer;
 mod optimizer;
 mod progress;
+mod recipe;
 mod run;
 mod run_folder;
 pub mod settings;
 mod trainer;
+mod weight_average;
 
 pub use error::{CheckpointError, RunError, TrainError};
 pub use lr_schedule::PlateauState;
 pub use metrics_csv::MetricsRow;
 pub use observer::{EvalReport, Observer, StepReport, TrainInfo};
+pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;
 pub use run_folder::RunFolder;
 pub use settings::{

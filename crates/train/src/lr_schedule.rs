@@ -44,11 +44,14 @@ impl LrSchedule {
             Self::Step { gamma, every, from_epoch } => {
                 lr * powi(gamma, decay_count(epoch, from_epoch.unwrap_or(every), every))
             }
-            Self::Linear { end_factor } => {
-                lr * (1.0 + (end_factor - 1.0) * fraction(step, total_steps))
-            }
-            Self::Cosine { end_factor: _, warmup_steps } if step < warmup_steps => {
+            Self::Linear { warmup_steps, .. } | Self::Cosine { warmup_steps, .. }
+                if step < warmup_steps =>
+            {
                 lr * (step + 1) as f64 / (warmup_steps + 1) as f64
+            }
+            Self::Linear { end_factor, warmup_steps } => {
+                let done = fraction(step - warmup_steps, total_steps.saturating_sub(warmup_steps));
+                lr * (1.0 + (end_factor - 1.0) * done)
             }
             Self::Cosine { end_factor, warmup_steps } => {
                 let done = fraction(step - warmup_steps, total_steps.saturating_sub(warmup_steps));

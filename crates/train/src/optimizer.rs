@@ -28,15 +28,21 @@ impl OptimizerConfig {
                     .build(),
             )
             .into(),
-            Self::AdamW(config) => LoadOnCpu(
-                burn::optim::AdamWConfig::new()
-                    .with_beta_1(config.beta1 as f32)
-                    .with_beta_2(config.beta2 as f32)
-                    .with_epsilon(config.eps as f32)
-                    .with_weight_decay(config.weight_decay as f32)
-                    .build(),
-            )
-            .into(),
+            Self::AdamW(config) => {
+                let with_decay = |decay: f64| {
+                    burn::optim::AdamWConfig::new()
+                        .with_beta_1(config.beta1 as f32)
+                        .with_beta_2(config.beta2 as f32)
+                        .with_epsilon(config.eps as f32)
+                        .with_weight_decay(decay as f32)
+                        .build()
+                };
+                let matrices = with_decay(config.weight_decay);
+                match config.decay_biases {
+                    true => LoadOnCpu(matrices).into(),
+                    false => LoadOnCpu(ByRank { matrices, vectors: with_decay(0.0) }).into(),
+                }
+            }
             Self::Sgd(config) => {
                 let momentum = (config.momentum > 0.0).then(|| {
                     MomentumConfig::new()
@@ -74,6 +80,32 @@ impl OptimizerConfig {
                 AdagradForm::MinCharRnn => LoadOnCpu(MinCharRnnAdagrad { eps: config.eps }).into(),
             },
         }
+    }
+}
+
+/// An optimizer with other settings for vectors (biases) than for matrices.
+#[derive(Clone)]
+struct ByRank<O> {
+    matrices: O,
+    vectors: O,
+}
+
+impl<O: burn::optim::Optimizer> burn::optim::Optimizer for ByRank<O> {
+    type State<const D: usize> = O::State<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        parameter: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<O::State<D>>,
+    ) -> (Tensor<D>, Option<O::State<D>>) {
+        let optimizer = if D == 1 { &self.vectors } else { &self.matrices };
+        optimizer.step(lr, parameter, grad, state)
+    }
+
+    fn to_device<const D: usize>(state: O::State<D>, device: &Device) -> O::State<D> {
+        O::to_device(state, device)
     }
 }
 

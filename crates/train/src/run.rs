@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use burn::train::Interrupter;
+use charloom_data::derive_seed;
 use charloom_infer::{Evaluation, GenerateConfig};
 use charloom_model::{TrainedModel, TrainingSummary};
 
 use crate::checkpoint;
 use crate::metrics_csv::{CsvLog, StepRow};
 use crate::observer::{EvalReport, Observer};
-use crate::trainer::{Trainer, derive_seed};
+use crate::trainer::{Trainer, Weights};
 use crate::{EvalInterval, MetricsRow, RunFolder, TrainError};
 
 /// A checkpoint is written when the last one is older than this: what a crash can cost.
@@ -142,9 +143,9 @@ impl Session<'_> {
     /// An evaluation that is not `scheduled` is the one that ends a training between two that the settings ask for.
     fn evaluate(&mut self, scheduled: bool) -> Result<bool, TrainError> {
         self.save_if_worth_it()?;
-        let Some(evaluation) = self.validation()? else { return Ok(false) };
+        let Some((evaluation, weights)) = self.validation()? else { return Ok(false) };
         let report = self.report(&evaluation);
-        let mut model = self.trainer.model();
+        let mut model = self.trainer.model_of(weights);
         model.summary = TrainingSummary {
             train_loss: Some(report.metrics.train_loss),
             valid_loss: Some(evaluation.loss),
@@ -166,8 +167,8 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// The loss on the validation part, unless it is interrupted.
-    fn validation(&mut self) -> Result<Option<Evaluation>, TrainError> {
+    /// The loss on the validation part and the weights that it is of, unless it is interrupted.
+    fn validation(&mut self) -> Result<Option<(Evaluation, Weights)>, TrainError> {
         let (interrupter, observer) = (self.interrupter, &mut *self.observer);
         let evaluation = self.trainer.evaluate_with(&mut |done, total| {
             observer.evaluating(done, total);

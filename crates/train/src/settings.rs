@@ -107,6 +107,15 @@ impl RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
+    /// Recipe for what isn't given: "auto", unless sizes or a length are given, or "none"
+    ///
+    /// "auto" fits network, batches, dropout, schedule and length to the text and to `minutes`, after measuring the speed of
+    /// this machine. It applies where none of `cell`, `input`, `hidden_size`, `layers`, `epochs` and `max_steps` is given, or
+    /// where `minutes` is; what is given is kept. What it chose is in the run's `config.toml`.
+    pub recipe: Recipe,
+    /// Minutes that a training by recipe takes
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))]
+    pub minutes: f64,
     /// Number of epochs: passes over the training part
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub epochs: usize,
@@ -129,6 +138,20 @@ pub struct TrainConfig {
     pub clip: GradClip,
     /// Learning-rate schedule
     pub schedule: LrSchedule,
+    /// Learning rate of the input weights, relative to that of all others
+    ///
+    /// The input weights are those that a character selects: the first layer's with one-hot input, else the embedding.
+    #[schemars(range(max = 1000.0), extend("exclusiveMinimum" = 0.0))]
+    pub input_lr: f64,
+    /// Fraction of the training over which dropout grows from 0 to its full probability
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub dropout_ramp: f64,
+    /// Decay of an exponential moving average of the weights, 0 for none
+    ///
+    /// At each step the average becomes this times itself plus the rest times the weights. Both are evaluated, and the better
+    /// one is kept.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub ema: f64,
     /// Loss reduction: "mean" over N and T, or "sum" over T and mean over N
     pub loss: LossReduction,
     /// Hidden state at the start of an epoch: "reset" to zero or "carry" over
@@ -140,6 +163,8 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            recipe: Recipe::Auto,
+            minutes: 3.0,
             epochs: 10,
             max_steps: 0,
             patience: 0,
@@ -148,6 +173,9 @@ impl Default for TrainConfig {
             optimizer: OptimizerConfig::Adam(AdamConfig { lr: 2e-3, ..AdamConfig::default() }),
             clip: GradClip::Norm(5.0),
             schedule: LrSchedule::default(),
+            input_lr: 1.0,
+            dropout_ramp: 0.0,
+            ema: 0.0,
             loss: LossReduction::Mean,
             state: EpochState::Reset,
             step_log: false,
@@ -161,6 +189,17 @@ impl TrainConfig {
         let all = self.epochs.saturating_mul(batches);
         if self.max_steps > 0 { all.min(self.max_steps) } else { all }
     }
+}
+
+/// Whether settings that aren't given are fitted to the text and a time budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Recipe {
+    /// Where neither sizes nor a length are given, or a time budget is.
+    #[default]
+    Auto,
+    /// Never: what isn't given has its default.
+    None,
 }
 
 /// When the model is evaluated; the end of a training is always such a time.

@@ -7,16 +7,19 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab};
+use charloom_data::{Batches, Corpus, Ids, Part, RowOffset, Split, Validation, Vocab, derive_seed};
 use charloom_infer::{Evaluation, evaluate, evaluate_rows};
-use charloom_model::{CharRnn, Dropout, State, TrainedModel, TrainingSummary};
+use charloom_model::{CharRnn, State, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
-use crate::{CheckpointError, EpochState, EvalInterval, LossReduction, RunConfig, TrainError};
+use crate::weight_average::WeightAverage;
+use crate::{
+    CheckpointError, EpochState, EvalInterval, LossReduction, RunConfig, TrainConfig, TrainError,
+};
 
 /// A network in training on a text.
 ///
@@ -33,9 +36,26 @@ pub struct Trainer {
     valid: Ids,
     model: CharRnn,
     optimizer: ModuleOptimizer,
+    /// The average of the weights, where the settings ask for one.
+    average: Option<WeightAverage>,
     /// The hidden state after the last batch, detached; `None` is zero.
     state: Option<State>,
     pub(crate) progress: TrainProgress,
+}
+
+/// Which weights of a training are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Those after the last step.
+    Current,
+    /// Their moving average.
+    Average,
+}
+
+/// The average of a network's weights, where the settings ask for one.
+fn average_of(network: &CharRnn, config: &RunConfig) -> Option<WeightAverage> {
+    let decay = config.train.ema;
+    (decay > 0.0).then(|| WeightAverage::new(network, decay))
 }
 
 impl Trainer {
@@ -49,9 +69,11 @@ impl Trainer {
         let vocab = corpus.vocab().clone();
         let (train, valid) = Self::check(&config, corpus)?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
+        let model = config.model.init(vocab.len(), &device, &mut rng);
         Ok(Self {
             config_toml: toml::to_string(&config).expect("settings become TOML"),
-            model: config.model.init(vocab.len(), &device, &mut rng),
+            average: average_of(&model, &config),
+            model,
             optimizer: config.train.optimizer.init(),
             progress: TrainProgress::start(vocab.len()),
             text_sha256: corpus.sha256().to_string(),
@@ -76,6 +98,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let mut trainer = Self::new(config, corpus, device)?;
         trainer.model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
+        trainer.average = average_of(&trainer.model, &trainer.config);
         Ok(trainer)
     }
 
@@ -106,13 +129,19 @@ impl Trainer {
 
     /// Loads a checkpoint; leaves the trainer as it is if that fails.
     fn load(&mut self, path: &Path) -> Result<(), CheckpointError> {
-        let Checkpoint { info, model, optimizer, state } = Checkpoint::read(path, &self.device)?;
+        let Checkpoint { info, model, average, optimizer, state } =
+            Checkpoint::read(path, &self.device)?;
         info.check(path, &self.text_sha256, &self.config)?;
         if info.progress.batch > self.train.len() {
             let problem = format!("batch {} of {}", info.progress.batch, self.train.len());
             return Err(CheckpointError::Read { path: path.to_owned(), source: problem.into() });
         }
-        self.model = checkpoint::with_weights(self.model.clone(), model, path)?;
+        let model = checkpoint::with_weights(self.model.clone(), model, path)?;
+        self.average = average_of(&model, &self.config);
+        if let (Some(average), Some(record)) = (&mut self.average, average) {
+            average.network = checkpoint::with_weights(average.network.clone(), record, path)?;
+        }
+        self.model = model;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
         (self.state, self.progress) = (state, info.progress);
         Ok(())
@@ -154,10 +183,12 @@ impl Trainer {
         let (config, progress) = (&self.config.train, &self.progress);
         let (epoch, batch, step) = (progress.epoch, progress.batch, progress.step);
         let seed = derive_seed(derive_seed(config.seed, epoch as u64), batch as u64);
-        let dropout = Dropout { p: self.config.model.dropout as f32, seed };
+        let total_steps = config.total_steps(self.train.len());
+        let ramp_steps = (config.dropout_ramp * total_steps as f64).max(1.0);
+        let dropout = self.config.model.dropout(((step + 1) as f64 / ramp_steps).min(1.0), seed);
 
         // Forward.
-        let (inputs, targets) = self.batch(batch); // [N, T] each
+        let (inputs, targets) = self.batch(epoch, batch); // [N, T] each
         let [n, t] = inputs.dims();
         let state = self.state.clone().unwrap_or_else(|| self.model.zero_state(n, &self.device));
         let (loss, state) = self.model.loss(inputs, targets, state, Some(dropout)); // [1]
@@ -180,10 +211,9 @@ impl Trainer {
         if norm.is_some_and(|norm| !norm.is_finite()) {
             return Err(not_finite("norm of the gradients"));
         }
-        let total_steps = config.total_steps(self.train.len());
         let lr =
             config.schedule.lr(config.optimizer.lr(), epoch, step, total_steps, &progress.plateau);
-        self.model = self.optimizer.step(lr, self.model.clone(), grads);
+        self.update(lr, grads);
         self.state = Some(state.detach());
 
         self.progress.record_step(loss, lr, started.elapsed().as_secs_f64());
@@ -199,24 +229,60 @@ impl Trainer {
         })
     }
 
-    /// The loss on the validation part. Nothing is dropped out.
+    /// Updates the weights, and their average.
+    fn update(&mut self, lr: f64, mut grads: GradientsParams) {
+        let TrainConfig { input_lr, .. } = self.config.train;
+        if input_lr != 1.0 {
+            let id = match &self.model.embed {
+                Some(embedding) => embedding.id,
+                None => self.model.rnn.layers[0].weight_ih.id,
+            };
+            let mut of_input = GradientsParams::new();
+            if let Some(grad) = grads.remove::<2>(id) {
+                of_input.register(id, grad);
+            }
+            self.model = self.optimizer.step(lr * input_lr, self.model.clone(), of_input);
+        }
+        self.model = self.optimizer.step(lr, self.model.clone(), grads);
+        if let Some(average) = &mut self.average {
+            average.update(&self.model, self.progress.step + 1);
+        }
+    }
+
+    /// The loss on the validation part; the lower one where the weights are averaged too. Nothing is dropped out.
     ///
     /// # Errors
     /// If the loss is NaN or infinite, or the device fails.
     pub fn evaluate(&self) -> Result<Evaluation, TrainError> {
-        self.evaluate_with(&mut |_, _| ControlFlow::Continue(()))
+        Ok(self.evaluate_with(&mut |_, _| ControlFlow::Continue(()))?.0)
     }
 
-    /// The same; `progress` receives the amount of work done and the total, and may end the evaluation.
+    /// The same, and the weights that it is of. `progress` receives the amount of work done and the total, and may end the
+    /// evaluation.
     pub(crate) fn evaluate_with(
         &self,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<(Evaluation, Weights), TrainError> {
+        let current = self.evaluate_network(&self.model, progress)?;
+        if let Some(average) = &self.average {
+            let average = self.evaluate_network(&average.network, progress)?;
+            if average.loss < current.loss {
+                return Ok((average, Weights::Average));
+            }
+        }
+        Ok((current, Weights::Current))
+    }
+
+    fn evaluate_network(
+        &self,
+        network: &CharRnn,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Evaluation, TrainError> {
         let evaluation = match self.config.data.validation {
-            Validation::All => evaluate(&self.model, &self.valid, progress),
+            Validation::All => evaluate(network, &self.valid, progress),
             Validation::Rows => {
                 let batches = Batches::new(self.valid.clone(), self.config.data.batch())?;
-                evaluate_rows(&self.model, &batches, progress)
+                evaluate_rows(network, &batches, progress)
             }
         };
         Ok(evaluation?)
@@ -238,14 +304,29 @@ impl Trainer {
             return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
         }
         let info = checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress);
-        let (model, optimizer) = (self.model.clone(), self.optimizer.to_record());
-        Ok(checkpoint::write(folder, &info, model, optimizer, self.state.as_ref())?)
+        let contents = Contents {
+            info: &info,
+            model: &self.model,
+            average: self.average.as_ref().map(|average| &average.network),
+            optimizer: self.optimizer.to_record(),
+            state: self.state.as_ref(),
+        };
+        Ok(checkpoint::write(folder, contents)?)
     }
 
     /// The model as it is now.
     pub fn model(&self) -> TrainedModel {
+        self.model_of(Weights::Current)
+    }
+
+    /// The model as it is now, with its weights or their average.
+    pub(crate) fn model_of(&self, weights: Weights) -> TrainedModel {
+        let network = match (weights, &self.average) {
+            (Weights::Average, Some(average)) => average.network.clone(),
+            _ => self.model.valid(),
+        };
         TrainedModel {
-            network: self.model.valid(),
+            network,
             config: self.config.model,
             vocab: self.vocab.clone(),
             summary: TrainingSummary {
@@ -318,20 +399,19 @@ impl Trainer {
     }
 
     /// Inputs and targets of a batch, `[N, T]` each.
-    fn batch(&self, index: usize) -> (Tensor<2, Int>, Tensor<2, Int>) {
+    fn batch(&self, epoch: usize, index: usize) -> (Tensor<2, Int>, Tensor<2, Int>) {
         let shape = [self.config.data.batch_size, self.config.data.seq_length];
         let mut inputs = vec![0; self.train.chars_per_batch()];
         let mut targets = inputs.clone();
-        self.train.fill(index, &mut inputs, &mut targets);
+        match self.config.data.row_offset {
+            RowOffset::Fixed => self.train.fill(index, &mut inputs, &mut targets),
+            RowOffset::Random => {
+                // The complement: another seed than that of the epoch's dropout.
+                let seed = derive_seed(!self.config.train.seed, epoch as u64);
+                self.train.fill_random(index, seed, &mut inputs, &mut targets);
+            }
+        }
         let tensor = |ids| Tensor::from_data(TensorData::new(ids, shape), &self.device);
         (tensor(inputs), tensor(targets))
     }
-}
-
-/// A seed for the `index`-th of the things that `seed` decides (the finaliser of SplitMix64).
-pub(crate) fn derive_seed(seed: u64, index: u64) -> u64 {
-    let mut z = seed.wrapping_add((index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

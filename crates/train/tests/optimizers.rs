@@ -16,6 +16,12 @@ struct One {
     weight: Param<Tensor<2>>,
 }
 
+/// A module of one bias.
+#[derive(Module, Debug)]
+struct OneBias {
+    bias: Param<Tensor<1>>,
+}
+
 /// Takes the golden's hundred steps. Before step `restored_at` (from 1) the optimizer goes through its record.
 fn parameters(optimizer: OptimizerConfig, restored_at: Option<usize>) -> Vec<Vec<f32>> {
     let golden = goldens::Golden::open("optimizers");
@@ -70,6 +76,31 @@ fn adamw_is_pytorchs() {
     takes_the_steps("adamw", OptimizerConfig::AdamW(AdamWConfig::default()));
     let decaying = AdamWConfig { lr: 1e-2, weight_decay: 0.5, ..AdamWConfig::default() };
     takes_the_steps("adamw_weight_decay", OptimizerConfig::AdamW(decaying));
+}
+
+/// With no decay AdamW is Adam: so a bias that is spared takes Adam's steps, while a matrix takes AdamW's.
+#[test]
+fn adamw_spares_biases_where_it_is_asked_to() {
+    let golden = goldens::Golden::open("optimizers");
+    let adamw = AdamWConfig { weight_decay: 0.5, decay_biases: false, ..AdamWConfig::default() };
+    takes_the_steps(
+        "adamw_weight_decay",
+        OptimizerConfig::AdamW(AdamWConfig { lr: 1e-2, ..adamw }),
+    );
+    let device = Device::flex();
+    let initial = Tensor::<2>::from_data(golden.data("initial"), &device.clone().autodiff());
+    let mut module = OneBias { bias: Param::from_tensor(initial.reshape([20])) };
+    let optimizer = OptimizerConfig::AdamW(adamw);
+    let mut steps = optimizer.init();
+    for gradient in golden.floats("gradients").chunks_exact(20) {
+        let mut given = GradientsParams::new();
+        given.register(module.bias.id, Tensor::<1>::from_floats(gradient, &device));
+        module = steps.step(optimizer.lr(), module, given);
+    }
+    let found = module.bias.val().into_data();
+    for (ours, theirs) in found.iter::<f32>().zip(golden.floats("adam/after_100")) {
+        assert!((theirs - ours).abs() <= 1e-5 + 1e-5 * theirs.abs(), "{ours}, PyTorch {theirs}");
+    }
 }
 
 #[test]

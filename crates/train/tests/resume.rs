@@ -3,6 +3,7 @@
 mod runs;
 
 use burn::prelude::*;
+use charloom_data::RowOffset;
 use charloom_model::{Bias, Cell, Init};
 use charloom_train::settings::{AdagradConfig, AdagradForm, AdamWConfig, RmsPropConfig, SgdConfig};
 use charloom_train::{
@@ -124,10 +125,28 @@ fn with_a_warmed_up_cosine_and_an_evaluation_every_other_epoch() {
 }
 
 #[test]
+fn with_every_kind_of_dropout_averaged_weights_and_random_offsets() {
+    resumes_exactly(
+        |config| {
+            let model = &mut config.model;
+            (model.output_dropout, model.input_dropout) = (Some(0.4), 0.1);
+            (model.weight_drop, model.input_std) = (0.2, 1.0);
+            let train = &mut config.train;
+            (train.ema, train.input_lr, train.dropout_ramp) = (0.9, 0.5, 0.6);
+            train.schedule = LrSchedule::Linear { end_factor: 0.0, warmup_steps: 5 };
+            let adamw = AdamWConfig { lr: 1e-2, decay_biases: false, ..AdamWConfig::default() };
+            train.optimizer = OptimizerConfig::AdamW(adamw);
+            config.data.row_offset = RowOffset::Random;
+        },
+        &[1, 13, 24, 31],
+    );
+}
+
+#[test]
 fn with_a_rate_on_a_line_down() {
     let rows = resumes_exactly(
         |config| {
-            config.train.schedule = LrSchedule::Linear { end_factor: 0.0 };
+            config.train.schedule = LrSchedule::Linear { end_factor: 0.0, warmup_steps: 0 };
             config.train.optimizer =
                 OptimizerConfig::Adagrad(AdagradConfig { lr: 1e-1, ..AdagradConfig::default() });
         },

@@ -48,7 +48,10 @@ fn exponential_decay_from_a_later_epoch_is_char_rnns() {
 
 #[test]
 fn linear_and_cosine_are_pytorchs() {
-    are_the_goldens("linear", &rates(LrSchedule::Linear { end_factor: 0.1 }, false));
+    let linear = LrSchedule::Linear { end_factor: 0.1, warmup_steps: 0 };
+    are_the_goldens("linear", &rates(linear, false));
+    let warmed_up = LrSchedule::Linear { end_factor: 0.05, warmup_steps: 7 };
+    are_the_goldens("linear_warmup", &rates(warmed_up, false));
     let cosine = LrSchedule::Cosine { end_factor: 0.05, warmup_steps: 7 };
     are_the_goldens("cosine", &rates(cosine, false));
 }

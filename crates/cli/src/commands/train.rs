@@ -1,7 +1,9 @@
 //! `charloom train`.
 
 use std::path::Path;
+use std::time::Instant;
 
+use burn::tensor::Device;
 use burn::train::Interrupter;
 use charloom_data::{BatchError, Corpus};
 use charloom_train::{
@@ -16,17 +18,68 @@ use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
 use crate::progress::{Progress, RunBanner};
+use crate::recipe::{self, PlanFailure};
 use crate::report::{
     Failure, Result, command, pluralize, print_status, shell_quoted, with_thousands,
 };
 use crate::run_banner::banner;
-use crate::run_commands::{resume_command, run_command};
+use crate::run_commands::{resume_command, run_command, runs_dir_flag};
 use crate::runs::{find_run, run_failure};
 use crate::settings::{self, Layer, Layers, SettingsFlags};
 use crate::threads;
 
-/// Trains a model.
+/// Trains a model, or the members of an ensemble.
 pub fn run(args: TrainArgs) -> Result<()> {
+    threads::limit(args.device.threads)?;
+    let with_dashboard = !args.plain && dashboard::is_possible();
+    let interrupter = Interrupter::new();
+    match args.members {
+        Some(members) => train_members(&args, members.into(), with_dashboard, &interrupter),
+        None => train(args, with_dashboard, &interrupter),
+    }
+}
+
+/// Trains the members that aren't trained yet, one after the other.
+fn train_members(
+    args: &TrainArgs,
+    members: usize,
+    with_dashboard: bool,
+    interrupter: &Interrupter,
+) -> Result<()> {
+    let TrainArgs { settings, runs: RunsDir { runs_dir }, run, .. } = args;
+    let base = run.as_deref().unwrap_or_default();
+    let layers = Layers::from_settings(settings)?;
+    let TrainConfig { seed, minutes, .. } = settings::resolve(&layers)?.train;
+    let mut names = Vec::new();
+    for member in 1..=members {
+        let name = format!("{base}-{member}");
+        print_status!("\nmember {member}/{members}  `{name}`");
+        let mut args = TrainArgs { run: Some(name.clone()), members: None, ..args.clone() };
+        match RunFolder::open(runs_dir, &name).is_ok_and(|run| run.has_checkpoint()) {
+            true => (args.resume, args.settings) = (true, SettingsFlags::default()),
+            false => {
+                let seed = seed.saturating_add(member as u64 - 1);
+                args.settings.override_key("train.seed", seed.to_string());
+                if recipe::applies(&layers, &settings::resolve(&layers)?)? {
+                    let minutes = minutes / members as f64;
+                    args.settings.override_key("train.minutes", minutes.to_string());
+                }
+            }
+        }
+        train(args, with_dashboard, interrupter)?;
+        names.push(format!(" --run {}", shell_quoted(&name)));
+    }
+    print_status!(
+        "\nto evaluate the ensemble:  {} eval --average{}{} --split valid",
+        command(),
+        names.concat(),
+        runs_dir_flag(runs_dir)
+    );
+    Ok(())
+}
+
+/// Trains a model.
+fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Result<()> {
     let TrainArgs {
         settings,
         device: machine,
@@ -34,13 +87,14 @@ pub fn run(args: TrainArgs) -> Result<()> {
         run,
         resume,
         init_from,
-        plain,
+        members: _,
+        plain: _,
     } = args;
+    let started = Instant::now();
     let resumed = match resume {
         true => Some(resumed(&settings, &runs_dir, run.as_deref())?),
         false => None,
     };
-    threads::limit(machine.threads)?;
     let device = machine.backend.open(machine.device)?;
     let init = match &init_from {
         Some(path) => Some(InitModel { path, model: load(path, &device)? }),
@@ -55,6 +109,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
     };
     let config = settings::resolve(&layers)?;
     let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
+    let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
+    let (layers, config) = match by_recipe {
+        true => by_recipe_of(layers, &config, &corpus, &device, started)?,
+        false => (layers, config),
+    };
     if let Some(init) = &init {
         init.check(&config.model)?;
     }
@@ -81,13 +140,11 @@ pub fn run(args: TrainArgs) -> Result<()> {
     if let Some(init) = &init {
         init.print_vocab_diff(corpus.vocab());
     }
-    let with_dashboard = !plain && dashboard::is_possible();
-    let interrupter = Interrupter::new();
-    interrupt::listen(interrupter.clone(), with_dashboard)?;
+    interrupt::listen(interrupter, with_dashboard)?;
     let banner = RunBanner { samples: true, ..banner(&config, &run, &machine) };
     let mut progress = Progress::new(banner, with_dashboard.then(|| interrupter.clone()));
     skipped.iter().for_each(|error| progress.skipped_checkpoint(error));
-    let done = trainer.run(&run, &interrupter, &mut progress);
+    let done = trainer.run(&run, interrupter, &mut progress);
     progress.close();
 
     let outcome = done.map_err(|error| train_failure(&error, Some(&run), &corpus, &config))?;
@@ -101,6 +158,25 @@ pub fn run(args: TrainArgs) -> Result<()> {
         Outcome::Interrupted { .. } => Err(Failure::interrupted()),
         _ => Ok(()),
     }
+}
+
+/// The settings with what the recipe chooses.
+fn by_recipe_of(
+    layers: Layers,
+    config: &RunConfig,
+    corpus: &Corpus,
+    device: &Device,
+    started: Instant,
+) -> Result<(Layers, RunConfig)> {
+    let (layers, plan) = recipe::choose(layers, config, corpus, device, started).map_err(
+        |failure| match failure {
+            PlanFailure::Train(error) => train_failure(&error, None, corpus, config),
+            PlanFailure::Settings(failure) => failure,
+        },
+    )?;
+    let config = settings::resolve(&layers)?;
+    recipe::print(&plan, config.train.minutes);
+    Ok((layers, config))
 }
 
 /// The run to resume. What decides which training it is stays as it was.

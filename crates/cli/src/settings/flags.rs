@@ -40,6 +40,15 @@ pub struct SettingsFlags {
     pub flags: KeyFlags<All>,
 }
 
+impl SettingsFlags {
+    /// Gives a key a value, over everything that was typed for it.
+    pub fn override_key(&mut self, path: &str, value: String) {
+        self.flags.0.retain(|flag| flag.path != path);
+        let typed = format!("--{}", last(path).replace('_', "-"));
+        self.flags.0.push(Flag { typed, path: path.to_owned(), value });
+    }
+}
+
 /// The flags of the section `[sample]`.
 pub type SampleFlags = KeyFlags<Sample>;
 /// The flags of the batch size and the sequence length.

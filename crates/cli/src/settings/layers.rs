@@ -25,6 +25,8 @@ pub enum Source {
     Flag(String, String),
     /// As `--set` of this key.
     Set(String),
+    /// Nowhere: it was chosen by the recipe.
+    Recipe,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
             }
             Self::Flag(flag, _) => format!("`{flag}`"),
             Self::Set(key) => format!("`--set {key}`"),
+            Self::Recipe => "the recipe".to_owned(),
         }
     }
 
@@ -43,7 +46,7 @@ impl Source {
     pub fn line(&self) -> usize {
         match self {
             Self::File(_, line) | Self::Saved(_, line) => *line,
-            Self::Flag(..) | Self::Set(_) => 0,
+            Self::Flag(..) | Self::Set(_) | Self::Recipe => 0,
         }
     }
 
@@ -89,6 +92,16 @@ impl Layer {
             layer.0.push(Setting { key, value, source: Source::Saved(path.to_owned(), 1) });
         }
         Ok(layer)
+    }
+
+    /// Settings that the recipe chose.
+    pub fn recipe(settings: impl IntoIterator<Item = (String, Value)>) -> Result<Self> {
+        let source = Source::Recipe;
+        Self::of(settings.into_iter().map(|(key, value)| Setting {
+            key,
+            value,
+            source: source.clone(),
+        }))
     }
 
     /// Settings that another file implies, such as the sizes of a model.
@@ -190,6 +203,11 @@ impl Layer {
             }
         }
     }
+}
+
+/// Whether `part` is `key` or inside it.
+fn is_part_of(key: &str, part: &str) -> bool {
+    part.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -302,6 +320,13 @@ impl Layers {
         self.merge().origin(key)
     }
 
+    /// The number of the last layer that gives a key or a part of it, from the bottom up.
+    pub fn level(&self, key: &str) -> Option<usize> {
+        self.0.iter().rposition(|Layer(settings)| {
+            settings.iter().any(|setting| is_part_of(key, &setting.key))
+        })
+    }
+
     /// Merges them key by key. What an optimizer was told isn't meant for another that a layer above names.
     pub fn merge(&self) -> Merged {
         let table = Table::try_from(RunConfig::default()).expect("settings are TOML");
@@ -351,11 +376,8 @@ impl Merged {
 
     /// Where a key's value was typed, or all parts of it, unless it is a default or a run's own.
     pub fn origin(&self, key: &str) -> Option<String> {
-        let part_of_key = |part: &str| {
-            part.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
         let mut places: Vec<_> = (self.sources.iter())
-            .filter(|(part, source)| part_of_key(part) && !matches!(source, Source::Saved(..)))
+            .filter(|(part, source)| is_part_of(key, part) && !matches!(source, Source::Saved(..)))
             .map(|(_, source)| source.place())
             .collect();
         places.dedup();

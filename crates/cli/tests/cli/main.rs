@@ -11,6 +11,7 @@ mod plot;
 mod predict;
 #[cfg(unix)]
 mod questions;
+mod recipe;
 mod score;
 mod settings;
 mod sweep;

@@ -20,7 +20,7 @@ fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(refused("[train]\n\nepoch = 3\n"), @r"
     error: `my.toml`, line 3: unknown key `train.epoch`
 
-    hint: did you mean `train.epochs`? valid keys: `epochs`, `max_steps`, `patience`, `seed`, `eval_every`, `optimizer`, `clip`, `schedule`, `loss`, `state`, `step_log`
+    hint: did you mean `train.epochs`? valid keys: `recipe`, `minutes`, `epochs`, `max_steps`, `patience`, `seed`, `eval_every`, `optimizer`, `clip`, `schedule`, `input_lr`, `dropout_ramp`, `ema`, `loss`, `state`, `step_log`
     ");
     insta::assert_snapshot!(refused("[training]\nepochs = 3\n"), @r"
     error: `my.toml`, line 1: unknown key `training`
@@ -35,7 +35,7 @@ fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(refused("[train.optimizer]\nbeta = 0.9\n"), @r"
     error: `my.toml`, line 2: unknown key `train.optimizer.beta`
 
-    hint: did you mean `train.optimizer.beta1`? valid keys: `name`, `lr`, `beta1`, `beta2`, `eps`, `weight_decay`, `momentum`, `dampening`, `nesterov`, `alpha`, `centered`, `lr_decay`, `form`
+    hint: did you mean `train.optimizer.beta1`? valid keys: `name`, `lr`, `beta1`, `beta2`, `eps`, `weight_decay`, `decay_biases`, `momentum`, `dampening`, `nesterov`, `alpha`, `centered`, `lr_decay`, `form`
     ");
     insta::assert_snapshot!(refused("[train]\noptimizer = { name = \"adam\", momentum = 0.9 }\n"), @r"
     error: `my.toml`, line 2: `train.optimizer.momentum` does not belong to `adam`
@@ -340,7 +340,7 @@ fn an_invalid_set_flag_is_refused_with_a_valid_form() {
     insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
     error: `--set`: unknown key `model.width`
 
-    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `bias`, `init`, `forget_bias`, `input_std`
+    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `output_dropout`, `input_dropout`, `weight_drop`, `bias`, `init`, `forget_bias`, `input_std`
     ");
     insta::assert_snapshot!(world.run("config show --set epochs").fails(2), @r"
     error: `--set` needs `section.key=value`, not `epochs`

@@ -123,6 +123,23 @@ fn sizes_that_make_no_batch_are_refused_without_a_panic() {
     assert!(matches!(error, BatchError::TooShort(_)));
 }
 
+/// A batch of an epoch whose offsets are random.
+fn random_batch(batches: &Batches, index: usize, seed: u64) -> (Vec<i32>, Vec<i32>) {
+    let len = batches.chars_per_batch();
+    let (mut inputs, mut targets) = (vec![-1; len], vec![-1; len]);
+    batches.fill_random(index, seed, &mut inputs, &mut targets);
+    (inputs, targets)
+}
+
+#[test]
+fn random_offsets_differ_between_seeds_and_not_between_calls() {
+    let batches = Batches::new(counting(97), config(3, 4, LastTarget::Next)).unwrap();
+    let first = random_batch(&batches, 0, 1);
+    assert_eq!(random_batch(&batches, 0, 1), first);
+    assert_ne!(random_batch(&batches, 0, 2), first);
+    assert_ne!(batch(&batches, 0), first);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -153,5 +170,28 @@ proptest! {
         let kept = batches.len() * n * t;
         prop_assert!(chars - kept <= n * t, "less than a batch (and one character) is dropped");
         prop_assert_eq!(rows.concat(), (0..kept as i32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn with_random_offsets_rows_are_contiguous_but_for_one_seam_and_no_character_comes_twice(
+        n in 1usize..6, t in 1usize..6, chars in 36usize..200, seed: u64,
+    ) {
+        let batches = Batches::new(counting(chars), config(n, t, LastTarget::Next)).unwrap();
+        let mut rows = vec![Vec::<i32>::new(); n];
+        for index in 0..batches.len() {
+            let (inputs, targets) = random_batch(&batches, index, seed);
+            // A target is the next character of the text, and of the last the first.
+            let next = |input: &i32| (input + 1) % chars as i32;
+            prop_assert!(inputs.iter().map(next).eq(targets));
+            (rows.iter_mut().zip(inputs.chunks(t))).for_each(|(row, steps)| row.extend(steps));
+        }
+        for row in &rows {
+            let seams = row.windows(2).filter(|pair| (pair[0] + 1) % chars as i32 != pair[1]);
+            prop_assert!(seams.count() <= 1);
+        }
+        let mut all = rows.concat();
+        all.sort_unstable();
+        all.dedup();
+        prop_assert_eq!(all.len(), batches.len() * n * t);
     }
 }

@@ -1,7 +1,9 @@
 //! Dropout without a stored mask: whether an element is kept is a hash of the seed and the element's index,
 //! computed again in the backward pass.
 
-use super::simd::Simd;
+use super::isa::Isa;
+use super::simd::{Kernel, Simd};
+use super::threads::for_each_chunk;
 
 /// Inverted dropout on a layer's output: an element is zero with probability `p`, else multiplied by `1 / (1 - p)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,17 +15,62 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// The same dropout with a seed of its own for a layer of a stack.
-    pub fn for_layer(self, layer: usize) -> Self {
+    /// Dropout with probability `p` and a seed of its own for the `layer`-th of a stack; `None` where nothing is dropped.
+    pub(crate) fn for_layer(p: f32, seed: u64, layer: usize) -> Option<Self> {
         // Multiples of 2^64 / φ are far apart in all bits.
-        let seed = self.seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { seed, ..self }
+        let seed = seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        (p > 0.0).then_some(Self { p, seed })
     }
 
     /// The factor of what is kept.
     pub fn scale(self) -> f32 {
         // All elements are dropped at p = 1: any finite scale does, and the threshold, a u32, can't be 2³².
         if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 }
+    }
+}
+
+/// The factors of `len` elements: 0 for what is dropped, `1 / (1 - p)` for what is kept.
+pub fn dropout_factors(dropout: Dropout, len: usize) -> Vec<f32> {
+    let Some(mask) = Mask::new(Some(dropout)) else { return vec![1.0; len] };
+    let mut factors = vec![0.0; len];
+    let isa = Isa::best();
+    for_each_chunk(&mut factors, CHUNK, |chunk, factors| {
+        let first = (chunk * CHUNK) as u32;
+        let write = WriteFactors { mask, first, to: factors.as_mut_ptr(), len: factors.len() };
+        // SAFETY: `factors` is borrowed mutably.
+        unsafe { isa.run(write) };
+    });
+    factors
+}
+
+/// Factors that a thread computes at a time.
+const CHUNK: usize = 1 << 14;
+
+/// Writes the factors of consecutive elements, the first of which has the index `first`.
+///
+/// # Safety
+/// To run it, `to` must be valid for `len` writes.
+struct WriteFactors {
+    mask: Mask,
+    first: u32,
+    to: *mut f32,
+    len: usize,
+}
+
+impl Kernel for WriteFactors {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self, s: S) {
+        for start in (0..self.len).step_by(S::LANES) {
+            let index = self.first.wrapping_add(start as u32);
+            let factors = self.mask.apply(s, index, s.splat(1.0));
+            // SAFETY: `count` elements from `start` on are below `len`.
+            unsafe {
+                let count = S::LANES.min(self.len - start);
+                s.store_partial(self.to.add(start), factors, count);
+            }
+        }
     }
 }
 

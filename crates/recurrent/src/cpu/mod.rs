@@ -46,7 +46,7 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-pub use dropout::{Dropout, dropout_keep, dropout_threshold};
+pub use dropout::{Dropout, dropout_factors, dropout_keep, dropout_threshold};
 pub use loss::{
     Linear, LossGrads, Reduction, RowScores, linear_cross_entropy, linear_cross_entropy_training,
     linear_scores,

@@ -12,7 +12,7 @@ use burn::tensor::IndexingUpdateOp;
 
 use super::prim_tensor::{PrimTensor, flat};
 use super::recurrence::{self, SavedActivations};
-use crate::cpu::{Dropout, dropout_keep, dropout_threshold};
+use crate::cpu::{Dropout, dropout_factors};
 use crate::ops::{LayerArgs, LayerGrads, LayerInput, LayerSpec, LayerWeights};
 
 /// One layer over a whole sequence; see [`RecurrentOps`](crate::ops::RecurrentOps) for the shapes.
@@ -117,10 +117,6 @@ fn project(input: LayerInput<Cube>, weights: &LayerWeights<Cube>, spec: LayerSpe
 /// which is why they are made on the host.
 fn mask(like: &PrimTensor, dropout: Dropout) -> PrimTensor {
     let [t, n, h] = like.dims();
-    let (threshold, scale) = (dropout_threshold(dropout.p), dropout.scale());
-    let keep = |index| dropout_keep(dropout.seed, index as u32, threshold);
-    let factors: Vec<f32> =
-        (0..t * n * h).map(|index| if keep(index) { scale } else { 0.0 }).collect();
-    let data = TensorData::new(factors, [t, n, h]);
+    let data = TensorData::new(dropout_factors(dropout, t * n * h), [t, n, h]);
     PrimTensor(Cube::float_from_data(data, &like.0.device()))
 }

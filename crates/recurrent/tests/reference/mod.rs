@@ -3,28 +3,45 @@
 use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid};
 use charloom_recurrent::cpu::{dropout_keep, dropout_threshold};
-use charloom_recurrent::{Cell, Dropout, Recurrent, RecurrentLayer};
+use charloom_recurrent::{Cell, Recurrent, RecurrentLayer, StackDropout};
 
-/// A stack over `[T, N, D]`: the output `[T, N, H]`, with dropout after every layer, and each layer's final `[S, N, H]`.
+/// A stack over `[T, N, D]` with dropout: the output `[T, N, H]`, and each layer's final `[S, N, H]`.
 pub fn stack(
     stack: &Recurrent,
     mut input: Tensor<3>,
     states: Vec<Tensor<3>>,
-    dropout: Dropout,
+    dropout: StackDropout,
 ) -> (Tensor<3>, Vec<Tensor<3>>) {
+    let StackDropout { input: of_input, hidden, output: of_output, recurrent_weights, seed } =
+        dropout;
+    // The masks of layer k take the seeds k + 1 multiples of 2^64 / φ further, from `seed` or its complement.
+    let seed_of =
+        |seed: u64, k: u64| seed.wrapping_add((k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let [t, n, _] = input.dims();
+    let rows = input.clone().narrow(2, 0, 1).reshape([t, n, 1]);
+    input = input * mask(&rows, of_input, seed_of(!seed, 0));
     let mut last = Vec::new();
     for (index, (layer, state)) in stack.layers.iter().zip(states).enumerate() {
-        let (output, state) = self::layer(layer, input, state);
-        input = output.clone() * mask(&output, dropout.for_layer(index));
+        let k = index as u64;
+        let weight = layer.weight_hh.val();
+        let weight_hh = weight.clone() * mask(&weight, recurrent_weights, seed_of(!seed, k + 1));
+        let (output, state) = self::layer(layer, weight_hh, input, state);
+        let p = if index + 1 == stack.layers.len() { of_output } else { hidden };
+        input = output.clone() * mask(&output, p, seed_of(seed, k));
         last.push(state);
     }
     (input, last)
 }
 
 /// One layer: `[T, N, H]`, without dropout, and the final `[S, N, H]`.
-fn layer(layer: &RecurrentLayer, input: Tensor<3>, state: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+fn layer(
+    layer: &RecurrentLayer,
+    weight_hh: Tensor<2>,
+    input: Tensor<3>,
+    state: Tensor<3>,
+) -> (Tensor<3>, Tensor<3>) {
     let ([steps, _, _], h) = (input.dims(), layer.d_hidden());
-    let (weight_ih, weight_hh) = (layer.weight_ih.val(), layer.weight_hh.val());
+    let weight_ih = layer.weight_ih.val();
     let bias_ih = layer.bias_ih.as_ref().unwrap().val().unsqueeze::<2>();
     let bias_hh = layer.bias_hh.as_ref().unwrap().val().unsqueeze::<2>();
     let at = |x: &Tensor<3>, index| x.clone().narrow(0, index, 1).squeeze_dim::<2>(0);
@@ -58,8 +75,8 @@ fn layer(layer: &RecurrentLayer, input: Tensor<3>, state: Tensor<3>) -> (Tensor<
     (Tensor::stack(output, 0), Tensor::stack(states, 0))
 }
 
-/// The factors of a layer's output.
-fn mask(like: &Tensor<3>, Dropout { p, seed }: Dropout) -> Tensor<3> {
+/// The factors of a tensor's elements.
+fn mask<const D: usize>(like: &Tensor<D>, p: f32, seed: u64) -> Tensor<D> {
     let threshold = dropout_threshold(p);
     let factor = |index| match dropout_keep(seed, index as u32, threshold) {
         true => 1.0 / (1.0 - f64::from(p)),

@@ -94,12 +94,15 @@ pub struct AdamWConfig {
     /// Decoupled weight decay, times the learning rate
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight_decay: f64,
+    /// Whether biases decay too, as in PyTorch
+    pub decay_biases: bool,
 }
 
 impl Default for AdamWConfig {
     /// PyTorch's defaults.
     fn default() -> Self {
-        Self { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 }
+        let (lr, eps, weight_decay) = (1e-3, 1e-8, 1e-2);
+        Self { lr, beta1: 0.9, beta2: 0.999, eps, weight_decay, decay_biases: true }
     }
 }
 

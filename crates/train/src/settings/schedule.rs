@@ -36,13 +36,17 @@ pub enum LrSchedule {
         #[schemars(with = "usize", range(min = 1, max = 1_000_000_000))]
         from_epoch: Option<usize>,
     },
-    /// Linear from the learning rate to `end_factor` times it, over all steps of the training
-    /// (`torch.optim.lr_scheduler.LinearLR`).
+    /// Linear warm-up for `warmup_steps` steps, then linear to `end_factor` times the learning rate over all other steps of
+    /// the training (`LinearLR` from 1/(w + 1) and `LinearLR` of `torch.optim.lr_scheduler`, one after the other).
     Linear {
         /// The factor at the end
         #[serde(rename = "linear")]
         #[schemars(range(min = 0.0, max = 1.0))]
         end_factor: f64,
+        /// Steps before the full rate is reached
+        #[serde(default)]
+        #[schemars(range(min = 0, max = 1_000_000_000))]
+        warmup_steps: usize,
     },
     /// Linear warm-up for `warmup_steps` steps, then half a cosine down to `end_factor` times the learning rate over all
     /// other steps of the training (`LinearLR` from 1/(w + 1) and `CosineAnnealingLR` of `torch.optim.lr_scheduler`, one

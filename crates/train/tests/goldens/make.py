@@ -22,7 +22,8 @@ p -= lr*g / (sqrt(m) + epsilon), with char-rnn's numbers. Gradients are around 1
 (epsilon decides), and 0 in the last column.
 
 `schedules.safetensors`: learning rates that torch's schedulers give, lr = 0.2. `exponential` and `step` [12], one an epoch
-(gamma 0.97; 0.5 every 3); `linear` and `cosine` [48], one a step (to 0.1 of it; to 0.05 of it after 7 steps up);
+(gamma 0.97; 0.5 every 3); `linear`, `linear_warmup` and `cosine` [48], one a step (to 0.1 of it; both others to 0.05 of it
+after 7 steps up);
 `plateau` [30], the rate after each of `plateau_losses` [30] (factor 0.5, patience 2); `char_rnn` [12]: 0.97 after each
 epoch from the 5th on, as char-rnn's loop does it.
 """
@@ -236,10 +237,16 @@ def schedules():
         down = of.CosineAnnealingLR(optimizer, T_max=41, eta_min=0.2 * 0.05)
         return of.SequentialLR(optimizer, [up, down], milestones=[7])
 
+    def warm_linear(optimizer):
+        up = of.LinearLR(optimizer, start_factor=1 / 8, total_iters=7)
+        down = of.LinearLR(optimizer, start_factor=1.0, end_factor=0.05, total_iters=41)
+        return of.SequentialLR(optimizer, [up, down], milestones=[7])
+
     tensors = {
         "exponential": rates(lambda o: of.ExponentialLR(o, 0.97), 12),
         "step": rates(lambda o: of.StepLR(o, step_size=3, gamma=0.5), 12),
         "linear": rates(lambda o: of.LinearLR(o, start_factor=1.0, end_factor=0.1, total_iters=48), 48),
+        "linear_warmup": rates(warm_linear, 48),
         "cosine": rates(warm_cosine, 48),
         "plateau": rates(lambda o: of.ReduceLROnPlateau(o, factor=0.5, patience=2), 30, losses),
         "plateau_losses": torch.tensor(losses),

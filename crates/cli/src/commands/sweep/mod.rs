@@ -47,7 +47,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     }
     let device = machine.backend.open(machine.device)?;
     let interrupter = Interrupter::new();
-    interrupt::listen(interrupter.clone(), false)?;
+    interrupt::listen(&interrupter, false)?;
 
     let mut table = Table::new(&sweep);
     let count = runs.len();

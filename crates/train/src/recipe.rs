@@ -1,0 +1,326 @@
+//! [`plan`]: the network, batches, regularisation and length of a training, from the text's length and a time budget.
+//!
+//! The rule and the experiments that it was fitted to are in `docs/quality.md`.
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use charloom_data::{Corpus, RowOffset};
+use charloom_model::{Cell, CharRnnConfig, InputEncoding};
+
+use crate::settings::{AdamWConfig, EvalInterval, GradClip, OptimizerConfig};
+use crate::{LrSchedule, RunConfig, TrainError, Trainer};
+
+/// The settings that a recipe chooses, where they aren't given.
+pub const RECIPE_KEYS: [&str; 18] = [
+    "data.batch_size",
+    "data.seq_length",
+    "data.row_offset",
+    "model.cell",
+    "model.hidden_size",
+    "model.layers",
+    "model.dropout",
+    "model.forget_bias",
+    "model.input_std",
+    "train.epochs",
+    "train.max_steps",
+    "train.eval_every",
+    "train.optimizer.name",
+    "train.clip",
+    "train.schedule",
+    "train.ema",
+    "train.minutes",
+    "train.recipe",
+];
+
+/// What a recipe chose, and why.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The settings with everything that was chosen.
+    pub config: RunConfig,
+    /// Training speed of the network on this machine, characters per second.
+    pub chars_per_second: f64,
+    /// How often the training reads the training part.
+    pub passes: f64,
+}
+
+/// Plans a training that ends `config.train.minutes` after `started`.
+///
+/// `config` has the settings that were given over their defaults, and `given` tells which those are: they are kept, and the
+/// others fitted to them. The speed of this machine is measured for about two seconds, with training steps whose results are
+/// discarded.
+///
+/// # Errors
+/// Those of [`Trainer::new`], for the settings that were given.
+pub fn plan(
+    config: &RunConfig,
+    given: &dyn Fn(&str) -> bool,
+    corpus: &Corpus,
+    device: &Device,
+    started: Instant,
+) -> Result<Plan, TrainError> {
+    let mut config = config.clone();
+    let (train_chars, valid_chars) = {
+        let split = charloom_data::Split::new(corpus.chars(), config.data.fractions()?);
+        let len = |part| split.range(part).len();
+        (len(charloom_data::Part::Train), len(charloom_data::Part::Valid))
+    };
+    let text = Text { train_chars, vocab_size: corpus.vocab().len() };
+    let budget = config.train.minutes * 60.0;
+
+    choose_fixed(&mut config, given);
+    choose_batch(&mut config, given, &text);
+    if !(given("model.hidden_size") && given("model.layers")) {
+        let flops = flops_per_second(&config, corpus, device)?;
+        choose_size(&mut config, given, &text, flops * budget);
+    }
+    // Regularisation changes the speed a little, so it is chosen before the speed is measured, with what is known by then.
+    let speed = Speed::measure(&config, corpus, device, MEASURE)?;
+    let trained = speed.chars_per_second * budget;
+    choose_regularisation(&mut config, given, &text, trained);
+
+    let speed = Speed::measure(&config, corpus, device, MEASURE)?;
+    let left = (budget - started.elapsed().as_secs_f64()).max(0.0);
+    let evaluation = 2.0 * valid_chars as f64 * speed.seconds_per_evaluated_char;
+    let evaluations = ((left * EVALUATION_SHARE / evaluation) as usize).clamp(1, MAX_EVALUATIONS);
+    let chars_per_batch = (config.data.batch_size * config.data.seq_length) as f64;
+    let seconds_per_step = chars_per_batch / speed.chars_per_second;
+    let steps = ((left - evaluations as f64 * evaluation) / seconds_per_step) as usize;
+    choose_length(&mut config, given, steps.max(MIN_STEPS), evaluations, &text);
+    let steps = config.train.max_steps as f64;
+    Ok(Plan {
+        passes: steps * chars_per_batch / train_chars as f64,
+        chars_per_second: speed.chars_per_second,
+        config,
+    })
+}
+
+/// How long the speed is measured, each time.
+const MEASURE: Duration = Duration::from_millis(700);
+/// Fewest steps of a training: even a text of a few lines is read so often.
+const MIN_STEPS: usize = 20;
+/// The share of the budget that evaluations may take, unless one alone takes more.
+const EVALUATION_SHARE: f64 = 0.06;
+/// Most evaluations.
+const MAX_EVALUATIONS: usize = 10;
+/// Most passes over the training part: what a longer training would still learn is lost to overfitting.
+const MAX_PASSES: f64 = 400.0;
+
+/// What the rule knows of a text.
+struct Text {
+    train_chars: usize,
+    vocab_size: usize,
+}
+
+/// What is the same for all texts and budgets.
+fn choose_fixed(config: &mut RunConfig, given: &dyn Fn(&str) -> bool) {
+    let keep = |key: &str| given(key);
+    let RunConfig { data, model, train, .. } = config;
+    if !keep("data.row_offset") {
+        data.row_offset = RowOffset::Random;
+    }
+    if !keep("model.cell") {
+        model.cell = Cell::Lstm;
+    }
+    if !keep("model.layers") {
+        model.layers = 1;
+    }
+    let has_forget_gate = model.cell == Cell::Lstm && model.bias != charloom_model::Bias::Without;
+    if !keep("model.forget_bias") && has_forget_gate {
+        model.forget_bias = Some(1.0);
+    }
+    if !keep("model.input_std") && model.input == InputEncoding::OneHot {
+        model.input_std = 1.5;
+    }
+    if !keep("train.clip") {
+        train.clip = GradClip::Norm(1.0);
+    }
+}
+
+/// Small batches take many steps, and a text must have room for some of them.
+fn choose_batch(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Text) {
+    let data = &mut config.data;
+    let [fixed_n, fixed_t] = ["data.batch_size", "data.seq_length"].map(given);
+    if !fixed_n {
+        data.batch_size = 32;
+    }
+    if !fixed_t {
+        data.seq_length = 64;
+    }
+    while data.batch().batches_of(text.train_chars) < MIN_BATCHES {
+        match (fixed_n, fixed_t) {
+            (false, _) if data.batch_size > 1 => data.batch_size /= 2,
+            (_, false) if data.seq_length > 8 => data.seq_length /= 2,
+            _ => break,
+        }
+    }
+}
+
+/// Fewest batches of an epoch, if the text is long enough.
+const MIN_BATCHES: usize = 4;
+
+/// The largest network of the ladder that reads enough characters in the budget.
+fn choose_size(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Text, flops: f64) {
+    if given("model.hidden_size") {
+        return;
+    }
+    let size = |hidden_size| CharRnnConfig { hidden_size, ..config.model };
+    let fits = |&hidden_size: &usize| {
+        let model = size(hidden_size);
+        let parameters = parameters(&model, text.vocab_size);
+        let trained = flops / flops_per_char(&model, text.vocab_size);
+        let most = MAX_PARAMETERS_PER_CHAR * text.train_chars as f64;
+        trained >= MIN_CHARS_PER_PARAMETER * parameters && parameters <= most
+    };
+    config.model.hidden_size = HIDDEN_SIZES.into_iter().rev().find(fits).unwrap_or(HIDDEN_SIZES[0]);
+}
+
+/// Hidden sizes to choose from, multiples of the vector width.
+const HIDDEN_SIZES: [usize; 9] = [64, 128, 192, 256, 384, 512, 640, 768, 1024];
+/// Fewest characters that a training reads for each parameter of the network.
+const MIN_CHARS_PER_PARAMETER: f64 = 2.0;
+/// Most parameters for each character of the training part.
+const MAX_PARAMETERS_PER_CHAR: f64 = 8.0;
+
+/// Parameters of a network.
+fn parameters(model: &CharRnnConfig, vocab_size: usize) -> f64 {
+    let specs = model.parameters(vocab_size);
+    specs.iter().map(|spec| spec.num_elements() as f64).sum()
+}
+
+/// Floating-point operations of training on a character: two for each weight that is multiplied in the forward pass, and
+/// twice as many in the backward pass. The one-hot input weights are selected, not multiplied.
+fn flops_per_char(model: &CharRnnConfig, vocab_size: usize) -> f64 {
+    let selected = |name: &str| {
+        name == "embed.weight"
+            || (name == "rnn.weight_ih_l0" && model.input == InputEncoding::OneHot)
+    };
+    let specs = model.parameters(vocab_size);
+    let multiplied = specs.iter().filter(|spec| !selected(&spec.name));
+    6.0 * multiplied.map(|spec| spec.num_elements() as f64).sum::<f64>()
+}
+
+/// What this machine computes in training, measured with a network of middling size.
+fn flops_per_second(
+    config: &RunConfig,
+    corpus: &Corpus,
+    device: &Device,
+) -> Result<f64, TrainError> {
+    let mut probe = config.clone();
+    probe.model.hidden_size = 256;
+    let speed = Speed::measure(&probe, corpus, device, MEASURE)?;
+    Ok(speed.chars_per_second * flops_per_char(&probe.model, corpus.vocab().len()))
+}
+
+/// The more often a text is read by a network that could learn it by heart, the more is dropped.
+fn choose_regularisation(
+    config: &mut RunConfig,
+    given: &dyn Fn(&str) -> bool,
+    text: &Text,
+    trained: f64,
+) {
+    let d = text.train_chars as f64;
+    let passes = (trained / d).min(MAX_PASSES);
+    let capacity = parameters(&config.model, text.vocab_size) / d;
+    let strength = (DROPOUT_SLOPE * (passes / PASSES_WITHOUT_DROPOUT).log2() * capacity.powf(0.25))
+        .clamp(0.0, MAX_DROPOUT);
+    let rounded = |p: f64| (p * 100.0).round() / 100.0;
+    let model = &mut config.model;
+    if !given("model.dropout") {
+        model.dropout = rounded(strength);
+    }
+    if !given("train.optimizer.name") {
+        let lr = config.train.optimizer.lr();
+        let lr = if given("train.optimizer.lr") { lr } else { LR };
+        let adamw = AdamWConfig { lr, ..AdamWConfig::default() };
+        config.train.optimizer = OptimizerConfig::AdamW(AdamWConfig {
+            weight_decay: 0.1,
+            beta2: 0.99,
+            decay_biases: false,
+            ..adamw
+        });
+    }
+}
+
+/// The learning rate after the warm-up. It is three times what such networks are usually trained with: input weights of
+/// order 1 and small batches allow it.
+const LR: f64 = 1e-2;
+/// Dropout for each doubling of the passes over a text with as many characters as the network has parameters.
+const DROPOUT_SLOPE: f64 = 0.12;
+/// Passes that need no dropout.
+const PASSES_WITHOUT_DROPOUT: f64 = 3.0;
+const MAX_DROPOUT: f64 = 0.5;
+
+/// The number of steps, and what depends on it.
+fn choose_length(
+    config: &mut RunConfig,
+    given: &dyn Fn(&str) -> bool,
+    steps: usize,
+    evaluations: usize,
+    text: &Text,
+) {
+    let batches = config.data.batch().batches_of(text.train_chars).max(1);
+    let train = &mut config.train;
+    let most = (MAX_PASSES * batches as f64) as usize;
+    if !given("train.epochs") && !given("train.max_steps") {
+        train.max_steps = steps.min(most.max(MIN_STEPS));
+        train.epochs = train.max_steps.div_ceil(batches);
+    }
+    let steps = train.total_steps(batches);
+    if !given("train.eval_every") {
+        train.eval_every = EvalInterval::Steps(steps.div_ceil(evaluations).max(1));
+    }
+    if !given("train.schedule") {
+        let warmup_steps = (steps / 50).clamp(1, 200);
+        train.schedule = LrSchedule::Linear { end_factor: 0.0, warmup_steps };
+    }
+    if !given("train.ema") {
+        // A time constant of 3 % of the training.
+        let decay = 1.0 - 1.0 / (0.03 * steps as f64).max(1.0);
+        train.ema = (decay * 1e4).round() / 1e4;
+    }
+}
+
+/// How fast a network trains and evaluates on this machine.
+struct Speed {
+    chars_per_second: f64,
+    seconds_per_evaluated_char: f64,
+}
+
+impl Speed {
+    /// Takes training steps for about `time`, and evaluates for a fraction of that.
+    fn measure(
+        config: &RunConfig,
+        corpus: &Corpus,
+        device: &Device,
+        time: Duration,
+    ) -> Result<Self, TrainError> {
+        let mut trainer = Trainer::new(config.clone(), corpus, device)?;
+        // The first steps allocate, and set up threads.
+        for _ in 0..2 {
+            trainer.step()?;
+        }
+        let (started, mut steps) = (Instant::now(), 0);
+        while started.elapsed() < time {
+            trainer.step()?;
+            steps += 1;
+        }
+        let chars = (steps * config.data.batch_size * config.data.seq_length) as f64;
+        let chars_per_second = chars / started.elapsed().as_secs_f64();
+
+        let (started, mut done) = (Instant::now(), 1);
+        let evaluation = trainer.evaluate_with(&mut |chars, _| {
+            done = done.max(chars);
+            match started.elapsed() < time / 3 {
+                true => std::ops::ControlFlow::Continue(()),
+                false => std::ops::ControlFlow::Break(()),
+            }
+        });
+        match evaluation {
+            Ok(_) | Err(TrainError::Evaluate(charloom_infer::EvaluateError::Stopped { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        let seconds_per_evaluated_char = started.elapsed().as_secs_f64() / done as f64;
+        Ok(Self { chars_per_second, seconds_per_evaluated_char })
+    }
+}

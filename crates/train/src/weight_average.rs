@@ -1,0 +1,93 @@
+//! [`WeightAverage`]: an exponential moving average of the weights.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use charloom_model::CharRnn;
+
+/// An exponential moving average of the weights of a network in training (Polyak averaging with a fixed decay, as
+/// `torch.optim.swa_utils.get_ema_multi_avg_fn`).
+///
+/// After step t, counted from 1, the average is `d · average + (1 - d) · weights` with d the smaller of the decay and
+/// `t / (t + 9)`: so the first weights, which are random, don't weigh on it for long.
+#[derive(Clone, Debug)]
+pub(crate) struct WeightAverage {
+    /// The averaged network, without autodiff.
+    pub network: CharRnn,
+    decay: f64,
+}
+
+impl WeightAverage {
+    /// The average before the first step: the weights.
+    pub fn new(network: &CharRnn, decay: f64) -> Self {
+        Self { network: network.valid(), decay }
+    }
+
+    /// Takes note of the weights after `step` steps.
+    pub fn update(&mut self, network: &CharRnn, step: usize) {
+        let mut weights = Collect(Vec::new());
+        network.valid().visit(&mut weights);
+        let decay = self.decay.min(step as f64 / (step + 9) as f64);
+        let mut average = Average { weights: weights.0.into_iter(), decay };
+        self.network = self.network.clone().map(&mut average);
+    }
+}
+
+/// Collects parameters, each as one row of numbers.
+struct Collect(Vec<Tensor<1>>);
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let elements = param.dims().iter().product::<usize>();
+        self.0.push(param.val().reshape([elements]));
+    }
+}
+
+/// Moves parameters towards the collected ones.
+struct Average {
+    weights: std::vec::IntoIter<Tensor<1>>,
+    decay: f64,
+}
+
+impl ModuleMapper for Average {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let weights = self.weights.next().expect("both networks have the same parameters");
+        param.map(|average| {
+            let weights = weights.reshape(average.dims());
+            average.mul_scalar(self.decay) + weights.mul_scalar(1.0 - self.decay)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use charloom_model::CharRnnConfig;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn the_average_follows_its_formula_for_every_parameter() {
+        let config = CharRnnConfig { hidden_size: 3, ..CharRnnConfig::default() };
+        let network = |seed| {
+            let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            config.init(5, &Device::flex().autodiff(), rng)
+        };
+        let values = |network: &CharRnn| -> Vec<f32> {
+            network.parameters().iter().flat_map(|(_, data)| data.iter::<f32>()).collect()
+        };
+        let networks: Vec<CharRnn> = (0..4).map(network).collect();
+        let mut average = WeightAverage::new(&networks[0], 0.2);
+        let mut expected = values(&networks[0]);
+        // t / (t + 9) is 0.1, 0.1818 and 0.25: the decay takes over in the third step.
+        for (step, decay) in [(1, 0.1), (2, 2.0 / 11.0), (3, 0.2)] {
+            average.update(&networks[step], step);
+            for (expected, weight) in expected.iter_mut().zip(values(&networks[step])) {
+                *expected = decay * *expected + (1.0 - decay) * weight;
+            }
+        }
+        for (found, expected) in values(&average.network).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+        }
+    }
+}
