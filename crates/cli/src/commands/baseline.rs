@@ -1,10 +1,12 @@
 //! `charloom baseline`.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use charloom_data::{Corpus, Fractions, Ids, Part, Split, Validation};
 use charloom_infer::{NGram, NGramError, OrderLoss, bits_per_char, perplexity};
 use charloom_train::RunConfig;
+use indicatif::ProgressBar;
 use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 
 use super::eval::evaluate_part;
@@ -27,13 +29,20 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
     });
     let loaded = loaded.transpose()?;
     let layers = loaded.as_ref().map_or_else(|| Ok(Layers::new()), LoadedModel::settings)?;
-    let config = settings::resolve(&layers.over_flags(&args.split)?)?;
+    let config = settings::resolve(&layers.clone().over_flags(&args.split)?)?;
     let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
     let parts = Parts::of(&corpus, fractions)?;
-    let network = loaded.map(|loaded| network(&loaded, &corpus, config.clone())).transpose()?;
+    let network = loaded.map(|loaded| {
+        let trained = settings::resolve(&layers)?;
+        network(&loaded, &corpus, config.clone(), &trained)
+    });
+    let network = network.transpose()?;
 
+    let spinner = ProgressBar::new_spinner().with_message("counting n-grams, compressing");
+    spinner.enable_steady_tick(Duration::from_millis(100));
     let (orders, xz) = rayon::join(|| parts.order_losses(args.max_order.into()), || parts.xz());
+    spinner.finish_and_clear();
     let orders = orders?;
     let mut rows = vec![
         ("uniform".to_owned(), parts.uniform()),
@@ -55,14 +64,26 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
 }
 
 /// The loss of a model, on the same characters as every other row: however its run was validated, on all of them.
-fn network(loaded: &LoadedModel, corpus: &Corpus, mut config: RunConfig) -> Result<Row> {
-    let trained_on = loaded.model.summary.text_sha256.as_deref();
-    if trained_on.is_some_and(|sha256| sha256 != corpus.sha256()) {
-        return Err(Failure::request(format!(
-            "`{}` is not the text that the model was trained on",
-            config.data.text.display()
-        ))
-        .hint("leave out `--text` to compare the model on its own text, or compare no model"));
+///
+/// `trained` has the settings of its training. It must have held out these characters.
+fn network(
+    loaded: &LoadedModel,
+    corpus: &Corpus,
+    mut config: RunConfig,
+    trained: &RunConfig,
+) -> Result<Row> {
+    if let Some(sha256) = &loaded.model.summary.text_sha256 {
+        if sha256 != corpus.sha256() {
+            return Err(Failure::request(format!(
+                "`{}` is not the text that the model was trained on",
+                config.data.text.display()
+            ))
+            .hint("leave out `--text` to compare the model on its own text, or compare no model"));
+        }
+        if config.data.fractions().ok() != trained.data.fractions().ok() {
+            return Err(Failure::request("the model was trained with another validation part")
+                .hint("leave out `--valid-fraction` and `--test-fraction`, or compare no model"));
+        }
     }
     config.data.validation = Validation::All;
     let found = evaluate_part(loaded, &config, Part::Valid)?;

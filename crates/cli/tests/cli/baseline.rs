@@ -115,7 +115,7 @@ fn a_run_that_was_validated_in_rows_is_measured_on_the_same_characters_as_the_re
 }
 
 #[test]
-fn a_model_is_not_compared_on_another_text() {
+fn a_model_is_not_compared_on_a_text_that_it_was_not_validated_on() {
     let world = World::with_run();
     world.write("other.txt", text(1500));
     insta::assert_snapshot!(world.run("baseline --run tiny --text other.txt").fails(2), @"
@@ -123,6 +123,12 @@ fn a_model_is_not_compared_on_another_text() {
 
     hint: leave out `--text` to compare the model on its own text, or compare no model
     ");
+    insta::assert_snapshot!(world.run("baseline --run tiny --valid-fraction 0.5").fails(2), @"
+    error: the model was trained with another validation part
+
+    hint: leave out `--valid-fraction` and `--test-fraction`, or compare no model
+    ");
+    world.run("baseline --run tiny --text text.txt --valid-fraction 0.1").succeeds();
     insta::assert_snapshot!(world.run("baseline --run tinny").fails(2), @"
     error: there is no run `tinny` in `runs`
 
