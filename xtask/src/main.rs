@@ -34,8 +34,8 @@ commands:
   help     print this
 
 Every other command goes to charloom, with all its arguments:
-  train, generate, eval, predict, score, complete, plot, sweep, inspect, import, config,
-  dataset, devices
+  train, generate, eval, baseline, predict, score, complete, plot, sweep, inspect, import,
+  config, dataset, devices
 `cargo xtask train --help` lists the flags of one.
 
 backends:

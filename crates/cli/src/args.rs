@@ -12,7 +12,9 @@ mod analysis;
 mod comparison;
 mod import;
 
-pub use analysis::{CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
+pub use analysis::{
+    BaselineArgs, CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs,
+};
 pub use comparison::{Metric, PlotArgs, SweepArgs};
 pub use import::ImportArgs;
 
@@ -34,6 +36,9 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Measure how well a model predicts a text
     Eval(EvalArgs),
+    /// Measure how well simple methods predict a text: what a network must beat
+    #[command(after_help = analysis::BASELINE_HELP)]
+    Baseline(BaselineArgs),
     /// Show the probability of each character of a text, and the most likely ones instead
     #[command(after_help = analysis::PREDICT_HELP)]
     Predict(PredictArgs),

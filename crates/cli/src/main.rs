@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(*args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Baseline(args) => commands::baseline::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Complete(args) => commands::complete::run(&args),

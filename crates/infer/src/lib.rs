@@ -8,6 +8,7 @@
 //! - [`beam_search`] finds the most likely continuations of a prompt.
 //! - [`evaluate()`] measures how well a model predicts a text; [`predict_chars`] shows it
 //!   for each character.
+//! - [`NGram`] is the classical baseline: a character n-gram model with Kneser-Ney smoothing.
 //! - [`score()`] gives the likelihood of each of many texts; with several models, [`best_model`] and
 //!   [`ConfusionMatrix`] make a classifier of it.
 //!
@@ -57,6 +58,7 @@ mod config;
 mod decoder;
 mod evaluate;
 mod generate;
+mod ngram;
 mod predict;
 mod sampling;
 mod score;
@@ -72,6 +74,7 @@ pub use config::SampleConfig;
 pub use decoder::BatchDecoder;
 pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
+pub use ngram::{NGram, NGramError, OrderLoss};
 pub use predict::{CharPrediction, CharPredictions, CharProbability, PredictError, predict_chars};
 pub use sampling::{Sampler, Sampling, SamplingError, TopKTopP};
 pub use score::{Score, score, unknown_char_nll};

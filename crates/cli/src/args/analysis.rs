@@ -1,10 +1,29 @@
-//! The command lines of `predict`, `score` and `complete`.
+//! The command lines of `baseline`, `predict`, `score` and `complete`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{DeviceArgs, ModelArgs};
+use crate::settings::SplitFlags;
+
+pub const BASELINE_HELP: &str = "\
+The text is split as `train` splits it. Each method sees the training part, and predicts every
+character of the validation part but the first:
+
+  uniform   every character of the text is equally likely
+  unigram   each is as likely as it is frequent in the training part (add-one smoothing)
+  xz -9e    the bytes that the validation part adds to the compressed training part; unlike the
+            others, xz also learns from what it has read of the validation part
+  n-gram    the last few characters, with modified Kneser-Ney smoothing, of the best order;
+            order 6 is five characters and the one that they predict
+
+With a model, the last row is its loss on the same characters: a network that is worth its training
+is well below the n-gram model.
+
+examples:
+  charloom baseline --text book.txt
+  charloom baseline --run book-1";
 
 pub const PREDICT_HELP: &str = "\
 On a terminal the text is printed in colours: the redder a character, the lower its probability.
@@ -39,6 +58,38 @@ be more likely than long ones.
 examples:
   charloom complete --prompt \"fn ma\" --length 12
   charloom complete --run names --prompt Jo --stop \"\\n\" -n 10 --beam-width 200";
+
+#[derive(Debug, Args)]
+pub struct BaselineArgs {
+    #[command(flatten)]
+    pub split: SplitFlags,
+    /// Largest order of the n-gram models
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub max_order: u16,
+    /// Model file to compare with, on the text that it was trained on
+    #[arg(long, value_name = "FILE", conflicts_with = "run", help_heading = "Model")]
+    pub model: Option<PathBuf>,
+    /// Run whose model to compare with, on the text that it was trained on
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
+    pub run: Option<String>,
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", default_value = "runs", help_heading = "Model")]
+    pub runs_dir: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+impl BaselineArgs {
+    /// The model to compare with, if one is named.
+    pub fn model(&self) -> Option<ModelArgs> {
+        let Self { model, run, runs_dir, .. } = self;
+        (model.is_some() || run.is_some()).then(|| ModelArgs {
+            model: model.clone(),
+            run: run.clone(),
+            runs_dir: runs_dir.clone(),
+        })
+    }
+}
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {

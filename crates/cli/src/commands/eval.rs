@@ -47,7 +47,11 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 }
 
 /// Evaluates a part of the text that the model was trained on, as its training does.
-fn evaluate_part(loaded: &LoadedModel, config: &RunConfig, part: Part) -> Result<Evaluation> {
+pub(super) fn evaluate_part(
+    loaded: &LoadedModel,
+    config: &RunConfig,
+    part: Part,
+) -> Result<Evaluation> {
     let (model, path) = (&loaded.model, &config.data.text);
     let corpus =
         Corpus::read_with_vocab(path, &model.vocab).map_err(|error| corpus_failure(&error))?;

@@ -1,5 +1,6 @@
 //! The commands, one module for each.
 
+pub mod baseline;
 pub mod complete;
 pub mod config;
 pub mod dataset;

@@ -53,6 +53,8 @@ impl SettingsFlags {
 pub type SampleFlags = KeyFlags<Sample>;
 /// The flags of the batch size and the sequence length.
 pub type BatchFlags = KeyFlags<Batch>;
+/// The flags of the text and of what is held out of training.
+pub type SplitFlags = KeyFlags<Split>;
 
 /// The keys that a command has flags for.
 pub trait Subset {
@@ -92,6 +94,17 @@ impl Subset for Batch {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
         ["data.batch_size", "data.seq_length"].contains(&key)
+    }
+}
+
+/// The text and what is held out of training. What isn't given is as a model's run had it, if there is a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Split;
+
+impl Subset for Split {
+    const HAS_DEFAULTS: bool = true;
+    fn holds(key: &str) -> bool {
+        ["data.text", "data.valid_fraction", "data.test_fraction"].contains(&key)
     }
 }
 

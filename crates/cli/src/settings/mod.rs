@@ -20,7 +20,7 @@ use charloom_train::settings::InvalidSetting;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-pub use flags::{BatchFlags, Flag, SampleFlags, SettingsFlags};
+pub use flags::{BatchFlags, Flag, SampleFlags, SettingsFlags, SplitFlags};
 pub use layers::{Layer, Layers};
 pub use schema::json_schema;
 pub use show::show;

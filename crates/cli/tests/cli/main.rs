@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_models;
 mod bad_sweeps;
+mod baseline;
 mod complete;
 mod import;
 mod init_from;
