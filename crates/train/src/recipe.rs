@@ -178,7 +178,7 @@ fn choose_size(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Text
 /// Hidden sizes to choose from, multiples of the vector width.
 const HIDDEN_SIZES: [usize; 9] = [64, 128, 192, 256, 384, 512, 640, 768, 1024];
 /// Fewest characters that a training reads for each parameter of the network.
-const MIN_CHARS_PER_PARAMETER: f64 = 2.0;
+const MIN_CHARS_PER_PARAMETER: f64 = 3.0;
 /// Most parameters for each character of the training part.
 const MAX_PARAMETERS_PER_CHAR: f64 = 8.0;
 
@@ -246,10 +246,10 @@ fn choose_regularisation(
 /// order 1 and small batches allow it.
 const LR: f64 = 1e-2;
 /// Dropout for each doubling of the passes over a text with as many characters as the network has parameters.
-const DROPOUT_SLOPE: f64 = 0.12;
+const DROPOUT_SLOPE: f64 = 0.17;
 /// Passes that need no dropout.
-const PASSES_WITHOUT_DROPOUT: f64 = 3.0;
-const MAX_DROPOUT: f64 = 0.5;
+const PASSES_WITHOUT_DROPOUT: f64 = 2.0;
+const MAX_DROPOUT: f64 = 0.6;
 
 /// The number of steps, and what depends on it.
 fn choose_length(
