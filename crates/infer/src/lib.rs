@@ -8,6 +8,7 @@
 //! - [`beam_search`] finds the most likely continuations of a prompt.
 //! - [`evaluate()`] measures how well a model predicts a text; [`predict_chars`] shows it
 //!   for each character.
+//! - An [`Ensemble`] of several models does all of this as one model: their probabilities are averaged.
 //! - [`score()`] gives the likelihood of each of many texts; with several models, [`best_model`] and
 //!   [`ConfusionMatrix`] make a classifier of it.
 //!
@@ -55,7 +56,9 @@ mod beam;
 mod classify;
 mod config;
 mod decoder;
+mod ensemble;
 mod evaluate;
+mod evaluation;
 mod generate;
 mod predict;
 mod sampling;
@@ -70,7 +73,9 @@ pub use beam::{BeamConfig, Completion, beam_search};
 pub use classify::{ConfusionMatrix, best_model};
 pub use config::SampleConfig;
 pub use decoder::BatchDecoder;
-pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
+pub use ensemble::{Ensemble, EnsembleError, LanguageModel, Networks};
+pub use evaluate::{EvaluateError, evaluate, evaluate_rows};
+pub use evaluation::{Evaluation, EvaluationSums, bits_per_char, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
 pub use predict::{CharPrediction, CharPredictions, CharProbability, PredictError, predict_chars};
 pub use sampling::{Sampler, Sampling, SamplingError, TopKTopP};

@@ -87,8 +87,8 @@ fn loss_and_accuracy_are_those_of_pytorch() {
         });
         let state = State(layers.collect());
 
-        scores.add(&ints("ids"), &ints("targets"), [n, t], Some(state)).unwrap();
-        let Evaluation { chars, loss, accuracy } = scores.mean().unwrap();
+        scores.add(&ints("ids"), &ints("targets"), [n, t], Some(vec![state])).unwrap();
+        let Evaluation { chars, loss, accuracy } = scores.sums.mean().unwrap();
         assert_eq!(chars, 15);
         near(loss, floats("loss")[0].into());
         let (hand_loss, hand_accuracy) = by_hand(&floats("logits"), &ints("targets"), v);
@@ -231,7 +231,7 @@ fn logits_that_would_take_too_much_memory_are_computed_in_parts() {
     let score = |max_logits| {
         let mut scores = Scores { max_logits, ..Scores::new(&model.network) };
         scores.add(&all[..14], &all[1..15], [2, 7], None).unwrap();
-        scores.mean().unwrap()
+        scores.sums.mean().unwrap()
     };
     // 2 rows of 9 characters: parts of 1, 1, 3 and all 7 steps.
     for max_logits in [0, 18, 60, 126] {
