@@ -1,9 +1,11 @@
 //! Black-box tests of the program: command lines, output and files.
 
+mod adapt;
 mod bad_input;
 mod bad_models;
 mod bad_sweeps;
 mod complete;
+mod ensemble;
 mod import;
 mod init_from;
 mod installed;
