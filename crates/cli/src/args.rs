@@ -2,21 +2,22 @@
 
 use std::path::PathBuf;
 
-use charloom_data::Part;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::device::Backend;
 use crate::settings::{BatchFlags, Flag, SampleFlags, SettingsFlags};
 
 mod analysis;
 mod comparison;
+mod eval;
 mod import;
+mod models;
 
-pub use analysis::{
-    BaselineArgs, CompleteArgs, ModelsArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs,
-};
+pub use analysis::{BaselineArgs, CompleteArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
 pub use comparison::{Metric, PlotArgs, SweepArgs};
+pub use eval::EvalArgs;
 pub use import::ImportArgs;
+pub use models::ModelsArgs;
 
 /// Train character-level language models on your own text, and generate text with them.
 #[derive(Debug, Parser)]
@@ -35,6 +36,7 @@ pub enum Command {
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateArgs),
     /// Measure how well a model predicts a text
+    #[command(after_help = eval::EVAL_HELP)]
     Eval(EvalArgs),
     /// Measure how well simple methods predict a text: what a network must beat
     #[command(after_help = analysis::BASELINE_HELP)]
@@ -85,7 +87,8 @@ one sample, each follows a line such as `--- sample 2 ---`.
 examples:
   charloom generate --prompt \"fn main\" --length 500
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
-  charloom generate --run names --samples 10 --stop \"\\n\"";
+  charloom generate --run names --samples 10 --stop \"\\n\"
+  charloom generate --run one --run two --average";
 
 /// The device that computes.
 #[derive(Clone, Debug, Args)]
@@ -152,25 +155,10 @@ pub struct TrainArgs {
     pub plain: bool,
 }
 
-/// The model to use.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Model")]
-pub struct ModelArgs {
-    /// Model file
-    #[arg(long, value_name = "FILE", conflicts_with = "run")]
-    pub model: Option<PathBuf>,
-    /// Run whose model to use [default: the newest]
-    #[arg(long, value_name = "NAME")]
-    pub run: Option<String>,
-    /// Folder of the runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub runs_dir: PathBuf,
-}
-
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub models: ModelsArgs,
     #[command(flatten)]
     pub sample: SampleArgs,
     #[command(flatten)]
@@ -206,41 +194,6 @@ impl SampleArgs {
             flags.push(Flag { typed, path, value: "0".to_owned() });
         }
         flags
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct EvalArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// Text to evaluate on [default: the one that the model was trained on]
-    #[arg(long, value_name = "FILE")]
-    pub text: Option<PathBuf>,
-    /// Part of the training's text to evaluate on, as the training does [default: valid]
-    #[arg(long, value_name = "PART")]
-    pub split: Option<SplitArg>,
-    #[command(flatten)]
-    pub device: DeviceArgs,
-}
-
-/// A part of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SplitArg {
-    /// The training part
-    Train,
-    /// The validation part
-    Valid,
-    /// The test part
-    Test,
-}
-
-impl From<SplitArg> for Part {
-    fn from(split: SplitArg) -> Self {
-        match split {
-            SplitArg::Train => Self::Train,
-            SplitArg::Valid => Self::Valid,
-            SplitArg::Test => Self::Test,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The model that `--model`, `--run` or neither of them selects.
+//! The models that `--model`, `--run` or neither of them selects.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use charloom_model::{ModelFileError, TrainedModel};
 use charloom_train::RunFolder;
 
-use crate::args::ModelArgs;
+use crate::args::ModelsArgs;
 use crate::report::{Failure, Result};
 use crate::run_commands::run_command;
 use crate::runs::find_run;
@@ -21,14 +21,24 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads the model file, the run's model or the newest run's.
-    pub fn load(args: &ModelArgs, device: &Device) -> Result<Self> {
-        let ModelArgs { model, run, runs_dir } = args;
-        if let Some(path) = model {
-            let model = load(path, device)?;
-            return Ok(Self { model, path: path.clone(), run: None });
+    /// Loads the models of all `--run` and then of all `--model` flags, or the newest run's.
+    pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<Self>> {
+        let ModelsArgs { model, run, average: _, runs_dir } = args;
+        if run.is_empty() && model.is_empty() {
+            return Ok(vec![Self::of_run(runs_dir, None, device)?]);
         }
-        let run = find_run(runs_dir, run.as_deref())?;
+        let runs = run.iter().map(|run| Self::of_run(runs_dir, Some(run), device));
+        runs.chain(model.iter().map(|path| Self::of_file(path, device))).collect()
+    }
+
+    /// Loads a model file.
+    fn of_file(path: &Path, device: &Device) -> Result<Self> {
+        Ok(Self { model: load(path, device)?, path: path.to_owned(), run: None })
+    }
+
+    /// Loads the model of a run, or of the newest.
+    fn of_run(runs_dir: &Path, run: Option<&str>, device: &Device) -> Result<Self> {
+        let run = find_run(runs_dir, run)?;
         let path = run.model();
         if !path.exists() {
             let failure = Failure::request(format!("the run `{}` has no model yet", run.name()));

@@ -11,6 +11,7 @@ mod device;
 mod init_from;
 mod interrupt;
 mod invocation;
+mod loaded_ensemble;
 mod loaded_model;
 mod progress;
 mod recipe;

@@ -1,9 +1,9 @@
 //! [`BatchGenerator`]: generating many texts at once, which join and leave the batch at any time.
 
 use charloom_data::Vocab;
-use charloom_model::TrainedModel;
 
 use crate::decoder::BatchDecoder;
+use crate::ensemble::LanguageModel;
 use crate::generate::{GenerateConfig, GenerateError, Writer};
 
 /// Generates a batch of texts, each with settings of its own. Texts may join between any two steps, and
@@ -76,8 +76,8 @@ pub struct RowOutput {
 
 impl BatchGenerator {
     /// An empty batch.
-    pub fn new(model: &TrainedModel) -> Self {
-        let (vocab, decoder) = (model.vocab.clone(), BatchDecoder::new(&model.network));
+    pub fn new(model: &impl LanguageModel) -> Self {
+        let (vocab, decoder) = (model.vocab().clone(), BatchDecoder::new(model));
         Self { vocab, decoder, rows: Vec::new(), next_id: 0 }
     }
 
@@ -187,7 +187,7 @@ impl BatchGenerator {
 /// As of [`Generate::generate_with`](crate::Generate::generate_with). The texts that `on_finished` was given
 /// before are complete.
 pub fn generate_many(
-    model: &TrainedModel,
+    model: &impl LanguageModel,
     config: &GenerateConfig,
     samples: usize,
     on_finished: &mut dyn FnMut(usize, &str),

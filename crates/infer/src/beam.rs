@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
-use charloom_model::TrainedModel;
+use charloom_data::Vocab;
 use serde::{Deserialize, Serialize};
 
 use crate::decoder::BatchDecoder;
+use crate::ensemble::LanguageModel;
 use crate::generate::{GenerateError, prompt_ids};
 use crate::softmax::log_softmax;
 
@@ -76,26 +77,27 @@ impl Completion {
 /// # Errors
 /// If the model doesn't know a character of the prompt, its logits are not finite, or the device fails.
 pub fn beam_search(
-    model: &TrainedModel,
+    model: &impl LanguageModel,
     config: &BeamConfig,
 ) -> Result<Vec<Completion>, GenerateError> {
     let BeamConfig { prompt, length, stop, count, beam_width } = config;
     let (count, beam_width) = (count.get(), beam_width.get());
-    let prompt = prompt_ids(&model.vocab, prompt)?;
+    let vocab = model.vocab();
+    let prompt = prompt_ids(vocab, prompt)?;
     // A stop sequence with an unknown character never occurs, so none is looked for.
     let stop = stop.as_deref().filter(|stop| !stop.is_empty());
     let stop: Option<Vec<u32>> =
-        stop.and_then(|stop| stop.chars().map(|char| model.vocab.id(char)).collect());
+        stop.and_then(|stop| stop.chars().map(|char| vocab.id(char)).collect());
     let stop = stop.unwrap_or_default();
 
     let mut back = BackPointers::default();
     let mut ended: Vec<Hypothesis> = Vec::new();
     let mut live = vec![Hypothesis { log_prob: 0.0, last: None, chars: 0 }];
     if *length == 0 {
-        return Ok(live.iter().map(|found| back.completion(model, found, 0)).collect());
+        return Ok(live.iter().map(|found| back.completion(vocab, found, 0)).collect());
     }
     // Row i of the decoder is that of hypothesis i in `live`.
-    let mut decoder = BatchDecoder::new(&model.network);
+    let mut decoder = BatchDecoder::new(model);
     decoder.push(&prompt)?;
     for left in (0..*length).rev() {
         let candidates = candidates(&decoder, &live, beam_width, &stop, &back)?;
@@ -133,7 +135,7 @@ pub fn beam_search(
         ended.chain(live.into_iter().map(|found| (found, 0))).collect();
     found.sort_by(|(left, _), (right, _)| back.order(left, right));
     found.truncate(count);
-    Ok(found.iter().map(|(found, stop)| back.completion(model, found, *stop)).collect())
+    Ok(found.iter().map(|(found, stop)| back.completion(vocab, found, *stop)).collect())
 }
 
 /// A continuation that may still grow, or a whole one.
@@ -247,10 +249,10 @@ impl BackPointers {
     }
 
     /// The completion that a hypothesis is, whose last `stop` characters are the stop sequence.
-    fn completion(&self, model: &TrainedModel, found: &Hypothesis, stop: usize) -> Completion {
+    fn completion(&self, vocab: &Vocab, found: &Hypothesis, stop: usize) -> Completion {
         let ids = self.ids(found.last);
         Completion {
-            text: model.vocab.decode(ids[..ids.len() - stop].iter().copied()),
+            text: vocab.decode(ids[..ids.len() - stop].iter().copied()),
             log_prob: found.log_prob,
             chars: found.chars,
             stopped: stop > 0,

@@ -1,11 +1,12 @@
 //! [`BatchDecoder`]: the network read several texts at a time, one character of each per step.
 
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
-use charloom_model::{CharRnn, State, Stepper};
+mod network;
 
-/// Characters of a prompt per forward pass: the logits of a long prompt need not exist all at once.
-const PROMPT_CHUNK: usize = 256;
+use burn::tensor::TensorReadError;
+
+use self::network::NetworkDecoder;
+use crate::ensemble::Networks;
+use crate::softmax::log_mean_softmax;
 
 /// A batch of texts that a network reads in step. Texts join and leave at any time (continuous batching).
 ///
@@ -13,6 +14,9 @@ const PROMPT_CHUNK: usize = 256;
 /// character. Rows are numbered from 0 without gaps, in the order in which they joined.
 /// [`BatchGenerator`](crate::BatchGenerator) generates text with it; use the decoder itself for another
 /// way of choosing characters, such as a search.
+///
+/// Of an [`Ensemble`](crate::Ensemble), a row's logits are the logarithms of its mean probabilities; their
+/// softmax is these probabilities themselves.
 ///
 /// # Reproducibility
 /// On the CPU backends a row's logits are the same to the last bit whatever other rows are beside it and
@@ -40,42 +44,29 @@ const PROMPT_CHUNK: usize = 256;
 /// ```
 #[derive(Debug)]
 pub struct BatchDecoder {
-    network: CharRnn,
-    device: Device,
-    states: RowStates,
+    /// One for each network, all with the same rows.
+    decoders: Vec<NetworkDecoder>,
+    vocab_size: usize,
     rows: usize,
-    /// `[N, V]`
-    logits: Vec<f32>,
-    /// The ids of a step, as the kernels take them.
-    ids: Vec<i32>,
-}
-
-/// The network's state of every row.
-#[derive(Debug)]
-enum RowStates {
-    /// The CPU kernels keep it, beside the weights that they have packed.
-    Kernel(Box<Stepper>),
-    /// `[S, N, H]` for each layer; none while there is no row.
-    Tensors(Option<State>),
+    /// ln of the mean probabilities `[N, V]`, if there is more than one network.
+    mean: Vec<f32>,
 }
 
 impl BatchDecoder {
     /// A decoder without rows. On the CPU this packs the weights for the kernels.
-    pub fn new(network: &CharRnn) -> Self {
-        // Without autodiff: nothing is recorded for a backward pass.
-        let network = network.valid();
-        let device = network.fc.weight.val().device();
-        let states = match network.stepper(0) {
-            Some(stepper) => RowStates::Kernel(Box::new(stepper)),
-            None => RowStates::Tensors(None),
-        };
-        Self { network, device, states, rows: 0, logits: Vec::new(), ids: Vec::new() }
+    pub fn new(model: &impl Networks) -> Self {
+        Self::of(model.networks().iter().map(NetworkDecoder::new).collect())
     }
 
     /// As on a device that has no kernels for single steps.
     #[cfg(test)]
-    pub(crate) fn without_kernels(network: &CharRnn) -> Self {
-        Self { states: RowStates::Tensors(None), ..Self::new(network) }
+    pub(crate) fn without_kernels(model: &impl Networks) -> Self {
+        Self::of(model.networks().iter().map(NetworkDecoder::without_kernels).collect())
+    }
+
+    fn of(decoders: Vec<NetworkDecoder>) -> Self {
+        let vocab_size = decoders.first().map_or(0, NetworkDecoder::vocab_size);
+        Self { decoders, vocab_size, rows: 0, mean: Vec::new() }
     }
 
     /// The number of rows, N.
@@ -83,9 +74,9 @@ impl BatchDecoder {
         self.rows
     }
 
-    /// Number of characters that the network knows, V.
+    /// Number of characters that the model knows, V.
     pub fn vocab_size(&self) -> usize {
-        self.network.vocab_size()
+        self.vocab_size
     }
 
     /// Adds a row that has read `prompt` from a zero state; its number, which is the highest.
@@ -97,27 +88,15 @@ impl BatchDecoder {
     /// If the prompt is empty or has an id that is not in `0..V`.
     pub fn push(&mut self, prompt: &[u32]) -> Result<usize, TensorReadError> {
         assert!(!prompt.is_empty(), "a row begins with at least one character");
-        self.set_ids(prompt);
-        let mut state = self.network.zero_state(1, &self.device);
-        let mut chunks = self.ids.chunks(PROMPT_CHUNK).peekable();
-        while let Some(chunk) = chunks.next() {
-            let (logits, after) = self.advance(chunk, [1, chunk.len()], state);
-            state = after;
-            if chunks.peek().is_none() {
-                let last = logits.narrow(1, chunk.len() - 1, 1); // [1, 1, V]
-                self.logits.extend(last.try_into_vec_as::<f32>()?);
-            }
-        }
-        match &mut self.states {
-            RowStates::Kernel(stepper) => stepper.append(&state),
-            RowStates::Tensors(states) => {
-                *states = Some(match states.take() {
-                    Some(states) => concatenated(states, state),
-                    None => state,
-                });
+        for index in 0..self.decoders.len() {
+            if let Err(error) = self.decoders[index].push(prompt) {
+                let before: Vec<usize> = (0..self.rows).collect();
+                self.decoders[..index].iter_mut().for_each(|decoder| decoder.select(&before));
+                return Err(error);
             }
         }
         self.rows += 1;
+        self.average(self.rows - 1);
         Ok(self.rows - 1)
     }
 
@@ -126,8 +105,10 @@ impl BatchDecoder {
     /// # Panics
     /// Unless there is such a row.
     pub fn logits(&self, row: usize) -> &[f32] {
-        let v = self.network.vocab_size();
-        &self.logits[row * v..(row + 1) * v]
+        match &self.decoders[..] {
+            [decoder] => decoder.logits(row),
+            _ => &self.mean[row * self.vocab_size..(row + 1) * self.vocab_size],
+        }
     }
 
     /// Reads one more character of every row.
@@ -139,18 +120,10 @@ impl BatchDecoder {
     /// Unless there is one id for each row, each in `0..V`.
     pub fn step(&mut self, ids: &[u32]) -> Result<(), TensorReadError> {
         assert_eq!(ids.len(), self.rows, "one id for each row");
-        self.set_ids(ids);
-        match &mut self.states {
-            RowStates::Kernel(_) if self.rows == 0 => {}
-            RowStates::Kernel(stepper) => self.logits.copy_from_slice(stepper.step(&self.ids)),
-            RowStates::Tensors(states) => {
-                if let Some(state) = states.take() {
-                    let (logits, after) = self.advance(&self.ids, [ids.len(), 1], state);
-                    self.states = RowStates::Tensors(Some(after));
-                    self.logits = logits.try_into_vec_as()?;
-                }
-            }
+        for decoder in &mut self.decoders {
+            decoder.step(ids)?;
         }
+        self.average(0);
         Ok(())
     }
 
@@ -170,46 +143,30 @@ impl BatchDecoder {
     /// # Panics
     /// Unless every number is that of a row.
     pub fn select(&mut self, rows: &[usize]) {
-        let mut logits = Vec::with_capacity(rows.len() * self.vocab_size());
-        rows.iter().for_each(|&row| logits.extend_from_slice(self.logits(row)));
-        self.logits = logits;
-        match &mut self.states {
-            RowStates::Kernel(stepper) => stepper.reorder(rows),
-            RowStates::Tensors(states) => {
-                let state = states.take().filter(|_| !rows.is_empty());
-                *states = state.map(|state| selected(state, rows, &self.device));
-            }
+        if self.decoders.len() > 1 {
+            self.mean = rows.iter().flat_map(|&row| self.logits(row)).copied().collect();
         }
+        self.decoders.iter_mut().for_each(|decoder| decoder.select(rows));
         self.rows = rows.len();
     }
 
-    fn set_ids(&mut self, ids: &[u32]) {
-        let v = self.network.vocab_size();
-        // Not every backend checks, and out-of-range ids would be undefined behaviour in the kernels.
-        assert!(ids.iter().all(|&id| (id as usize) < v), "ids are in 0..{v}");
-        self.ids.clear();
-        self.ids.extend(ids.iter().map(|&id| id as i32));
+    /// Computes the mean probabilities from row `first` on.
+    fn average(&mut self, first: usize) {
+        if self.decoders.len() < 2 {
+            return;
+        }
+        self.mean.truncate(first * self.vocab_size);
+        let mut log_probs = Vec::with_capacity(self.vocab_size);
+        for row in first..self.rows {
+            let logits: Vec<&[f32]> =
+                self.decoders.iter().map(|decoder| decoder.logits(row)).collect();
+            match log_mean_softmax(&logits, &mut log_probs) {
+                Ok(()) => self.mean.extend(log_probs.iter().map(|&log_prob| log_prob as f32)),
+                // Whoever chooses a character from it finds that it isn't finite, as with one network.
+                Err(_) => self.mean.extend(std::iter::repeat_n(f32::NAN, self.vocab_size)),
+            }
+        }
     }
-
-    /// Reads ids `[N, T]` from a state; the logits `[N, T, V]` and the state after them.
-    fn advance(&self, ids: &[i32], shape: [usize; 2], state: State) -> (Tensor<3>, State) {
-        let ids = TensorData::new(ids.to_vec(), shape);
-        self.network.forward(Tensor::<2, Int>::from_data(ids, &self.device), state, None)
-    }
-}
-
-/// The rows of both, `[S, N + M, H]` for each layer.
-fn concatenated(left: State, right: State) -> State {
-    let layers = left.0.into_iter().zip(right.0);
-    State(layers.map(|(left, right)| Tensor::cat(vec![left, right], 1)).collect())
-}
-
-/// Some rows, `[S, rows, H]` for each layer.
-fn selected(state: State, rows: &[usize], device: &Device) -> State {
-    let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-    let shape = [rows.len()];
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), device);
-    State(state.0.into_iter().map(|layer| layer.select(1, rows.clone())).collect())
 }
 
 #[cfg(test)]

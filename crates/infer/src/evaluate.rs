@@ -8,38 +8,8 @@ use charloom_data::{Batches, Ids};
 use charloom_model::{CharRnn, State};
 use thiserror::Error;
 
-/// Perplexity of a loss in nats per character: exp(loss).
-pub fn perplexity(loss: f64) -> f64 {
-    loss.exp()
-}
-
-/// Bits per character of a loss in nats per character: loss / ln 2.
-pub fn bits_per_char(loss: f64) -> f64 {
-    loss / std::f64::consts::LN_2
-}
-
-/// How well a model predicted a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
-    /// Number of characters predicted.
-    pub chars: usize,
-    /// Mean cross-entropy in nats per character, a finite number.
-    pub loss: f64,
-    /// Fraction of the characters that were the most likely one, 0 to 1.
-    pub accuracy: f64,
-}
-
-impl Evaluation {
-    /// exp(loss): as uncertain as a choice among so many equally likely characters.
-    pub fn perplexity(&self) -> f64 {
-        perplexity(self.loss)
-    }
-
-    /// loss / ln 2: the size of the text if it were compressed with the model.
-    pub fn bits_per_char(&self) -> f64 {
-        bits_per_char(self.loss)
-    }
-}
+use crate::ensemble::{Networks, logits, size_and_device};
+use crate::evaluation::{Evaluation, EvaluationSums};
 
 /// Why a model can't be evaluated.
 #[derive(Debug, Error)]
@@ -106,16 +76,16 @@ const STEPS: usize = 256;
 /// If the text has fewer than 2 characters, an id is not one of the network's, the loss is not a finite number,
 /// `progress` ends the work early, or the device fails.
 pub fn evaluate(
-    network: &CharRnn,
+    model: &impl Networks,
     ids: &Ids,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Evaluation, EvaluateError> {
-    evaluate_in(&ROWS, network, ids, progress)
+    evaluate_in(&ROWS, model, ids, progress)
 }
 
 fn evaluate_in(
     rows: &Rows,
-    network: &CharRnn,
+    model: &impl Networks,
     ids: &Ids,
     progress: &mut Progress<'_>,
 ) -> Result<Evaluation, EvaluateError> {
@@ -123,11 +93,11 @@ fn evaluate_in(
         chars @ (0 | 1) => return Err(EvaluateError::TooShort { chars }),
         chars => chars - 1,
     };
-    let mut scores = Scores::new(network);
+    let mut scores = Scores::new(model);
     let n = (total / rows.shortest).clamp(1, rows.most);
     if n == 1 {
         scores.read(ids, &[0], total, None, (total, progress))?;
-        return scores.mean();
+        return scores.sums.mean();
     }
     // Row r reads from character r·S on, and predicts S characters after the warm-up. The first row's warm-up is counted:
     // nothing stands before it.
@@ -143,7 +113,7 @@ fn evaluate_in(
     let state = scores.read(ids, &starts, last, Some(state), (total, progress))?;
     let rest: Vec<usize> = starts[..n - 1].iter().map(|start| start + last).collect();
     scores.read(ids, &rest, stride - last, Some(first_rows(state, n - 1)), (total, progress))?;
-    scores.mean()
+    scores.sums.mean()
 }
 
 /// Predicts every target of the batches: the rows' states start at zero and are carried from batch to batch. What the
@@ -154,21 +124,54 @@ fn evaluate_in(
 /// # Errors
 /// Those of [`evaluate`].
 pub fn evaluate_rows(
-    network: &CharRnn,
+    model: &impl Networks,
     batches: &Batches,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Evaluation, EvaluateError> {
     let shape = [batches.config().batch_size, batches.config().seq_length];
     let mut inputs = vec![0; batches.chars_per_batch()];
     let mut targets = inputs.clone();
-    let mut scores = Scores::new(network);
+    let mut scores = Scores::new(model);
     let mut state = None;
     for index in 0..batches.len() {
         batches.fill(index, &mut inputs, &mut targets);
         state = Some(scores.add(&inputs, &targets, shape, state)?);
         report(progress, index + 1, batches.len())?;
     }
-    scores.mean()
+    scores.sums.mean()
+}
+
+/// Predicts the text in windows of T characters, one after the other, each from a zero state: as nanoGPT and other models of a
+/// fixed context are evaluated. A last window may be shorter.
+///
+/// `progress` receives the number of characters done and the total, and may end the evaluation.
+///
+/// # Errors
+/// Those of [`evaluate`].
+///
+/// # Panics
+/// If `window` is 0.
+pub fn evaluate_windows(
+    model: &impl Networks,
+    ids: &Ids,
+    window: usize,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Evaluation, EvaluateError> {
+    assert!(window > 0, "a window has characters");
+    let total = match ids.len() {
+        chars @ (0 | 1) => return Err(EvaluateError::TooShort { chars }),
+        chars => chars - 1,
+    };
+    let mut scores = Scores::new(model);
+    let whole: Vec<usize> = (0..total / window).map(|index| index * window).collect();
+    for starts in whole.chunks(ROWS.most) {
+        scores.read(ids, starts, window, None, (total, progress))?;
+    }
+    let rest = total % window;
+    if rest > 0 {
+        scores.read(ids, &[total - rest], rest, None, (total, progress))?;
+    }
+    scores.sums.mean()
 }
 
 /// Reports progress. Whoever wants to stop when all is done has the result anyway.
@@ -179,34 +182,41 @@ fn report(progress: &mut Progress<'_>, done: usize, total: usize) -> Result<(), 
     }
 }
 
-/// The rows of two states, one below the other.
-fn join(first: State, others: State) -> State {
-    let layers = first.0.into_iter().zip(others.0);
-    State(layers.map(|(first, others)| Tensor::cat(vec![first, others], 1)).collect()) // [S, N, H]
+/// The rows of two states of each network, one below the other.
+fn join(first: Vec<State>, others: Vec<State>) -> Vec<State> {
+    let join = |(first, others): (State, State)| {
+        let layers = first.0.into_iter().zip(others.0);
+        State(layers.map(|(first, others)| Tensor::cat(vec![first, others], 1)).collect()) // [S, N, H]
+    };
+    first.into_iter().zip(others).map(join).collect()
 }
 
-fn first_rows(state: State, n: usize) -> State {
-    State(state.0.into_iter().map(|layer| layer.narrow(1, 0, n)).collect())
+fn first_rows(states: Vec<State>, n: usize) -> Vec<State> {
+    let narrow = |state: State| State(state.0.into_iter().map(|h| h.narrow(1, 0, n)).collect());
+    states.into_iter().map(narrow).collect()
 }
 
 /// Sums over the characters predicted so far.
 struct Scores {
-    network: CharRnn,
+    networks: Vec<CharRnn>,
+    vocab_size: usize,
     device: Device,
     /// With a large vocabulary, T is cut so that no more logits than these exist at a time.
     max_logits: usize,
-    chars: usize,
-    nll: f64,
-    hits: f64,
+    sums: EvaluationSums,
 }
 
 impl Scores {
-    fn new(network: &CharRnn) -> Self {
+    fn new(model: &impl Networks) -> Self {
         // A network in training records what is done with it; this one must not.
-        let network = network.valid();
-        let device = network.fc.weight.val().device();
+        let networks: Vec<CharRnn> = model.networks().iter().map(CharRnn::valid).collect();
+        let (vocab_size, device) = size_and_device(&networks);
         let max_logits = 1 << 24; // 64 MB
-        Self { network, device, max_logits, chars: 0, nll: 0.0, hits: 0.0 }
+        Self { networks, vocab_size, device, max_logits, sums: EvaluationSums::default() }
+    }
+
+    fn zero_states(&self, n: usize) -> Vec<State> {
+        self.networks.iter().map(|network| network.zero_state(n, &self.device)).collect()
     }
 
     /// Predicts the `length` characters that follow `start + 1` in each row, a piece of the row at a time.
@@ -215,9 +225,9 @@ impl Scores {
         ids: &Ids,
         starts: &[usize],
         length: usize,
-        mut state: Option<State>,
+        mut states: Option<Vec<State>>,
         (total, progress): (usize, &mut Progress<'_>),
-    ) -> Result<State, EvaluateError> {
+    ) -> Result<Vec<State>, EvaluateError> {
         for done in (0..length).step_by(STEPS) {
             let t = STEPS.min(length - done);
             let (mut inputs, mut targets) = (Vec::new(), Vec::new());
@@ -227,24 +237,24 @@ impl Scores {
                 inputs.extend_from_slice(&row[..t]);
                 targets.extend_from_slice(&row[1..]);
             }
-            state = Some(self.add(&inputs, &targets, [starts.len(), t], state)?);
-            report(progress, self.chars, total)?;
+            states = Some(self.add(&inputs, &targets, [starts.len(), t], states)?);
+            report(progress, self.sums.chars(), total)?;
         }
-        Ok(state.unwrap_or_else(|| self.network.zero_state(starts.len(), &self.device)))
+        Ok(states.unwrap_or_else(|| self.zero_states(starts.len())))
     }
 
-    /// The state after the `length` characters from `start` on in each row.
+    /// The states after the `length` characters from `start` on in each row.
     fn warm_up(
         &mut self,
         ids: &Ids,
         starts: &[usize],
         length: usize,
-    ) -> Result<State, EvaluateError> {
-        let before = (self.chars, self.nll, self.hits);
-        let state =
+    ) -> Result<Vec<State>, EvaluateError> {
+        let before = self.sums;
+        let states =
             self.read(ids, starts, length, None, (0, &mut |_, _| ControlFlow::Continue(())));
-        (self.chars, self.nll, self.hits) = before;
-        state
+        self.sums = before;
+        states
     }
 
     /// Predicts `targets` from `inputs`, both `[N, T]`, row by row.
@@ -253,9 +263,9 @@ impl Scores {
         inputs: &[i32],
         targets: &[i32],
         [n, t]: [usize; 2],
-        state: Option<State>,
-    ) -> Result<State, EvaluateError> {
-        let v = self.network.vocab_size();
+        states: Option<Vec<State>>,
+    ) -> Result<Vec<State>, EvaluateError> {
+        let v = self.vocab_size;
         // Not every backend checks ids, and a kernel that is given a wrong one reads out of bounds.
         let known = |id: i32| usize::try_from(id).is_ok_and(|id| id < v);
         if let Some(&id) = inputs.iter().chain(targets).find(|&&id| !known(id)) {
@@ -265,28 +275,39 @@ impl Scores {
             Tensor::<2, Int>::from_data(TensorData::new(ids.to_vec(), [n, t]), &self.device)
         };
         let (inputs, targets) = (tensor(inputs), tensor(targets));
-        let mut state = state.unwrap_or_else(|| self.network.zero_state(n, &self.device));
-        let steps = (self.max_logits / (n * v)).clamp(1, t);
+        let mut states = states.unwrap_or_else(|| self.zero_states(n));
+        let steps = (self.max_logits / (n * v * self.networks.len())).clamp(1, t);
         for start in (0..t).step_by(steps) {
             let part = |ids: &Tensor<2, Int>| ids.clone().narrow(1, start, steps.min(t - start));
-            let sums;
-            (sums, state) = self.network.scores(part(&inputs), part(&targets), state); // [2]
-            // Up to 2²⁴ hits are exact in f32.
-            let sums: Vec<f32> = sums.try_into_vec_as()?;
-            self.nll += f64::from(sums[0]);
-            self.hits += f64::from(sums[1]);
+            self.add_part(part(&inputs), part(&targets), &mut states)?;
         }
-        self.chars += n * t;
-        Ok(state)
+        Ok(states)
     }
 
-    fn mean(&self) -> Result<Evaluation, EvaluateError> {
-        let chars = self.chars as f64;
-        let loss = self.nll / chars;
-        match loss.is_finite() {
-            true => Ok(Evaluation { chars: self.chars, loss, accuracy: self.hits / chars }),
-            false => Err(EvaluateError::NotFinite { loss }),
+    /// Predicts `targets` from `inputs`, both `[N, T]`, and leaves the states after them.
+    fn add_part(
+        &mut self,
+        inputs: Tensor<2, Int>,
+        targets: Tensor<2, Int>,
+        states: &mut [State],
+    ) -> Result<(), EvaluateError> {
+        match (&self.networks[..], &mut *states) {
+            // The kernels need not keep the logits.
+            ([network], [state]) => {
+                let [n, t] = targets.dims();
+                let before = State(std::mem::take(&mut state.0));
+                let (sums, after) = network.scores(inputs, targets, before); // [2]
+                *state = after;
+                // Up to 2²⁴ hits are exact in f32.
+                let sums: Vec<f32> = sums.try_into_vec_as()?;
+                self.sums.add(n * t, sums[0].into(), sums[1].into());
+            }
+            _ => {
+                let targets: Vec<i32> = targets.try_into_vec_as()?;
+                self.sums.add_logits(&logits(&self.networks, &inputs, states)?, &targets);
+            }
         }
+        Ok(())
     }
 }
 

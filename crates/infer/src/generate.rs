@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::decoder::BatchDecoder;
+use crate::ensemble::{Ensemble, LanguageModel};
 use crate::sampling::{Sampler, Sampling, SamplingError};
 use crate::softmax::NonFiniteLogits;
 use crate::stop::StopSequence;
@@ -144,11 +145,17 @@ impl Generate for TrainedModel {
     }
 }
 
+impl Generate for Ensemble {
+    fn generate_with(&self, config: &GenerateConfig) -> Result<String, GenerateError> {
+        Generator::new(self, config)?.collect()
+    }
+}
+
 /// Generates one text, as [`Generate::generate_with`] does.
 ///
 /// # Errors
 /// As of [`Generate::generate_with`].
-pub fn generate(model: &TrainedModel, config: &GenerateConfig) -> Result<String, GenerateError> {
+pub fn generate(model: &impl Generate, config: &GenerateConfig) -> Result<String, GenerateError> {
     model.generate_with(config)
 }
 
@@ -171,14 +178,17 @@ impl<'a> Generator<'a> {
     ///
     /// # Errors
     /// If a setting is out of range, the model doesn't know a character of the prompt, or the device fails.
-    pub fn new(model: &'a TrainedModel, config: &GenerateConfig) -> Result<Self, GenerateError> {
-        let prompt = config.prompt_ids(&model.vocab)?;
-        let mut decoder = BatchDecoder::new(&model.network);
+    pub fn new(
+        model: &'a impl LanguageModel,
+        config: &GenerateConfig,
+    ) -> Result<Self, GenerateError> {
+        let prompt = config.prompt_ids(model.vocab())?;
+        let mut decoder = BatchDecoder::new(model);
         decoder.push(&prompt)?;
         Ok(Self {
-            vocab: &model.vocab,
+            vocab: model.vocab(),
+            writer: Writer::new(config, decoder.vocab_size(), 0),
             decoder,
-            writer: Writer::new(config, model.network.vocab_size(), 0),
             unread: None,
             ready: VecDeque::new(),
         })

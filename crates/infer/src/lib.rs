@@ -9,6 +9,7 @@
 //! - [`evaluate()`] measures how well a model predicts a text; [`predict_chars`] shows it
 //!   for each character.
 //! - [`NGram`] is the classical baseline: a character n-gram model with Kneser-Ney smoothing.
+//! - An [`Ensemble`] of several models does all of this as one model: their probabilities are averaged.
 //! - [`score()`] gives the likelihood of each of many texts; with several models, [`best_model`] and
 //!   [`ConfusionMatrix`] make a classifier of it.
 //!
@@ -56,7 +57,9 @@ mod beam;
 mod classify;
 mod config;
 mod decoder;
+mod ensemble;
 mod evaluate;
+mod evaluation;
 mod generate;
 mod mixture;
 mod ngram;
@@ -73,7 +76,9 @@ pub use beam::{BeamConfig, Completion, beam_search};
 pub use classify::{ConfusionMatrix, best_model};
 pub use config::SampleConfig;
 pub use decoder::BatchDecoder;
-pub use evaluate::{EvaluateError, Evaluation, bits_per_char, evaluate, evaluate_rows, perplexity};
+pub use ensemble::{Ensemble, EnsembleError, LanguageModel, Networks};
+pub use evaluate::{EvaluateError, evaluate, evaluate_rows, evaluate_windows};
+pub use evaluation::{Evaluation, EvaluationSums, bits_per_char, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
 pub use mixture::{fit_mixture_weight, mixture_loss};
 pub use ngram::{NGram, NGramError, OrderLoss};

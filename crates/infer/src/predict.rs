@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use charloom_data::Ids;
-use charloom_model::{CharRnn, State, TrainedModel};
+use charloom_model::{CharRnn, State};
 use thiserror::Error;
 
-use crate::softmax::{NonFiniteLogits, log_softmax};
+use crate::ensemble::{Networks, logits, row_of, size_and_device};
+use crate::softmax::{NonFiniteLogits, log_mean_softmax};
 
 /// What a model predicted for one character, given all characters before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,9 +64,11 @@ pub enum PredictError {
 /// error there are no more.
 #[derive(Debug)]
 pub struct CharPredictions {
-    network: CharRnn,
+    networks: Vec<CharRnn>,
+    vocab_size: usize,
     device: Device,
-    state: State,
+    /// One for each network.
+    states: Vec<State>,
     ids: Ids,
     top: usize,
     /// Characters per forward pass.
@@ -82,7 +85,7 @@ pub struct CharPredictions {
 /// If the text has fewer than 2 characters, or an id that isn't one of the network's. Those of the items: the
 /// network's logits are not finite, or the device fails.
 pub fn predict_chars(
-    model: &TrainedModel,
+    model: &impl Networks,
     ids: &Ids,
     top: usize,
 ) -> Result<CharPredictions, PredictError> {
@@ -90,20 +93,20 @@ pub fn predict_chars(
         return Err(PredictError::TooShort { chars: ids.len() });
     }
     // Without autodiff: nothing is recorded for a backward pass.
-    let network = model.network.valid();
-    let vocab_size = network.vocab_size();
+    let networks: Vec<CharRnn> = model.networks().iter().map(CharRnn::valid).collect();
+    let (vocab_size, device) = size_and_device(&networks);
     // Not every backend checks, and out-of-range ids would be undefined behaviour in the kernels.
     if let Some(id) = ids.iter().find(|&id| id as usize >= vocab_size) {
         return Err(PredictError::UnknownId { id, vocab_size });
     }
-    let device = network.fc.weight.val().device();
-    let state = network.zero_state(1, &device);
-    let (ids, chunk, ready) = (ids.clone(), chunk_length(1, vocab_size), VecDeque::new());
-    Ok(CharPredictions { network, device, state, ids, top, chunk, read: 0, ready })
+    let states = networks.iter().map(|network| network.zero_state(1, &device)).collect();
+    let chunk = chunk_length(networks.len(), vocab_size);
+    let (ids, ready) = (ids.clone(), VecDeque::new());
+    Ok(CharPredictions { networks, vocab_size, device, states, ids, top, chunk, read: 0, ready })
 }
 
-/// Characters of each of `rows` texts per forward pass: fewer with a large vocabulary, so that no more than
-/// 16 MB of logits exist at once.
+/// Characters of each of `rows` texts per forward pass (of K networks, K times as many rows): fewer with a large
+/// vocabulary, so that no more than 16 MB of logits exist at once.
 pub(crate) fn chunk_length(rows: usize, vocab_size: usize) -> usize {
     ((1 << 22) / (rows * vocab_size)).clamp(1, 256)
 }
@@ -117,14 +120,10 @@ impl CharPredictions {
         self.read += t;
         let inputs = TensorData::new(ids[..t].to_vec(), [1, t]);
         let inputs = Tensor::<2, Int>::from_data(inputs, &self.device);
-        let state = State(std::mem::take(&mut self.state.0));
-        let (logits, state) = self.network.forward(inputs, state, None); // [1, T, V]
-        self.state = state;
-        let logits: Vec<f32> = logits.try_into_vec_as()?;
-        let v = self.network.vocab_size();
-        let mut log_probs = Vec::with_capacity(v);
-        for (logits, &id) in logits.chunks_exact(v).zip(&ids[1..]) {
-            log_softmax(logits, &mut log_probs)?;
+        let logits = logits(&self.networks, &inputs, &mut self.states)?; // [K][1, T, V]
+        let mut log_probs = Vec::with_capacity(self.vocab_size);
+        for (step, &id) in ids[1..].iter().enumerate() {
+            log_mean_softmax(&row_of(&logits, step, self.vocab_size), &mut log_probs)?;
             self.ready.push_back(prediction(&log_probs, id as u32, self.top));
         }
         Ok(())

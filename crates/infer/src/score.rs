@@ -2,11 +2,12 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use charloom_model::{CharRnn, State, TrainedModel};
+use charloom_model::{CharRnn, State};
 
+use crate::ensemble::{LanguageModel, logits, row_of, size_and_device};
 use crate::generate::start_id;
 use crate::predict::{PredictError, chunk_length};
-use crate::softmax::nll;
+use crate::softmax::mean_nll;
 
 /// Number of Unicode scalar values (code points without surrogates).
 const UNICODE_CHARS: f64 = 1_112_064.0;
@@ -62,16 +63,17 @@ pub fn unknown_char_nll() -> f64 {
 /// # Errors
 /// If the network's logits are not finite, or the device fails.
 pub fn score(
-    model: &TrainedModel,
+    model: &impl LanguageModel,
     texts: &[&str],
     on_batch: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Score>, PredictError> {
-    let start = start_id(&model.vocab) as i32;
+    let vocab = model.vocab();
+    let start = start_id(vocab) as i32;
     let mut scores = vec![Score::default(); texts.len()];
     let mut rows = Vec::with_capacity(texts.len());
     for (index, (text, score)) in texts.iter().zip(&mut scores).enumerate() {
         score.chars = text.chars().count();
-        let ids = text.chars().filter_map(|char| model.vocab.id(char)).map(|id| id as i32);
+        let ids = text.chars().filter_map(|char| vocab.id(char)).map(|id| id as i32);
         // The inputs, and one further the targets: [T + 1].
         let ids: Vec<i32> = std::iter::once(start).chain(ids).collect();
         score.unknown = score.chars - (ids.len() - 1);
@@ -82,7 +84,7 @@ pub fn score(
     rows.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
     let total = rows.iter().map(|(_, ids)| ids.len() - 1).sum();
     let mut done = 0;
-    let scorer = Scorer::new(&model.network);
+    let scorer = Scorer::new(model.networks());
     for batch in rows.chunks(ROWS) {
         let ids: Vec<&[i32]> = batch.iter().map(|(_, ids)| ids.as_slice()).collect();
         for ((index, ids), nll) in batch.iter().zip(scorer.nll(&ids)?) {
@@ -94,43 +96,43 @@ pub fn score(
     Ok(scores)
 }
 
-/// A network that reads a batch of texts.
+/// Networks that read a batch of texts.
 struct Scorer {
-    network: CharRnn,
+    networks: Vec<CharRnn>,
+    vocab_size: usize,
     device: Device,
 }
 
 impl Scorer {
-    fn new(network: &CharRnn) -> Self {
+    fn new(networks: &[CharRnn]) -> Self {
         // Without autodiff: nothing is recorded for a backward pass.
-        let network = network.valid();
-        let device = network.fc.weight.val().device();
-        Self { network, device }
+        let networks: Vec<CharRnn> = networks.iter().map(CharRnn::valid).collect();
+        let (vocab_size, device) = size_and_device(&networks);
+        Self { networks, vocab_size, device }
     }
 
     /// The NLL of all ids but the first of each row; the rows are in order of their lengths, the longest
     /// first.
     fn nll(&self, rows: &[&[i32]]) -> Result<Vec<f64>, PredictError> {
-        let v = self.network.vocab_size();
+        let (v, k) = (self.vocab_size, self.networks.len());
         let mut sums = vec![0.0; rows.len()];
         let longest = rows.first().map_or(0, |ids| ids.len() - 1);
-        let mut state = self.network.zero_state(rows.len(), &self.device);
+        let zero = |network: &CharRnn| network.zero_state(rows.len(), &self.device);
+        let mut states: Vec<State> = self.networks.iter().map(zero).collect();
         let mut start = 0;
         while start < longest {
             // The rows that are not finished come first.
             let n = rows.partition_point(|ids| ids.len() - 1 > start);
-            if n < state.rows() {
-                let layers = state.0.into_iter().map(|layer| layer.narrow(1, 0, n)); // [S, N, H]
-                state = State(layers.collect());
+            for state in states.iter_mut().filter(|state| state.rows() > n) {
+                let layers = std::mem::take(&mut state.0).into_iter();
+                state.0 = layers.map(|layer| layer.narrow(1, 0, n)).collect(); // [S, N, H]
             }
-            let t = chunk_length(n, v).min(longest - start);
+            let t = chunk_length(n * k, v).min(longest - start);
             let inputs = self.window(&rows[..n], start, t);
-            let (logits, after) = self.network.forward(inputs, state, None); // [N, T, V]
-            state = after;
-            let logits: Vec<f32> = logits.try_into_vec_as()?;
-            for ((row, logits), sum) in rows.iter().zip(logits.chunks(t * v)).zip(&mut sums) {
-                for (logits, &target) in logits.chunks(v).zip(&row[start + 1..]) {
-                    *sum += nll(logits, target as usize)?;
+            let logits = logits(&self.networks, &inputs, &mut states)?; // [K][N, T, V]
+            for (row, (ids, sum)) in rows.iter().zip(&mut sums).enumerate().take(n) {
+                for (step, &target) in ids[start + 1..].iter().take(t).enumerate() {
+                    *sum += mean_nll(&row_of(&logits, row * t + step, v), target as usize)?;
                 }
             }
             start += t;

@@ -26,6 +26,7 @@
 
 mod checkpoint;
 mod clip;
+mod dynamic_evaluation;
 mod error;
 mod load_on_cpu;
 mod lr_schedule;
@@ -40,6 +41,7 @@ pub mod settings;
 mod trainer;
 mod weight_average;
 
+pub use dynamic_evaluation::{AdaptConfig, evaluate_adaptively};
 pub use error::{CheckpointError, RunError, TrainError};
 pub use lr_schedule::PlateauState;
 pub use metrics_csv::MetricsRow;

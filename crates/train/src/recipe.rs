@@ -70,33 +70,37 @@ pub fn plan(
 
     choose_fixed(&mut config, given);
     choose_batch(&mut config, given, &text);
-    if !(given("model.hidden_size") && given("model.layers")) {
+    let expected_speed = if given("model.hidden_size") {
+        training_speed(&config, corpus, device)?
+    } else {
         let flops = flops_per_second(&config, corpus, device)?;
-        choose_size(&mut config, given, &text, flops * budget);
-    }
-    // Regularisation changes the speed a little, so it is chosen before the speed is measured, with what is known by then.
-    let speed = Speed::measure(&config, corpus, device, MEASURE)?;
-    let trained = speed.chars_per_second * budget;
-    choose_regularisation(&mut config, given, &text, trained);
+        choose_size(&mut config, &text, flops * budget);
+        flops / flops_per_char(&config.model, text.vocab_size)
+    };
+    choose_regularisation(&mut config, given, &text, expected_speed * budget);
 
-    let speed = Speed::measure(&config, corpus, device, MEASURE)?;
+    let chars_per_second = training_speed(&config, corpus, device)?;
     let left = (budget - started.elapsed().as_secs_f64()).max(0.0);
-    let evaluation = 2.0 * valid_chars as f64 * speed.seconds_per_evaluated_char;
+    // The weights and their average are evaluated.
+    let evaluation =
+        2.0 * valid_chars as f64 / (EVALUATION_SPEED * chars_per_second) + SAVE_SECONDS;
     let evaluations = ((left * EVALUATION_SHARE / evaluation) as usize).clamp(1, MAX_EVALUATIONS);
     let chars_per_batch = (config.data.batch_size * config.data.seq_length) as f64;
-    let seconds_per_step = chars_per_batch / speed.chars_per_second;
+    let seconds_per_step = chars_per_batch / chars_per_second;
     let steps = ((left - evaluations as f64 * evaluation) / seconds_per_step) as usize;
     choose_length(&mut config, given, steps.max(MIN_STEPS), evaluations, &text);
     let steps = config.train.max_steps as f64;
-    Ok(Plan {
-        passes: steps * chars_per_batch / train_chars as f64,
-        chars_per_second: speed.chars_per_second,
-        config,
-    })
+    Ok(Plan { passes: steps * chars_per_batch / train_chars as f64, chars_per_second, config })
 }
 
 /// How long the speed is measured, each time.
-const MEASURE: Duration = Duration::from_millis(700);
+const MEASURE: Duration = Duration::from_millis(900);
+/// Speed over minutes relative to that of the first seconds: processors lower their clock as they warm up.
+const SUSTAINED: f64 = 0.95;
+/// Characters that are evaluated in the time in which one is trained on.
+const EVALUATION_SPEED: f64 = 2.5;
+/// Seconds to write the model, a sample and a checkpoint at an evaluation.
+const SAVE_SECONDS: f64 = 0.2;
 /// Fewest steps of a training: even a text of a few lines is read so often.
 const MIN_STEPS: usize = 20;
 /// The share of the budget that evaluations may take, unless one alone takes more.
@@ -160,10 +164,7 @@ fn choose_batch(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Tex
 const MIN_BATCHES: usize = 4;
 
 /// The largest network of the ladder that reads enough characters in the budget.
-fn choose_size(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Text, flops: f64) {
-    if given("model.hidden_size") {
-        return;
-    }
+fn choose_size(config: &mut RunConfig, text: &Text, flops: f64) {
     let size = |hidden_size| CharRnnConfig { hidden_size, ..config.model };
     let fits = |&hidden_size: &usize| {
         let model = size(hidden_size);
@@ -208,8 +209,8 @@ fn flops_per_second(
 ) -> Result<f64, TrainError> {
     let mut probe = config.clone();
     probe.model.hidden_size = 256;
-    let speed = Speed::measure(&probe, corpus, device, MEASURE)?;
-    Ok(speed.chars_per_second * flops_per_char(&probe.model, corpus.vocab().len()))
+    let speed = training_speed(&probe, corpus, device)?;
+    Ok(speed * flops_per_char(&probe.model, corpus.vocab().len()))
 }
 
 /// The more often a text is read by a network that could learn it by heart, the more is dropped.
@@ -281,46 +282,18 @@ fn choose_length(
     }
 }
 
-/// How fast a network trains and evaluates on this machine.
-struct Speed {
-    chars_per_second: f64,
-    seconds_per_evaluated_char: f64,
-}
-
-impl Speed {
-    /// Takes training steps for about `time`, and evaluates for a fraction of that.
-    fn measure(
-        config: &RunConfig,
-        corpus: &Corpus,
-        device: &Device,
-        time: Duration,
-    ) -> Result<Self, TrainError> {
-        let mut trainer = Trainer::new(config.clone(), corpus, device)?;
-        // The first steps allocate, and set up threads.
-        for _ in 0..2 {
-            trainer.step()?;
-        }
-        let (started, mut steps) = (Instant::now(), 0);
-        while started.elapsed() < time {
-            trainer.step()?;
-            steps += 1;
-        }
-        let chars = (steps * config.data.batch_size * config.data.seq_length) as f64;
-        let chars_per_second = chars / started.elapsed().as_secs_f64();
-
-        let (started, mut done) = (Instant::now(), 1);
-        let evaluation = trainer.evaluate_with(&mut |chars, _| {
-            done = done.max(chars);
-            match started.elapsed() < time / 3 {
-                true => std::ops::ControlFlow::Continue(()),
-                false => std::ops::ControlFlow::Break(()),
-            }
-        });
-        match evaluation {
-            Ok(_) | Err(TrainError::Evaluate(charloom_infer::EvaluateError::Stopped { .. })) => {}
-            Err(error) => return Err(error),
-        }
-        let seconds_per_evaluated_char = started.elapsed().as_secs_f64() / done as f64;
-        Ok(Self { chars_per_second, seconds_per_evaluated_char })
+/// The speed of training a network on this machine, in characters per second: steps for about [`MEASURE`], which are discarded.
+fn training_speed(config: &RunConfig, corpus: &Corpus, device: &Device) -> Result<f64, TrainError> {
+    let mut trainer = Trainer::new(config.clone(), corpus, device)?;
+    // The first steps allocate, and set up threads.
+    for _ in 0..2 {
+        trainer.step()?;
     }
+    let (started, mut steps) = (Instant::now(), 0);
+    while started.elapsed() < MEASURE {
+        trainer.step()?;
+        steps += 1;
+    }
+    let chars = (steps * config.data.batch_size * config.data.seq_length) as f64;
+    Ok(SUSTAINED * chars / started.elapsed().as_secs_f64())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DeviceArgs, ModelArgs};
+use super::{DeviceArgs, ModelsArgs};
 use crate::settings::SplitFlags;
 
 pub const BASELINE_HELP: &str = "\
@@ -39,7 +39,8 @@ examples:
 pub const SCORE_HELP: &str = "\
 Prints the loss in nats per character (lower is more likely), a tab, and the line or the file.
 With several models: the name of the best one, the loss under each (runs first, in the order
-given), and the line or the file. A model is named after its run or its file.
+given), and the line or the file. A model is named after its run or its file. With `--average`,
+the models are one, and the loss is that of their mean probabilities.
 
 Each text is scored as if it followed a newline; the end of a line is not counted. A character
 that a model doesn't know costs 13.92 nats, as if drawn from all of Unicode.
@@ -81,11 +82,12 @@ pub struct BaselineArgs {
 
 impl BaselineArgs {
     /// The model to compare with, if one is named.
-    pub fn model(&self) -> Option<ModelArgs> {
+    pub fn model(&self) -> Option<ModelsArgs> {
         let Self { model, run, runs_dir, .. } = self;
-        (model.is_some() || run.is_some()).then(|| ModelArgs {
-            model: model.clone(),
-            run: run.clone(),
+        (model.is_some() || run.is_some()).then(|| ModelsArgs {
+            model: model.iter().cloned().collect(),
+            run: run.iter().cloned().collect(),
+            average: false,
             runs_dir: runs_dir.clone(),
         })
     }
@@ -94,7 +96,7 @@ impl BaselineArgs {
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub models: ModelsArgs,
     #[command(flatten)]
     pub page: PageArgs,
     #[command(flatten)]
@@ -128,7 +130,7 @@ pub struct ScoreArgs {
     #[arg(long)]
     pub lines: bool,
     /// Lines are `label<TAB>text`, a label being a model's name: print the accuracy and a confusion matrix
-    #[arg(long)]
+    #[arg(long, conflicts_with = "average")]
     pub labels: bool,
     #[command(flatten)]
     pub models: ModelsArgs,
@@ -136,25 +138,10 @@ pub struct ScoreArgs {
     pub device: DeviceArgs,
 }
 
-/// The models to use.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Models")]
-pub struct ModelsArgs {
-    /// Model file; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub model: Vec<PathBuf>,
-    /// Run whose model to use; may be repeated [default: the newest]
-    #[arg(long, value_name = "NAME")]
-    pub run: Vec<String>,
-    /// Folder of the runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub runs_dir: PathBuf,
-}
-
 #[derive(Debug, Args)]
 pub struct CompleteArgs {
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub models: ModelsArgs,
     #[command(flatten)]
     pub search: SearchArgs,
     #[command(flatten)]

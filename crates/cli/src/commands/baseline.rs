@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use charloom_data::{Corpus, Fractions, Ids, Part, Split, Validation};
-use charloom_infer::{NGram, NGramError, OrderLoss, bits_per_char, perplexity};
+use charloom_data::{Corpus, Fractions, Ids, Part, Split};
+use charloom_infer::{NGram, NGramError, OrderLoss, bits_per_char, evaluate, perplexity};
 use charloom_train::RunConfig;
 use indicatif::ProgressBar;
 use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 
-use super::eval::evaluate_part;
+use super::eval::{ids_of_part, measure};
 use crate::args::BaselineArgs;
 use crate::corpus_hints::corpus_failure;
-use crate::loaded_model::LoadedModel;
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::report::{Failure, Result, pluralize, print_output};
 use crate::settings::{self, Layers};
 use crate::threads;
@@ -25,17 +25,17 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
     threads::limit(args.device.threads)?;
     let loaded = args.model().map(|model| {
         let device = args.device.backend.open(args.device.device)?;
-        LoadedModel::load(&model, &device)
+        LoadedEnsemble::load(&model, &device)
     });
     let loaded = loaded.transpose()?;
-    let layers = loaded.as_ref().map_or_else(|| Ok(Layers::new()), LoadedModel::settings)?;
+    let layers = loaded.as_ref().map_or_else(|| Ok(Layers::new()), LoadedEnsemble::settings)?;
     let config = settings::resolve(&layers.clone().over_flags(&args.split)?)?;
     let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
     let parts = Parts::of(&corpus, fractions)?;
     let network = loaded.map(|loaded| {
         let trained = settings::resolve(&layers)?;
-        network(&loaded, &corpus, config.clone(), &trained)
+        network(&loaded, &corpus, &config, &trained)
     });
     let network = network.transpose()?;
 
@@ -67,12 +67,13 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
 ///
 /// `trained` has the settings of its training. It must have held out these characters.
 fn network(
-    loaded: &LoadedModel,
+    loaded: &LoadedEnsemble,
     corpus: &Corpus,
-    mut config: RunConfig,
+    config: &RunConfig,
     trained: &RunConfig,
 ) -> Result<Row> {
-    if let Some(sha256) = &loaded.model.summary.text_sha256 {
+    let sha256s = loaded.models.iter().filter_map(|of| of.model.summary.text_sha256.as_ref());
+    for sha256 in sha256s {
         if sha256 != corpus.sha256() {
             return Err(Failure::request(format!(
                 "`{}` is not the text that the model was trained on",
@@ -85,9 +86,9 @@ fn network(
                 .hint("leave out `--valid-fraction` and `--test-fraction`, or compare no model"));
         }
     }
-    config.data.validation = Validation::All;
-    let found = evaluate_part(loaded, &config, Part::Valid)?;
-    Ok((loaded.path.display().to_string(), found.loss))
+    let ids = ids_of_part(loaded, config, Part::Valid)?;
+    let found = measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?;
+    Ok((loaded.paths(), found.loss))
 }
 
 /// The training part, which the methods see, and the validation part, which they predict.

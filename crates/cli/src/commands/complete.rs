@@ -8,7 +8,7 @@ use charloom_infer::{BeamConfig, beam_search};
 use super::generate::{failure, unescaped};
 use super::predict::shown;
 use crate::args::{CompleteArgs, SearchArgs};
-use crate::loaded_model::LoadedModel;
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::report::{Failure, Result, print_output, print_status};
 use crate::threads;
 
@@ -17,7 +17,7 @@ const BEAM_WIDTH: u16 = 50;
 
 /// Finds the most likely continuations of a prompt.
 pub fn run(args: &CompleteArgs) -> Result<()> {
-    let CompleteArgs { model, search, device } = args;
+    let CompleteArgs { models, search, device } = args;
     let SearchArgs { prompt, count, length, beam_width, stop } = search;
     if let Some(beam) = beam_width.filter(|beam| beam < count) {
         return Err(Failure::request(format!(
@@ -29,7 +29,7 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     }
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let loaded = LoadedModel::load(model, &device)?;
+    let loaded = LoadedEnsemble::load(models, &device)?;
     let size = |number: u16| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
     let config = BeamConfig {
         prompt: prompt.clone(),
@@ -38,10 +38,10 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
         count: size(*count),
         beam_width: size(beam_width.unwrap_or(BEAM_WIDTH.max(*count))),
     };
-    let found = beam_search(&loaded.model, &config).map_err(|error| failure(&error))?;
+    let found = beam_search(&loaded.ensemble, &config).map_err(|error| failure(&error))?;
 
     let dim = anstyle::Style::new().dimmed();
-    print_status!("{dim}{}{dim:#}", loaded.path.display());
+    print_status!("{dim}{}{dim:#}", loaded.paths());
     print_status!("{dim}prob\tprob/char\ttext{dim:#}");
     for hypothesis in &found {
         let text: String =

@@ -2,35 +2,41 @@
 
 use std::ops::ControlFlow;
 
-use charloom_data::{Batches, Corpus, Part, Split, TextStats, Validation};
-use charloom_infer::{EvaluateError, Evaluation, evaluate, evaluate_rows};
-use charloom_train::RunConfig;
+use charloom_data::{Batches, Corpus, Ids, Part, Split, TextStats, Validation};
+use charloom_infer::{
+    EvaluateError, Evaluation, LanguageModel, evaluate, evaluate_rows, evaluate_windows,
+};
+use charloom_train::{AdaptConfig, RunConfig, evaluate_adaptively};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::EvalArgs;
 use crate::corpus_hints::corpus_failure;
-use crate::loaded_model::LoadedModel;
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::report::{Failure, Result, print_output, with_thousands};
 use crate::settings;
 use crate::threads;
 
-/// Measures how well a model predicts a text.
+mod mix;
+
+/// Measures how well a model, or the average of several, predicts a text.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let EvalArgs { model, text, split, device } = args;
+    let EvalArgs { models, text, split, window, mix, adapt, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let loaded = LoadedModel::load(model, &device)?;
-    match (text, split) {
+    let loaded = LoadedEnsemble::load(models, &device)?;
+    let mut run_config = None;
+    let (ids, batches, about) = match (text, split) {
         (Some(text), None) => {
-            let corpus = Corpus::read_with_vocab(text, &loaded.model.vocab)
+            if *mix {
+                return Err(Failure::request(
+                    "`--mix` needs the text that the model was trained on",
+                )
+                .hint("leave out `--text`, or add `--split valid`"));
+            }
+            let corpus = Corpus::read_with_vocab(text, loaded.ensemble.vocab())
                 .map_err(|error| corpus_failure(&error))?;
-            let found = measure(corpus.chars(), |progress| {
-                evaluate(&loaded.model.network, corpus.ids(), progress)
-            })?;
-            print_output!("model       {}", loaded.path.display())?;
             let lines = with_thousands(TextStats::of(&corpus).lines);
-            print_output!("text        {}, {lines} lines", text.display())?;
-            print(&found)
+            (corpus.ids().clone(), None, format!("{}, {lines} lines", text.display()))
         }
         (text, split) => {
             let mut config = settings::resolve(&loaded.settings()?)?;
@@ -38,32 +44,83 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 config.data.text.clone_from(text);
             }
             let part = split.map_or(Part::Valid, Part::from);
-            let found = evaluate_part(&loaded, &config, part)?;
-            print_output!("model       {}", loaded.path.display())?;
-            print_output!("text        {part} of {}", config.data.text.display())?;
-            print(&found)
+            let ids = ids_of_part(&loaded, &config, part)?;
+            let batches = match config.data.validation {
+                Validation::All => None,
+                Validation::Rows => Some(
+                    Batches::new(ids.clone(), config.data.batch())
+                        .map_err(|error| Failure::request_error(&error.in_part(part)))?,
+                ),
+            };
+            let about = format!("{part} of {}", config.data.text.display());
+            run_config = Some(config);
+            (ids, batches, about)
         }
+    };
+    let adapt = adapt.config();
+    // The weights adapt to all characters in turn, and a mixture predicts all of them: there are no rows.
+    let fixed = match (window, batches.filter(|_| adapt.is_none() && !mix)) {
+        (Some(window), _) => measure(ids.len(), |progress| {
+            evaluate_windows(&loaded.ensemble, &ids, (*window).into(), progress)
+        })?,
+        (None, Some(batches)) => {
+            measure(batches.len(), |progress| evaluate_rows(&loaded.ensemble, &batches, progress))?
+        }
+        (None, None) => measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?,
+    };
+    let mixture = match run_config.filter(|_| *mix) {
+        Some(config) => Some(mix::mix(&loaded, &config, &ids)?),
+        None => None,
+    };
+    let adaptive = adapt.map(|config| adaptive(&loaded, &ids, &config)).transpose()?;
+
+    let heads = [if loaded.models.len() == 1 { "model" } else { "models" }];
+    let heads = heads.into_iter().chain(std::iter::repeat(""));
+    for (head, model) in heads.zip(&loaded.models) {
+        print_output!("{head:<12}{}", model.path.display())?;
+    }
+    print_output!("text        {about}")?;
+    print_output!("characters  {} predicted", with_thousands(fixed.chars as u64))?;
+    match (adaptive, mixture) {
+        (Some(adaptive), _) => print_both(&fixed, &adaptive),
+        (None, Some(mixture)) => mixture.print(&fixed),
+        (None, None) => print(&fixed),
     }
 }
 
-/// Evaluates a part of the text that the model was trained on, as its training does.
-pub(super) fn evaluate_part(
-    loaded: &LoadedModel,
-    config: &RunConfig,
-    part: Part,
-) -> Result<Evaluation> {
-    let (model, path) = (&loaded.model, &config.data.text);
-    let corpus =
-        Corpus::read_with_vocab(path, &model.vocab).map_err(|error| corpus_failure(&error))?;
-    if model.summary.text_sha256.as_deref().is_some_and(|sha256| sha256 != corpus.sha256()) {
-        return Err(Failure::request(format!(
-            "`{}` is not the text that the model was trained on: {part} would be another",
-            path.display()
-        ))
-        .hint("`--text FILE` without `--split` evaluates the whole of any text"));
+/// The ids of a part of the text that the models were trained on, held out as their trainings did.
+pub(super) fn ids_of_part(loaded: &LoadedEnsemble, config: &RunConfig, part: Part) -> Result<Ids> {
+    let path = &config.data.text;
+    let corpus = Corpus::read_with_vocab(path, loaded.ensemble.vocab())
+        .map_err(|error| corpus_failure(&error))?;
+    let range_of = |config: &RunConfig| {
+        let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
+        Ok::<_, Failure>(Split::new(corpus.chars(), fractions).range(part))
+    };
+    let range = range_of(config)?;
+    for model in &loaded.models {
+        let of_another = |sha256: &str| sha256 != corpus.sha256();
+        if model.model.summary.text_sha256.as_deref().is_some_and(of_another) {
+            let the_model = match &loaded.models[..] {
+                [_] => "the model".to_owned(),
+                _ => format!("the model `{}`", model.path.display()),
+            };
+            return Err(Failure::request(format!(
+                "`{}` is not the text that {the_model} was trained on: {part} would be another",
+                path.display()
+            ))
+            .hint("`--text FILE` without `--split` evaluates the whole of any text"));
+        }
+        // A model that was trained on what another held out would look better than it is.
+        if range_of(&settings::resolve(&model.settings()?)?)? != range {
+            return Err(Failure::request(format!(
+                "{part} of `{}` is not the same for all models: the run of `{}` split it differently",
+                path.display(),
+                model.path.display()
+            ))
+            .hint("`--text FILE` without `--split` evaluates the whole of any text"));
+        }
     }
-    let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
-    let range = Split::new(corpus.chars(), fractions).range(part);
     if range.is_empty() {
         let failure = Failure::request(format!("{part} of `{}` is empty", path.display()));
         return Err(match part {
@@ -71,19 +128,21 @@ pub(super) fn evaluate_part(
             _ => failure,
         });
     }
-    let ids = corpus.ids().slice(range);
-    match config.data.validation {
-        Validation::All => measure(ids.len(), |progress| evaluate(&model.network, &ids, progress)),
-        Validation::Rows => {
-            let batches = Batches::new(ids, config.data.batch())
-                .map_err(|error| Failure::request_error(&error.in_part(part)))?;
-            measure(batches.len(), |progress| evaluate_rows(&model.network, &batches, progress))
-        }
-    }
+    Ok(corpus.ids().slice(range))
+}
+
+/// Evaluates while the weights adapt to the text.
+fn adaptive(loaded: &LoadedEnsemble, ids: &Ids, config: &AdaptConfig) -> Result<Evaluation> {
+    let adapt = |progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>| {
+        evaluate_adaptively(&loaded.ensemble, ids, config, progress)
+    };
+    measure(ids.len(), adapt).map_err(|failure| {
+        failure.hint("weights that adapt too fast diverge: use a lower `--adapt-lr`")
+    })
 }
 
 /// Runs an evaluation under a progress bar.
-fn measure(
+pub(super) fn measure(
     length: usize,
     evaluate: impl FnOnce(
         &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
@@ -105,9 +164,22 @@ fn measure(
 }
 
 fn print(found: &Evaluation) -> Result<()> {
-    print_output!("characters  {} predicted", with_thousands(found.chars as u64))?;
     print_output!("loss        {:.4} nats per character", found.loss)?;
     print_output!("            {:.4} bits per character", found.bits_per_char())?;
     print_output!("perplexity  {:.3}", found.perplexity())?;
     print_output!("accuracy    {:.2} %", 100.0 * found.accuracy)
+}
+
+/// The same of the weights as they were trained, and while they adapt.
+fn print_both(fixed: &Evaluation, adaptive: &Evaluation) -> Result<()> {
+    let row = |head: &str, digits: usize, number: fn(&Evaluation) -> f64, unit: &str| {
+        let numbers = [fixed, adaptive].map(|found| format!("{:.digits$}", number(found)));
+        let line = format!("{head:<12}{:<10}{:<10}{unit}", numbers[0], numbers[1]);
+        print_output!("{}", line.trim_end())
+    };
+    print_output!("            static    adaptive")?;
+    row("loss", 4, |found| found.loss, "nats per character")?;
+    row("", 4, Evaluation::bits_per_char, "bits per character")?;
+    row("perplexity", 3, Evaluation::perplexity, "")?;
+    row("accuracy", 2, |found| 100.0 * found.accuracy, "%")
 }

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use charloom_infer::{GenerateConfig, GenerateError, Generator, generate_many};
 
 use crate::args::{GenerateArgs, SampleArgs};
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::loaded_model::LoadedModel;
 use crate::report::{Failure, Result, print_status};
 use crate::settings;
@@ -13,10 +14,10 @@ use crate::threads;
 
 /// Generates text to standard output.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let GenerateArgs { model, sample, device } = args;
+    let GenerateArgs { models, sample, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let loaded = LoadedModel::load(model, &device)?;
+    let loaded = LoadedEnsemble::load(models, &device)?;
     let config = generate_config(sample, &loaded)?;
     match sample.samples {
         1 => generate_one(&loaded, &config),
@@ -25,9 +26,9 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 }
 
 /// Writes a sample, each character as soon as it is generated.
-fn generate_one(loaded: &LoadedModel, config: &GenerateConfig) -> Result<()> {
-    let generator = Generator::new(&loaded.model, config).map_err(|error| failure(&error))?;
-    print_model(loaded, config.seed);
+fn generate_one(loaded: &LoadedEnsemble, config: &GenerateConfig) -> Result<()> {
+    let generator = Generator::new(&loaded.ensemble, config).map_err(|error| failure(&error))?;
+    print_models(loaded, config.seed);
     let mut text = Text::new();
     text.write(&config.prompt)?;
     for char in generator {
@@ -37,16 +38,20 @@ fn generate_one(loaded: &LoadedModel, config: &GenerateConfig) -> Result<()> {
 }
 
 /// Generates all samples in one batch and writes them in order, each as soon as it and those before it are complete.
-fn generate_several(loaded: &LoadedModel, config: &GenerateConfig, samples: usize) -> Result<()> {
+fn generate_several(
+    loaded: &LoadedEnsemble,
+    config: &GenerateConfig,
+    samples: usize,
+) -> Result<()> {
     let mut text = Text::new();
     let mut completed: Vec<Option<String>> = vec![None; samples];
     let mut next = 0;
     let mut written = Ok(());
-    let done = generate_many(&loaded.model, config, samples, &mut |number, sample| {
+    let done = generate_many(&loaded.ensemble, config, samples, &mut |number, sample| {
         completed[number] = Some(sample.to_owned());
         while let Some(sample) = completed.get_mut(next).and_then(Option::take) {
             if next == 0 {
-                print_model(loaded, config.seed);
+                print_models(loaded, config.seed);
             }
             next += 1;
             if written.is_ok() {
@@ -59,7 +64,7 @@ fn generate_several(loaded: &LoadedModel, config: &GenerateConfig, samples: usiz
     done.map(drop).map_err(|error| failure(&error))
 }
 
-fn generate_config(args: &SampleArgs, loaded: &LoadedModel) -> Result<GenerateConfig> {
+fn generate_config(args: &SampleArgs, loaded: &LoadedEnsemble) -> Result<GenerateConfig> {
     let layers = loaded.settings()?.over_flags(&args.flags())?;
     let sample = settings::sample(&layers)?;
     Ok(GenerateConfig {
@@ -97,17 +102,16 @@ pub(super) fn unescaped(typed: &str) -> String {
     text
 }
 
-/// Prints which model generates, and with which seed.
-fn print_model(loaded: &LoadedModel, seed: u64) {
+/// Prints which models generate, and with which seed.
+fn print_models(loaded: &LoadedEnsemble, seed: u64) {
     let dim = anstyle::Style::new().dimmed();
-    let summary = &loaded.model.summary;
-    let loss =
-        summary.valid_loss.map(|loss| format!(", validation loss {loss:.3}")).unwrap_or_default();
-    print_status!(
-        "{dim}{} (epoch {}{loss}), `--seed {seed}` repeats this text{dim:#}",
-        loaded.path.display(),
-        summary.epoch
-    );
+    let models = loaded.models.iter().map(|LoadedModel { model, path, .. }| {
+        let loss = model.summary.valid_loss.map(|loss| format!(", validation loss {loss:.3}"));
+        let loss = loss.unwrap_or_default();
+        format!("{} (epoch {}{loss})", path.display(), model.summary.epoch)
+    });
+    let models = models.collect::<Vec<_>>().join(" + ");
+    print_status!("{dim}{models}, `--seed {seed}` repeats this text{dim:#}");
 }
 
 /// Standard output, for generated text.

@@ -7,13 +7,13 @@ use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use charloom_data::{Corpus, EscapedChar, Vocab};
-use charloom_infer::{CharPrediction, CharPredictions, PredictError, predict_chars};
+use charloom_infer::{CharPrediction, CharPredictions, LanguageModel, PredictError, predict_chars};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::shade::{Shade, stand_in};
 use crate::args::{PageArgs, PredictArgs};
 use crate::corpus_hints::corpus_failure;
-use crate::loaded_model::LoadedModel;
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
@@ -24,19 +24,19 @@ const TOP: usize = 3;
 
 /// Shows the probability of each character of a text, and the most likely characters.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    let PredictArgs { model, page, device } = args;
+    let PredictArgs { models, page, device } = args;
     let PageArgs { text, top, length, html } = page;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
-    let loaded = LoadedModel::load(model, &device)?;
-    let vocab = &loaded.model.vocab;
+    let loaded = LoadedEnsemble::load(models, &device)?;
+    let vocab = loaded.ensemble.vocab();
     let corpus = Corpus::read_with_vocab(text, vocab).map_err(|error| corpus_failure(&error))?;
     let ids = match *length {
         0 => corpus.ids().clone(),
         length => corpus.ids().slice(0..length),
     };
-    let predictions =
-        predict_chars(&loaded.model, &ids, top.unwrap_or(TOP)).map_err(|error| failure(&error))?;
+    let predictions = predict_chars(&loaded.ensemble, &ids, top.unwrap_or(TOP))
+        .map_err(|error| failure(&error))?;
     // The first character isn't predicted: nothing precedes it.
     let first = ids.get(0).and_then(|id| vocab.char(id)).unwrap_or(char::REPLACEMENT_CHARACTER);
     let bar = match html {
@@ -59,8 +59,8 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let sums = match html {
         Some(path) => {
-            let (model, text) = (loaded.path.display(), text.display());
-            page::write(path, &text.to_string(), &model.to_string(), predicted)?
+            let (models, text) = (loaded.paths(), text.display());
+            page::write(path, &text.to_string(), &models, predicted)?
         }
         None if colored && top.is_none() => print_colored(predicted)?,
         None => print_rows(predicted, colored)?,

@@ -1,10 +1,13 @@
 //! Black-box tests of the program: command lines, output and files.
 
+mod adapt;
 mod bad_input;
 mod bad_models;
 mod bad_sweeps;
 mod baseline;
 mod complete;
+mod ensemble;
+mod evaluation;
 mod import;
 mod init_from;
 mod installed;

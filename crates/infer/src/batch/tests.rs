@@ -1,4 +1,5 @@
 use burn::tensor::Device;
+use charloom_model::TrainedModel;
 
 use super::*;
 use crate::{Sampling, generate, test_models};

@@ -1,5 +1,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use charloom_model::TrainedModel;
+
 use super::*;
 use crate::{GenerateConfig, Sampling, generate, test_models};
 

@@ -1,5 +1,7 @@
-use charloom_model::TrainedModel;
+use burn::tensor::Device;
+use charloom_model::{CharRnn, TrainedModel};
 
+use super::network::RowStates;
 use super::*;
 use crate::test_models;
 
@@ -27,10 +29,11 @@ fn near(left: &[f32], right: &[f32]) {
 #[test]
 fn selected_rows_continue_from_what_they_have_read_with_kernels_and_without() {
     let network = model().network;
-    let makers = [BatchDecoder::new, BatchDecoder::without_kernels];
+    let makers: [fn(&CharRnn) -> BatchDecoder; 2] =
+        [BatchDecoder::new, BatchDecoder::without_kernels];
     for (make, kernels) in makers.into_iter().zip([true, false]) {
         let mut decoder = make(&network);
-        assert_eq!(matches!(decoder.states, RowStates::Kernel(_)), kernels);
+        assert_eq!(matches!(decoder.decoders[0].states, RowStates::Kernel(_)), kernels);
         let read = |ids: &[u32]| alone(make(&network), ids);
         decoder.push(&[0]).unwrap();
         decoder.select(&[0, 0, 0]);

@@ -87,8 +87,8 @@ fn loss_and_accuracy_are_those_of_pytorch() {
         });
         let state = State(layers.collect());
 
-        scores.add(&ints("ids"), &ints("targets"), [n, t], Some(state)).unwrap();
-        let Evaluation { chars, loss, accuracy } = scores.mean().unwrap();
+        scores.add(&ints("ids"), &ints("targets"), [n, t], Some(vec![state])).unwrap();
+        let Evaluation { chars, loss, accuracy } = scores.sums.mean().unwrap();
         assert_eq!(chars, 15);
         near(loss, floats("loss")[0].into());
         let (hand_loss, hand_accuracy) = by_hand(&floats("logits"), &ints("targets"), v);
@@ -231,7 +231,7 @@ fn logits_that_would_take_too_much_memory_are_computed_in_parts() {
     let score = |max_logits| {
         let mut scores = Scores { max_logits, ..Scores::new(&model.network) };
         scores.add(&all[..14], &all[1..15], [2, 7], None).unwrap();
-        scores.mean().unwrap()
+        scores.sums.mean().unwrap()
     };
     // 2 rows of 9 characters: parts of 1, 1, 3 and all 7 steps.
     for max_logits in [0, 18, 60, 126] {
@@ -308,4 +308,20 @@ fn a_network_in_training_is_evaluated_as_any_other() {
         evaluate_rows(&model().network, &batches(2, 5), &mut on).unwrap(),
     );
     assert_eq!(of_training, of_other);
+}
+
+#[test]
+fn a_window_is_predicted_as_a_text_of_its_own() {
+    let (model, ids) = (model(), ids(TEXT)); // 41 characters, 40 predicted
+    for window in [1, 7, 40, 100] {
+        let found = evaluate_windows(&model.network, &ids, window, &mut on).unwrap();
+        assert_eq!(found.chars, ids.len() - 1);
+        let mut nats = 0.0;
+        for start in (0..ids.len() - 1).step_by(window) {
+            let end = (start + window + 1).min(ids.len());
+            let alone = evaluate(&model.network, &ids.slice(start..end), &mut on).unwrap();
+            nats += alone.loss * alone.chars as f64;
+        }
+        near(found.loss, nats / found.chars as f64);
+    }
 }

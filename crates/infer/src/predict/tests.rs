@@ -1,5 +1,7 @@
 use std::ops::ControlFlow;
 
+use charloom_model::TrainedModel;
+
 use super::*;
 use crate::{evaluate, test_models};
 

@@ -1,3 +1,5 @@
+use charloom_model::TrainedModel;
+
 use super::*;
 use crate::predict::predict_chars;
 use crate::test_models;

@@ -1,49 +1,37 @@
 //! The models of `charloom score`, each with a name.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
-use charloom_model::TrainedModel;
+use charloom_infer::Ensemble;
 
-use crate::args::{ModelArgs, ModelsArgs};
+use crate::args::ModelsArgs;
+use crate::loaded_ensemble::LoadedEnsemble;
 use crate::loaded_model::LoadedModel;
 use crate::report::{Failure, Result};
 
-/// A model with the name that it has in rows and labels.
+/// A model, or the average of several, with the name that it has in rows and labels.
 pub struct NamedModel {
     pub name: String,
-    pub model: TrainedModel,
+    pub model: Ensemble,
 }
 
-/// Loads the models of all `--run` and `--model` flags, or of the newest run.
+/// Loads the models of all `--run` and `--model` flags, or of the newest run; with `--average` they are one.
 pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<NamedModel>> {
-    let ModelsArgs { model, run, runs_dir } = args;
-    let of_run = |run: Option<&String>| ModelArgs {
-        model: None,
-        run: run.cloned(),
-        runs_dir: runs_dir.clone(),
-    };
-    let of_file = |path: &PathBuf| ModelArgs {
-        model: Some(path.clone()),
-        run: None,
-        runs_dir: runs_dir.clone(),
-    };
-    let runs = run.iter().map(|run| of_run(Some(run)));
-    let mut selected: Vec<ModelArgs> = runs.chain(model.iter().map(of_file)).collect();
-    if selected.is_empty() {
-        selected.push(of_run(None));
+    let loaded = LoadedModel::load_all(args, device)?;
+    let names: Vec<String> = loaded.iter().map(|model| name_of(&model.path)).collect();
+    if args.average {
+        let model = LoadedEnsemble::of(loaded)?.ensemble;
+        return Ok(vec![NamedModel { name: names.join(" + "), model }]);
     }
-    let mut models: Vec<NamedModel> = Vec::with_capacity(selected.len());
-    for args in &selected {
-        let loaded = LoadedModel::load(args, device)?;
-        let name = name_of(&loaded.path);
-        if models.iter().any(|other| other.name == name) {
-            return Err(Failure::request(format!("two models have the name `{name}`"))
-                .hint("a model is named after its run, or after its file without the extension: copy one to a file of another name"));
-        }
-        models.push(NamedModel { name, model: loaded.model });
+    let twice = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
+    if let Some((_, name)) = twice {
+        return Err(Failure::request(format!("two models have the name `{name}`"))
+            .hint("a model is named after its run, or after its file without the extension: copy one to a file of another name"));
     }
-    Ok(models)
+    let alone =
+        |(name, model)| Ok(NamedModel { name, model: LoadedEnsemble::of(vec![model])?.ensemble });
+    names.into_iter().zip(loaded).map(alone).collect()
 }
 
 /// The name of the run's folder for a run's `model.safetensors`; otherwise the name of the file without its extension.

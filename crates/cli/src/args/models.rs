@@ -1,0 +1,26 @@
+//! The flags that select models.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// The models to use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Models")]
+pub struct ModelsArgs {
+    /// Model file; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub model: Vec<PathBuf>,
+    /// Run whose model to use; may be repeated [default: the newest]
+    #[arg(long, value_name = "NAME")]
+    pub run: Vec<String>,
+    /// Average the probabilities of several models, which then act as one
+    ///
+    /// The models must know the same characters; their cells and sizes may differ. Where settings matter, they are those of
+    /// the first model: runs come before files.
+    #[arg(long)]
+    pub average: bool,
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs_dir: PathBuf,
+}

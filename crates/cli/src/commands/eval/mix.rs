@@ -1,0 +1,82 @@
+//! `eval --mix`: a network mixed with an n-gram model of its training text.
+
+use charloom_data::{Ids, Part};
+use charloom_infer::{
+    Evaluation, LanguageModel, NGram, NGramError, PredictError, fit_mixture_weight, mixture_loss,
+    predict_chars,
+};
+use charloom_train::RunConfig;
+
+use super::ids_of_part;
+use crate::loaded_ensemble::LoadedEnsemble;
+use crate::report::{Failure, Result, print_output};
+
+/// Longest n-grams that are tried.
+const MAX_ORDER: usize = 10;
+/// The part of the training part at its end that the order and the weight are fitted on.
+const TAIL: usize = 10;
+
+/// The losses of an n-gram model and of its mixture with the network.
+pub struct Mixture {
+    order: usize,
+    /// The network's weight.
+    weight: f64,
+    ngram: f64,
+    mixed: f64,
+}
+
+/// Mixes the network with an n-gram model of the training part, on the text `ids`. The order of the n-grams and the weight are
+/// fitted on the last tenth of the training part, with counts of the rest.
+pub fn mix(loaded: &LoadedEnsemble, config: &RunConfig, ids: &Ids) -> Result<Mixture> {
+    let train = ids_of_part(loaded, config, Part::Train)?;
+    let vocab_size = LanguageModel::vocab(&loaded.ensemble).len();
+    let head = train.len() - train.len() / TAIL;
+    let (head, tail) = (train.slice(0..head), train.slice(head..train.len()));
+    let (ngram, _) =
+        NGram::fit_best(&head, &tail, 1, vocab_size, MAX_ORDER).map_err(ngram_failure)?;
+    let tail_log_probs = ngram.log_probs(&tail, 1).map_err(ngram_failure)?;
+    let weight = fit_mixture_weight(&log_probs(loaded, &tail)?, &tail_log_probs);
+    let order = ngram.order();
+    let ngram = NGram::fit(&train, vocab_size, order).map_err(ngram_failure)?;
+    let (network, ngram) =
+        (log_probs(loaded, ids)?, ngram.log_probs(ids, 1).map_err(ngram_failure)?);
+    Ok(Mixture {
+        order,
+        weight,
+        ngram: -ngram.iter().sum::<f64>() / ngram.len() as f64,
+        mixed: mixture_loss(&network, &ngram, weight),
+    })
+}
+
+/// ln p of each character of a text but the first, under the network.
+fn log_probs(loaded: &LoadedEnsemble, ids: &Ids) -> Result<Vec<f64>> {
+    let predictions = predict_chars(&loaded.ensemble, ids, 0).map_err(predict_failure)?;
+    let log_probs = predictions.map(|prediction| Ok(prediction.map_err(predict_failure)?.log_prob));
+    log_probs.collect()
+}
+
+fn predict_failure(error: PredictError) -> Failure {
+    match error {
+        PredictError::TooShort { .. } => Failure::request_error(&error),
+        _ => Failure::work_error(&error),
+    }
+}
+
+fn ngram_failure(error: NGramError) -> Failure {
+    match error {
+        NGramError::Empty | NGramError::TooLong { .. } | NGramError::NothingToPredict => {
+            Failure::request_error(&error)
+        }
+        _ => Failure::work_error(&error),
+    }
+}
+
+impl Mixture {
+    /// Prints the three losses.
+    pub fn print(&self, network: &Evaluation) -> Result<()> {
+        let Self { order, weight, ngram, mixed } = *self;
+        print_output!("loss        {:.4} nats per character of the network", network.loss)?;
+        print_output!("            {ngram:.4} of the n-gram model, order {order}")?;
+        print_output!("            {mixed:.4} of both, the network's weight being {weight:.2}")
+    }
+}
