@@ -96,3 +96,35 @@ fn a_text_of_a_few_lines_is_trained_on_without_any_flag_but_its_name() {
     let printed = world.run("train --text tiny.txt --minutes 0.03 --length 20").succeeds().err;
     assert!(printed.contains("done after "), "{printed}");
 }
+
+#[test]
+fn members_of_an_ensemble_are_trained_with_seeds_of_their_own_and_resumed_by_the_same_command() {
+    let world = World::with_text();
+    let line = "--run team --members 2 --max-steps 3 --seed 5";
+    let printed = world.train(line).succeeds().err;
+    for part in ["member 1/2  `team-1`", "member 2/2  `team-2`"] {
+        assert!(printed.contains(part), "`{part}` is not in\n{printed}");
+    }
+    let command = "charloom eval --average --run team-1 --run team-2 --split valid";
+    assert!(printed.contains(command), "{printed}");
+    assert!(world.run(command.trim_start_matches("charloom ")).succeeds().out.contains("models"));
+    for (run, seed) in [("team-1", "seed = 5 "), ("team-2", "seed = 6 ")] {
+        assert!(world.read(&format!("runs/{run}/config.toml")).contains(seed), "{run}");
+    }
+    // What is trained stays; a member that is missing is trained.
+    let first = world.read("runs/team-1/metrics.csv");
+    std::fs::remove_dir_all(world.path("runs/team-2")).unwrap();
+    world.train(line).succeeds();
+    assert_eq!(world.read("runs/team-1/metrics.csv"), first);
+    assert!(world.exists("runs/team-2/model.safetensors"));
+}
+
+#[test]
+fn members_share_the_minutes() {
+    let world = World::with_text();
+    let line =
+        "train --text text.txt --run team --members 2 --minutes 0.06 --threads 1 --length 20";
+    world.run(line).succeeds();
+    let config = world.read("runs/team-2/config.toml");
+    assert!(config.contains("minutes = 0.03 "), "{config}");
+}
