@@ -50,7 +50,8 @@ impl Default for AdaptConfig {
 /// with θ₀ the trained weights. So no character is seen before it is predicted, and the loss is that of a model which
 /// remembers more of the text than its hidden state can hold. This is the paper's stochastic gradient descent with its
 /// decay. Its other form also divides g by the root of its mean square over the training data, which takes a pass over
-/// that data; with a mean over the text so far instead, it was lower by 0.005 nats per character than this one.
+/// that data; with the mean over the text so far instead, its loss on 20,000 characters of Tiny Shakespeare was lower by
+/// 0.005 nats per character.
 ///
 /// The networks that are passed in stay as they are. Each network of an ensemble adapts by its own loss; their
 /// probabilities are averaged.
