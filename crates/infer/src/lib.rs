@@ -80,7 +80,7 @@ pub use ensemble::{Ensemble, EnsembleError, LanguageModel, Networks};
 pub use evaluate::{EvaluateError, evaluate, evaluate_rows, evaluate_windows};
 pub use evaluation::{Evaluation, EvaluationSums, bits_per_char, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
-pub use mixture::{fit_mixture_weight, mixture_loss};
+pub use mixture::{Mixture, mix};
 pub use ngram::{NGram, NGramError, OrderLoss};
 pub use predict::{CharPrediction, CharPredictions, CharProbability, PredictError, predict_chars};
 pub use sampling::{Sampler, Sampling, SamplingError, TopKTopP};

@@ -34,7 +34,7 @@ pub struct EvalArgs {
     pub window: Option<u16>,
     /// Also mix the network with an n-gram model of its training part
     ///
-    /// Order and weight are fitted on the last tenth of the training part.
+    /// The weight of the network starts at a half and follows the text that has been predicted.
     #[arg(long, conflicts_with = "adapt")]
     pub mix: bool,
     #[command(flatten)]

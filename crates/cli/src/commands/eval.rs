@@ -69,7 +69,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         (None, None) => measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?,
     };
     let mixture = match run_config.filter(|_| *mix) {
-        Some(config) => Some(mix::mix(&loaded, &config, &ids)?),
+        Some(config) => Some(mix::evaluate(&loaded, &config, &ids)?),
         None => None,
     };
     let adaptive = adapt.map(|config| adaptive(&loaded, &ids, &config)).transpose()?;

@@ -2,8 +2,7 @@
 
 use charloom_data::{Ids, Part};
 use charloom_infer::{
-    Evaluation, LanguageModel, NGram, NGramError, PredictError, fit_mixture_weight, mixture_loss,
-    predict_chars,
+    Evaluation, LanguageModel, Mixture, NGram, NGramError, PredictError, mix, predict_chars,
 };
 use charloom_train::RunConfig;
 
@@ -13,43 +12,37 @@ use crate::report::{Failure, Result, print_output};
 
 /// Longest n-grams that are tried.
 const MAX_ORDER: usize = 10;
-/// The part of the training part at its end that the order and the weight are fitted on.
+/// The share of the training part, at its end, that decides the order.
 const TAIL: usize = 10;
 
-/// The losses of an n-gram model and of its mixture with the network.
-pub struct Mixture {
+/// An n-gram model and its mixture with a network.
+pub struct Mixed {
     order: usize,
-    /// The network's weight.
-    weight: f64,
-    ngram: f64,
-    mixed: f64,
+    ngram_loss: f64,
+    mixture: Mixture,
 }
 
-/// Mixes the network with an n-gram model of the training part, on the text `ids`. The order of the n-grams and the weight are
-/// fitted on the last tenth of the training part, with counts of the rest.
-pub fn mix(loaded: &LoadedEnsemble, config: &RunConfig, ids: &Ids) -> Result<Mixture> {
+/// Mixes the network with an n-gram model of the training part, on the text `ids`. The order of the n-grams is the best for the
+/// last tenth of the training part, with counts of the rest.
+pub fn evaluate(loaded: &LoadedEnsemble, config: &RunConfig, ids: &Ids) -> Result<Mixed> {
     let train = ids_of_part(loaded, config, Part::Train)?;
     let vocab_size = LanguageModel::vocab(&loaded.ensemble).len();
     let head = train.len() - train.len() / TAIL;
     let (head, tail) = (train.slice(0..head), train.slice(head..train.len()));
     let (ngram, _) =
         NGram::fit_best(&head, &tail, 1, vocab_size, MAX_ORDER).map_err(ngram_failure)?;
-    let tail_log_probs = ngram.log_probs(&tail, 1).map_err(ngram_failure)?;
-    let weight = fit_mixture_weight(&log_probs(loaded, &tail)?, &tail_log_probs);
     let order = ngram.order();
     let ngram = NGram::fit(&train, vocab_size, order).map_err(ngram_failure)?;
-    let (network, ngram) =
-        (log_probs(loaded, ids)?, ngram.log_probs(ids, 1).map_err(ngram_failure)?);
-    Ok(Mixture {
+    let ngram = ngram.log_probs(ids, 1).map_err(ngram_failure)?;
+    Ok(Mixed {
         order,
-        weight,
-        ngram: -ngram.iter().sum::<f64>() / ngram.len() as f64,
-        mixed: mixture_loss(&network, &ngram, weight),
+        ngram_loss: -ngram.iter().sum::<f64>() / ngram.len() as f64,
+        mixture: mix(&network_log_probs(loaded, ids)?, &ngram),
     })
 }
 
 /// ln p of each character of a text but the first, under the network.
-fn log_probs(loaded: &LoadedEnsemble, ids: &Ids) -> Result<Vec<f64>> {
+fn network_log_probs(loaded: &LoadedEnsemble, ids: &Ids) -> Result<Vec<f64>> {
     let predictions = predict_chars(&loaded.ensemble, ids, 0).map_err(predict_failure)?;
     let log_probs = predictions.map(|prediction| Ok(prediction.map_err(predict_failure)?.log_prob));
     log_probs.collect()
@@ -71,12 +64,12 @@ fn ngram_failure(error: NGramError) -> Failure {
     }
 }
 
-impl Mixture {
-    /// Prints the three losses.
+impl Mixed {
+    /// Prints the losses of the network, the n-gram model and both.
     pub fn print(&self, network: &Evaluation) -> Result<()> {
-        let Self { order, weight, ngram, mixed } = *self;
+        let Self { order, ngram_loss, mixture: Mixture { loss, weight } } = *self;
         print_output!("loss        {:.4} nats per character of the network", network.loss)?;
-        print_output!("            {ngram:.4} of the n-gram model, order {order}")?;
-        print_output!("            {mixed:.4} of both, the network's weight being {weight:.2}")
+        print_output!("            {ngram_loss:.4} of the n-gram model, order {order}")?;
+        print_output!("            {loss:.4} of both; the network's weight ends at {weight:.2}")
     }
 }
