@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_model_that_is_always_better_takes_all_the_weight() {
         let mixed = mix(&[-0.1; 5000], &[-2.0; 5000]);
-        assert!(mixed.weight > 0.99 && mixed.loss < 0.11, "{mixed:?}");
+        assert!(mixed.weight > 0.99 && mixed.loss < 0.12, "{mixed:?}");
     }
 
     #[test]

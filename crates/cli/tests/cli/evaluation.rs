@@ -22,14 +22,14 @@ fn windows_start_cold_and_a_window_as_long_as_the_text_is_the_ordinary_evaluatio
 }
 
 #[test]
-fn a_mixture_with_an_n_gram_model_is_at_least_nearly_as_good_as_either() {
+fn a_mixture_with_a_better_n_gram_model_is_better_than_the_network() {
     let world = World::with_text();
     world.train("--run tiny --epochs 3 --lr 0.03").succeeds();
     let out = world.run("eval --run tiny --split valid --mix").succeeds().out;
     let network = number(&out, "of the network");
     let ngram = number(&out, "of the n-gram model, order ");
     let both = number(&out, "of both");
-    assert!(both < network.max(ngram) && both < network.min(ngram) + 0.1, "{out}");
+    assert!(both < network && both < ngram + 0.15, "{out}");
     let valid = number(&world.run("eval --run tiny --split valid").succeeds().out, "nats per");
     assert_eq!(network, valid);
 }
