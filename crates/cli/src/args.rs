@@ -75,8 +75,13 @@ const TRAIN_HELP: &str = "\
 Ctrl-C ends the training after the current step, with everything saved; a second one ends it at once.
 The exit code is 130 either way.
 
+Without sizes and a length, everything is fitted to the text and to `--minutes`, after the speed of the
+machine has been measured. What was chosen is printed, and written to the run's config.toml.
+
 examples:
   charloom train --text book.txt
+  charloom train --text book.txt --minutes 10
+  charloom train --text book.txt --minutes 30 --members 3 --run team
   charloom train --config configs/anna.toml --epochs 5 --run anna
   charloom train --resume --run anna --epochs 20";
 

@@ -9,7 +9,7 @@ use charloom_train::settings::Recipe;
 use charloom_train::{Plan, RECIPE_KEYS, RunConfig, TrainError, plan};
 use toml::{Table, Value};
 
-use crate::report::{Failure, Result, print_status, with_thousands};
+use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::settings::{Layer, Layers};
 
 /// The keys that say how large the network is or how long it is trained.
@@ -91,20 +91,18 @@ pub enum PlanFailure {
 }
 
 /// Says in two lines what the recipe chose, and why.
-pub fn print(plan: &Plan, minutes: f64) {
+pub fn print(plan: &Plan) {
     let RunConfig { data, model, train, .. } = &plan.config;
     let CharRnnConfig { cell, layers, hidden_size, dropout, .. } = *model;
+    let [n, t, lr] = [data.batch_size as f64, data.seq_length as f64, train.optimizer.lr()];
     print_status!(
-        "recipe {cell} {layers} x {hidden_size}, N = {}, T = {}, dropout {dropout}, {} {:?} with linear decay",
-        data.batch_size,
-        data.seq_length,
-        "learning rate",
-        train.optimizer.lr(),
+        "recipe {cell} {layers} x {hidden_size}, N = {n}, T = {t}, dropout {dropout}, learning rate {lr}: {} in {} min (`--minutes`)",
+        pluralize(train.max_steps, "step"),
+        train.minutes,
     );
     print_status!(
-        "       it trains at {} characters/s here: {} steps in {minutes} min, {:.1} passes over the text (`--minutes M` for another length)",
+        "       this machine trains it at {} characters/s, so it reads the text {:.1} times",
         with_thousands(plan.chars_per_second as u64),
-        with_thousands(train.max_steps as u64),
         plan.passes,
     );
 }

@@ -94,9 +94,9 @@ pub fn plan(
 }
 
 /// How long the speed is measured, each time.
-const MEASURE: Duration = Duration::from_millis(900);
+const MEASURE: Duration = Duration::from_millis(1200);
 /// Speed over minutes relative to that of the first seconds: processors lower their clock as they warm up.
-const SUSTAINED: f64 = 0.95;
+const SUSTAINED: f64 = 0.97;
 /// Characters that are evaluated in the time in which one is trained on.
 const EVALUATION_SPEED: f64 = 2.5;
 /// Seconds to write the model, a sample and a checkpoint at an evaluation.

@@ -175,7 +175,7 @@ fn by_recipe_of(
         },
     )?;
     let config = settings::resolve(&layers)?;
-    recipe::print(&plan, config.train.minutes);
+    recipe::print(&plan);
     Ok((layers, config))
 }
 

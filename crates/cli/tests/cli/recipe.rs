@@ -13,7 +13,8 @@ fn by_recipe(world: &World, line: &str) -> String {
 fn the_recipe_says_what_it_chose_and_writes_it_down() {
     let world = World::with_text();
     let printed = by_recipe(&world, "--run a");
-    for part in ["recipe lstm 1 x ", " characters/s here: ", " steps in 0.03 min, ", "done after "]
+    for part in
+        ["recipe lstm 1 x ", " steps in 0.03 min", " characters/s, so it reads ", "done after "]
     {
         assert!(printed.contains(part), "`{part}` is not in\n{printed}");
     }
