@@ -7,7 +7,7 @@ use charloom_data::Corpus;
 use charloom_model::CharRnnConfig;
 use charloom_train::settings::Recipe;
 use charloom_train::{Plan, RECIPE_KEYS, RunConfig, TrainError, plan};
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::settings::{Layer, Layers};
@@ -55,48 +55,50 @@ pub fn applies(layers: &Layers, config: &RunConfig) -> Result<bool> {
     }
 }
 
-/// The layers with what the recipe chooses on top of them, and what it says.
+/// What the recipe chooses.
+///
+/// # Errors
+/// If the settings that were given make no training.
 pub fn choose(
-    layers: Layers,
+    layers: &Layers,
     config: &RunConfig,
     corpus: &Corpus,
     device: &Device,
     started: Instant,
-) -> Result<(Layers, Plan), PlanFailure> {
-    let minutes = layers.level(MINUTES);
-    // A length that is given below the minutes is replaced by them.
-    let given = |key: &str| match LENGTHS.contains(&key) {
-        true => layers.level(key) > minutes,
-        false => layers.level(key).is_some(),
-    };
-    let plan = plan(config, &given, corpus, device, started).map_err(PlanFailure::Train)?;
+) -> Result<Plan, TrainError> {
+    plan(config, &|key| is_given(layers, key), corpus, device, started)
+}
+
+/// The layers with what the recipe chose on top of them.
+pub fn over(layers: Layers, plan: &Plan) -> Result<Layers> {
     let values = Table::try_from(&plan.config).expect("settings are TOML");
-    let chosen = RECIPE_KEYS.iter().filter(|key| !given(key)).filter_map(|key| {
+    let chosen = RECIPE_KEYS.iter().filter(|key| !is_given(&layers, key)).filter_map(|key| {
         // An optimizer is chosen with all its keys.
         let key = key.strip_suffix(".name").unwrap_or(key);
         let (section, name) = key.split_once('.')?;
         Some((key.to_owned(), values.get(section)?.get(name)?.clone()))
     });
-    let chosen: Vec<(String, Value)> = chosen.collect();
-    let layer = Layer::recipe(chosen).map_err(PlanFailure::Settings)?;
-    Ok((layers.over(layer), plan))
+    let chosen = Layer::recipe(chosen.collect::<Vec<_>>())?;
+    Ok(layers.over(chosen))
 }
 
-/// Why there is no plan.
-pub enum PlanFailure {
-    /// The settings that were given make no training.
-    Train(TrainError),
-    /// What was chosen makes no settings.
-    Settings(Failure),
+/// Whether a key is given. A length that is given below the minutes isn't: they replace it.
+fn is_given(layers: &Layers, key: &str) -> bool {
+    match LENGTHS.contains(&key) {
+        true => layers.level(key) > layers.level(MINUTES),
+        false => layers.level(key).is_some(),
+    }
 }
 
 /// Says in two lines what the recipe chose, and why.
 pub fn print(plan: &Plan) {
     let RunConfig { data, model, train, .. } = &plan.config;
     let CharRnnConfig { cell, layers, hidden_size, dropout, .. } = *model;
-    let [n, t, lr] = [data.batch_size as f64, data.seq_length as f64, train.optimizer.lr()];
     print_status!(
-        "recipe {cell} {layers} x {hidden_size}, N = {n}, T = {t}, dropout {dropout}, learning rate {lr}: {} in {} min (`--minutes`)",
+        "recipe {cell} {layers} x {hidden_size}, N = {}, T = {}, dropout {dropout}, learning rate {}: {} in {} min (`--minutes`)",
+        data.batch_size,
+        data.seq_length,
+        train.optimizer.lr(),
         pluralize(train.max_steps, "step"),
         train.minutes,
     );

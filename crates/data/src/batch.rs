@@ -139,9 +139,7 @@ impl Batches {
     /// # Panics
     /// As [`fill`](Self::fill).
     pub fn fill_random(&self, index: usize, seed: u64, inputs: &mut [i32], targets: &mut [i32]) {
-        assert!(index < self.len, "batch {index} of {}", self.len);
-        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
-        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
+        self.check_fill(index, inputs, targets);
         let (chars, steps) = (self.ids.len(), self.config.seq_length);
         let row_length = self.len * steps;
         let first = derive_seed(seed, 0) as usize % chars;
@@ -157,6 +155,13 @@ impl Batches {
                 self.copy_from_ring(start + column + 1, &mut targets[part]);
             }
         }
+    }
+
+    /// Panics if there is no batch `index`, or a slice does not have N·T elements.
+    fn check_fill(&self, index: usize, inputs: &[i32], targets: &[i32]) {
+        assert!(index < self.len, "batch {index} of {}", self.len);
+        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
+        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
     }
 
     /// Copies the characters from `start` on; the first of the text follows the last.
@@ -176,9 +181,7 @@ impl Batches {
     /// # Panics
     /// If there is no batch `index`, or a slice does not have N·T elements.
     pub fn fill(&self, index: usize, inputs: &mut [i32], targets: &mut [i32]) {
-        assert!(index < self.len, "batch {index} of {}", self.len);
-        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
-        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
+        self.check_fill(index, inputs, targets);
         let steps = self.config.seq_length;
         let row_length = self.len * steps;
         let rows = inputs.chunks_exact_mut(steps).zip(targets.chunks_exact_mut(steps));

@@ -27,7 +27,7 @@ pub struct DataConfig {
     /// Sequence length T of truncated BPTT
     #[schemars(range(min = 1, max = 65_536))]
     pub seq_length: usize,
-    /// Where rows start in the text: "fixed", or "random" anew each epoch
+    /// Offset of the rows in the text: "fixed", or "random" in each epoch
     ///
     /// With "random" an epoch cuts the text elsewhere and starts each row at another of its characters, so that the batches of
     /// no two epochs are alike.

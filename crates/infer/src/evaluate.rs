@@ -89,10 +89,7 @@ fn evaluate_in(
     ids: &Ids,
     progress: &mut Progress<'_>,
 ) -> Result<Evaluation, EvaluateError> {
-    let total = match ids.len() {
-        chars @ (0 | 1) => return Err(EvaluateError::TooShort { chars }),
-        chars => chars - 1,
-    };
+    let total = predicted_chars(ids)?;
     let mut scores = Scores::new(model);
     let n = (total / rows.shortest).clamp(1, rows.most);
     if n == 1 {
@@ -158,10 +155,7 @@ pub fn evaluate_windows(
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Evaluation, EvaluateError> {
     assert!(window > 0, "a window has characters");
-    let total = match ids.len() {
-        chars @ (0 | 1) => return Err(EvaluateError::TooShort { chars }),
-        chars => chars - 1,
-    };
+    let total = predicted_chars(ids)?;
     let mut scores = Scores::new(model);
     let whole: Vec<usize> = (0..total / window).map(|index| index * window).collect();
     for starts in whole.chunks(ROWS.most) {
@@ -172,6 +166,14 @@ pub fn evaluate_windows(
         scores.read(ids, &[total - rest], rest, None, (total, progress))?;
     }
     scores.sums.mean()
+}
+
+/// The number of characters that have one before them.
+fn predicted_chars(ids: &Ids) -> Result<usize, EvaluateError> {
+    match ids.len() {
+        chars @ (0 | 1) => Err(EvaluateError::TooShort { chars }),
+        chars => Ok(chars - 1),
+    }
 }
 
 /// Reports progress. Whoever wants to stop when all is done has the result anyway.

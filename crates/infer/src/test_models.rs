@@ -1,6 +1,6 @@
 //! Small models for tests.
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use charloom_data::Vocab;
 use charloom_model::{Bias, Cell, CharRnnConfig, Init, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
@@ -46,6 +46,23 @@ pub(crate) fn with_parameters(
     };
     let network = model.network.with_parameters(find).unwrap_or_else(|never| match never {});
     TrainedModel { network, ..model }
+}
+
+/// The probabilities of every character that a text has after its first, given those before it: `[T][V]`, from the logits of the
+/// whole text at once, with the softmax in plain f64.
+pub(crate) fn probabilities(model: &TrainedModel, text: &str) -> Vec<Vec<f64>> {
+    let all: Vec<i32> = model.vocab.encode(text).unwrap().iter().map(|id| id as i32).collect();
+    let device = Device::flex();
+    let t = all.len() - 1;
+    let inputs = Tensor::from_data(TensorData::new(all[..t].to_vec(), [1, t]), &device);
+    let (logits, _) = model.network.forward(inputs, model.network.zero_state(1, &device), None);
+    let logits: Vec<f32> = logits.try_into_vec_as().unwrap();
+    let softmax = |logits: &[f32]| {
+        let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(|power| power / sum).collect()
+    };
+    logits.chunks_exact(model.vocab.len()).map(softmax).collect()
 }
 
 fn model(chars: &str, config: CharRnnConfig, device: &Device) -> TrainedModel {

@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 use crate::GradClip;
+use crate::flat::{Flat, flat};
 
 impl GradClip {
     /// Clips the gradients of a module's parameters. Returns their global norm before that, where it is computed.
@@ -29,9 +30,6 @@ impl GradClip {
         }
     }
 }
-
-/// A gradient as one row of numbers.
-type Flat = Tensor<1>;
 
 struct SumOfSquares<'a> {
     grads: &'a GradientsParams,
@@ -59,8 +57,7 @@ impl ModuleVisitor for MapGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.remove::<D>(param.id) {
             let dims = grad.dims();
-            let elements = dims.iter().product::<usize>();
-            let mapped = (self.map)(grad.reshape([elements])).reshape(dims);
+            let mapped = (self.map)(flat(grad)).reshape(dims);
             self.grads.register(param.id, mapped);
         }
     }

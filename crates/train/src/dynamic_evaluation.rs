@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -13,6 +13,7 @@ use charloom_infer::{EvaluateError, Evaluation, EvaluationSums, Networks};
 use charloom_model::{CharRnn, State};
 
 use crate::GradClip;
+use crate::flat::{Flat, flat, flat_parameters};
 
 /// The largest global norm of a segment's gradient, as in most of this project's trainings.
 const MAX_NORM: f64 = 1.0;
@@ -25,7 +26,7 @@ const MAX_NORM: f64 = 1.0;
 pub struct AdaptConfig {
     /// Learning rate η, at least 0.
     pub lr: f64,
-    /// Decay λ towards the trained weights, 0 to 1: the fraction of the way back that each update goes.
+    /// Decay λ towards the trained weights, 0 to 1: the fraction of the distance to them that each update undoes.
     pub decay: f64,
     /// Characters that are predicted between two updates, T.
     pub segment: NonZeroUsize,
@@ -149,18 +150,14 @@ struct Adapting {
     trained: HashMap<ParamId, Flat>,
 }
 
-/// A parameter or a gradient as one row of numbers, without a graph.
-type Flat = Tensor<1>;
-
 impl Adapting {
     fn new(network: &CharRnn) -> Self {
-        let mut trained = Values(HashMap::new());
         let network = network.valid();
-        network.visit(&mut trained);
+        let trained = flat_parameters(&network).into_iter().collect();
         let network = network.train();
         let device = network.fc.weight.val().device();
         let state = network.zero_state(1, &device);
-        Self { network, device, state, trained: trained.0 }
+        Self { network, device, state, trained }
     }
 
     /// The logits `[T, V]` of what follows each of T ids.
@@ -182,15 +179,6 @@ impl Adapting {
         GradClip::Norm(MAX_NORM).apply(&self.network, &mut grads);
         let mut update = Update { config, grads: &mut grads, trained: &self.trained };
         self.network = self.network.clone().map(&mut update);
-    }
-}
-
-/// The values of all parameters.
-struct Values(HashMap<ParamId, Flat>);
-
-impl ModuleVisitor for Values {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.insert(param.id, flat(param.val()));
     }
 }
 
@@ -218,11 +206,6 @@ impl ModuleMapper for Update<'_> {
         let adapted = Tensor::from_inner(adapted.reshape(dims)).require_grad();
         Param::from_mapped_value(id, adapted, mapper)
     }
-}
-
-fn flat<const D: usize>(tensor: Tensor<D>) -> Flat {
-    let elements = tensor.dims().iter().product::<usize>();
-    tensor.reshape([elements])
 }
 
 #[cfg(test)]

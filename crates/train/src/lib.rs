@@ -28,6 +28,7 @@ mod checkpoint;
 mod clip;
 mod dynamic_evaluation;
 mod error;
+mod flat;
 mod load_on_cpu;
 mod lr_schedule;
 mod metrics_csv;

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use charloom_data::{Corpus, RowOffset};
-use charloom_model::{Cell, CharRnnConfig, InputEncoding};
+use charloom_data::{Corpus, RowOffset, Split};
+use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding};
 
 use crate::settings::{AdamWConfig, EvalInterval, GradClip, OptimizerConfig};
 use crate::{LrSchedule, RunConfig, TrainError, Trainer};
@@ -60,12 +60,8 @@ pub fn plan(
     started: Instant,
 ) -> Result<Plan, TrainError> {
     let mut config = config.clone();
-    let (train_chars, valid_chars) = {
-        let split = charloom_data::Split::new(corpus.chars(), config.data.fractions()?);
-        let len = |part| split.range(part).len();
-        (len(charloom_data::Part::Train), len(charloom_data::Part::Valid))
-    };
-    let text = Text { train_chars, vocab_size: corpus.vocab().len() };
+    let Split { train, valid, .. } = Split::new(corpus.chars(), config.data.fractions()?);
+    let text = Text { train_chars: train.len(), vocab_size: corpus.vocab().len() };
     let budget = config.train.minutes * 60.0;
 
     choose_fixed(&mut config, given);
@@ -83,14 +79,15 @@ pub fn plan(
     let left = (budget - started.elapsed().as_secs_f64()).max(0.0);
     // The weights and their average are evaluated.
     let evaluation =
-        2.0 * valid_chars as f64 / (EVALUATION_SPEED * chars_per_second) + SAVE_SECONDS;
+        2.0 * valid.len() as f64 / (EVALUATION_SPEED * chars_per_second) + SAVE_SECONDS;
     let evaluations = ((left * EVALUATION_SHARE / evaluation) as usize).clamp(1, MAX_EVALUATIONS);
     let chars_per_batch = (config.data.batch_size * config.data.seq_length) as f64;
     let seconds_per_step = chars_per_batch / chars_per_second;
     let steps = ((left - evaluations as f64 * evaluation) / seconds_per_step) as usize;
     choose_length(&mut config, given, steps.max(MIN_STEPS), evaluations, &text);
     let steps = config.train.max_steps as f64;
-    Ok(Plan { passes: steps * chars_per_batch / train_chars as f64, chars_per_second, config })
+    let passes = steps * chars_per_batch / text.train_chars as f64;
+    Ok(Plan { passes, chars_per_second, config })
 }
 
 /// How long the speed is measured, each time.
@@ -118,25 +115,24 @@ struct Text {
 
 /// What is the same for all texts and budgets.
 fn choose_fixed(config: &mut RunConfig, given: &dyn Fn(&str) -> bool) {
-    let keep = |key: &str| given(key);
     let RunConfig { data, model, train, .. } = config;
-    if !keep("data.row_offset") {
+    if !given("data.row_offset") {
         data.row_offset = RowOffset::Random;
     }
-    if !keep("model.cell") {
+    if !given("model.cell") {
         model.cell = Cell::Lstm;
     }
-    if !keep("model.layers") {
+    if !given("model.layers") {
         model.layers = 1;
     }
-    let has_forget_gate = model.cell == Cell::Lstm && model.bias != charloom_model::Bias::Without;
-    if !keep("model.forget_bias") && has_forget_gate {
+    let has_forget_gate = model.cell == Cell::Lstm && model.bias != Bias::Without;
+    if !given("model.forget_bias") && has_forget_gate {
         model.forget_bias = Some(1.0);
     }
-    if !keep("model.input_std") && model.input == InputEncoding::OneHot {
+    if !given("model.input_std") && model.input == InputEncoding::OneHot {
         model.input_std = 1.5;
     }
-    if !keep("train.clip") {
+    if !given("train.clip") {
         train.clip = GradClip::Norm(1.0);
     }
 }
@@ -231,14 +227,13 @@ fn choose_regularisation(
         model.dropout = rounded(strength);
     }
     if !given("train.optimizer.name") {
-        let lr = config.train.optimizer.lr();
-        let lr = if given("train.optimizer.lr") { lr } else { LR };
-        let adamw = AdamWConfig { lr, ..AdamWConfig::default() };
+        let given_lr = given("train.optimizer.lr").then(|| config.train.optimizer.lr());
         config.train.optimizer = OptimizerConfig::AdamW(AdamWConfig {
+            lr: given_lr.unwrap_or(LR),
             weight_decay: 0.1,
             beta2: 0.99,
             decay_biases: false,
-            ..adamw
+            ..AdamWConfig::default()
         });
     }
 }

@@ -11,7 +11,8 @@ use charloom_model::{TrainedModel, TrainingSummary};
 use crate::checkpoint;
 use crate::metrics_csv::{CsvLog, StepRow};
 use crate::observer::{EvalReport, Observer};
-use crate::trainer::{Trainer, Weights};
+use crate::trainer::Trainer;
+use crate::weight_average::Weights;
 use crate::{EvalInterval, MetricsRow, RunFolder, TrainError};
 
 /// A checkpoint is written when the last one is older than this: what a crash can cost.

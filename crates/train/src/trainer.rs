@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
-use crate::weight_average::WeightAverage;
+use crate::weight_average::{WeightAverage, Weights};
 use crate::{
     CheckpointError, EpochState, EvalInterval, LossReduction, RunConfig, TrainConfig, TrainError,
 };
@@ -43,21 +43,6 @@ pub struct Trainer {
     pub(crate) progress: TrainProgress,
 }
 
-/// Which weights of a training are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weights {
-    /// Those after the last step.
-    Current,
-    /// Their moving average.
-    Average,
-}
-
-/// The average of a network's weights, where the settings ask for one.
-fn average_of(network: &CharRnn, config: &RunConfig) -> Option<WeightAverage> {
-    let decay = config.train.ema;
-    (decay > 0.0).then(|| WeightAverage::new(network, decay))
-}
-
 impl Trainer {
     /// A trainer with new weights, drawn from `config.train.seed`.
     ///
@@ -72,7 +57,7 @@ impl Trainer {
         let model = config.model.init(vocab.len(), &device, &mut rng);
         Ok(Self {
             config_toml: toml::to_string(&config).expect("settings become TOML"),
-            average: average_of(&model, &config),
+            average: WeightAverage::new(&model, config.train.ema),
             model,
             optimizer: config.train.optimizer.init(),
             progress: TrainProgress::start(vocab.len()),
@@ -98,7 +83,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let mut trainer = Self::new(config, corpus, device)?;
         trainer.model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
-        trainer.average = average_of(&trainer.model, &trainer.config);
+        trainer.average = WeightAverage::new(&trainer.model, trainer.config.train.ema);
         Ok(trainer)
     }
 
@@ -137,7 +122,7 @@ impl Trainer {
             return Err(CheckpointError::Read { path: path.to_owned(), source: problem.into() });
         }
         let model = checkpoint::with_weights(self.model.clone(), model, path)?;
-        self.average = average_of(&model, &self.config);
+        self.average = WeightAverage::new(&model, self.config.train.ema);
         if let (Some(average), Some(record)) = (&mut self.average, average) {
             average.network = checkpoint::with_weights(average.network.clone(), record, path)?;
         }

@@ -1,8 +1,10 @@
 //! [`WeightAverage`]: an exponential moving average of the weights.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 use charloom_model::CharRnn;
+
+use crate::flat::{Flat, flat_parameters};
 
 /// An exponential moving average of the weights of a network in training (Polyak averaging with a fixed decay, as
 /// `torch.optim.swa_utils.get_ema_multi_avg_fn`).
@@ -16,41 +18,39 @@ pub(crate) struct WeightAverage {
     decay: f64,
 }
 
+/// Which weights of a training are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Those after the last step.
+    Current,
+    /// Their moving average.
+    Average,
+}
+
 impl WeightAverage {
-    /// The average before the first step: the weights.
-    pub fn new(network: &CharRnn, decay: f64) -> Self {
-        Self { network: network.valid(), decay }
+    /// The average before the first step: the weights. `None` where the decay is 0.
+    pub fn new(network: &CharRnn, decay: f64) -> Option<Self> {
+        (decay > 0.0).then(|| Self { network: network.valid(), decay })
     }
 
     /// Takes note of the weights after `step` steps.
     pub fn update(&mut self, network: &CharRnn, step: usize) {
-        let mut weights = Collect(Vec::new());
-        network.valid().visit(&mut weights);
         let decay = self.decay.min(step as f64 / (step + 9) as f64);
-        let mut average = Average { weights: weights.0.into_iter(), decay };
+        let weights = flat_parameters(&network.valid()).into_iter();
+        let mut average = Average { weights, decay };
         self.network = self.network.clone().map(&mut average);
     }
 }
 
-/// Collects parameters, each as one row of numbers.
-struct Collect(Vec<Tensor<1>>);
-
-impl ModuleVisitor for Collect {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let elements = param.dims().iter().product::<usize>();
-        self.0.push(param.val().reshape([elements]));
-    }
-}
-
-/// Moves parameters towards the collected ones.
+/// Moves parameters towards others, in the same order.
 struct Average {
-    weights: std::vec::IntoIter<Tensor<1>>,
+    weights: std::vec::IntoIter<(ParamId, Flat)>,
     decay: f64,
 }
 
 impl ModuleMapper for Average {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let weights = self.weights.next().expect("both networks have the same parameters");
+        let (_, weights) = self.weights.next().expect("both networks have the same parameters");
         param.map(|average| {
             let weights = weights.reshape(average.dims());
             average.mul_scalar(self.decay) + weights.mul_scalar(1.0 - self.decay)
@@ -77,7 +77,7 @@ mod tests {
             network.parameters().iter().flat_map(|(_, data)| data.iter::<f32>()).collect()
         };
         let networks: Vec<CharRnn> = (0..4).map(network).collect();
-        let mut average = WeightAverage::new(&networks[0], 0.2);
+        let mut average = WeightAverage::new(&networks[0], 0.2).unwrap();
         let mut expected = values(&networks[0]);
         // t / (t + 9) is 0.1, 0.1818 and 0.25: the decay takes over in the third step.
         for (step, decay) in [(1, 0.1), (2, 2.0 / 11.0), (3, 0.2)] {

@@ -77,7 +77,7 @@ pub struct AdaptArgs {
     /// Learning rate of the updates [default: 0.3]
     #[arg(long, value_name = "LR", requires = "adapt", allow_negative_numbers = true, value_parser = learning_rate)]
     pub adapt_lr: Option<f64>,
-    /// Fraction of the way back to the trained weights that each update goes [default: 0.003]
+    /// Fraction of the distance to the trained weights that each update undoes [default: 0.003]
     #[arg(long, value_name = "D", requires = "adapt", allow_negative_numbers = true, value_parser = fraction)]
     pub adapt_decay: Option<f64>,
     /// Characters of a segment [default: 50]

@@ -18,7 +18,7 @@ use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
 use crate::progress::{Progress, RunBanner};
-use crate::recipe::{self, PlanFailure};
+use crate::recipe;
 use crate::report::{
     Failure, Result, command, pluralize, print_status, shell_quoted, with_thousands,
 };
@@ -49,7 +49,9 @@ fn train_members(
     let TrainArgs { settings, runs: RunsDir { runs_dir }, run, .. } = args;
     let base = run.as_deref().unwrap_or_default();
     let layers = Layers::from_settings(settings)?;
-    let TrainConfig { seed, minutes, .. } = settings::resolve(&layers)?.train;
+    let config = settings::resolve(&layers)?;
+    let TrainConfig { seed, minutes, .. } = config.train;
+    let by_recipe = recipe::applies(&layers, &config)?;
     let mut names = Vec::new();
     for member in 1..=members {
         let name = format!("{base}-{member}");
@@ -60,7 +62,7 @@ fn train_members(
             false => {
                 let seed = seed.saturating_add(member as u64 - 1);
                 args.settings.override_key("train.seed", seed.to_string());
-                if recipe::applies(&layers, &settings::resolve(&layers)?)? {
+                if by_recipe {
                     let minutes = minutes / members as f64;
                     args.settings.override_key("train.minutes", minutes.to_string());
                 }
@@ -168,12 +170,9 @@ fn by_recipe_of(
     device: &Device,
     started: Instant,
 ) -> Result<(Layers, RunConfig)> {
-    let (layers, plan) = recipe::choose(layers, config, corpus, device, started).map_err(
-        |failure| match failure {
-            PlanFailure::Train(error) => train_failure(&error, None, corpus, config),
-            PlanFailure::Settings(failure) => failure,
-        },
-    )?;
+    let plan = recipe::choose(&layers, config, corpus, device, started)
+        .map_err(|error| train_failure(&error, None, corpus, config))?;
+    let layers = recipe::over(layers, &plan)?;
     let config = settings::resolve(&layers)?;
     recipe::print(&plan);
     Ok((layers, config))

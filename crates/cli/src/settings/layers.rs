@@ -96,12 +96,7 @@ impl Layer {
 
     /// Settings that the recipe chose.
     pub fn recipe(settings: impl IntoIterator<Item = (String, Value)>) -> Result<Self> {
-        let source = Source::Recipe;
-        Self::of(settings.into_iter().map(|(key, value)| Setting {
-            key,
-            value,
-            source: source.clone(),
-        }))
+        Self::of_source(&Source::Recipe, settings)
     }
 
     /// Settings that another file implies, such as the sizes of a model.
@@ -109,7 +104,13 @@ impl Layer {
         path: &Path,
         settings: impl IntoIterator<Item = (String, Value)>,
     ) -> Result<Self> {
-        let source = Source::Saved(path.to_owned(), 1);
+        Self::of_source(&Source::Saved(path.to_owned(), 1), settings)
+    }
+
+    fn of_source(
+        source: &Source,
+        settings: impl IntoIterator<Item = (String, Value)>,
+    ) -> Result<Self> {
         Self::of(settings.into_iter().map(|(key, value)| Setting {
             key,
             value,

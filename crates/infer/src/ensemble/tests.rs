@@ -1,6 +1,5 @@
 use std::ops::ControlFlow;
 
-use burn::tensor::TensorData;
 use charloom_data::{BatchConfig, Batches, Ids, LastTarget};
 use charloom_model::{Cell, CharRnnConfig, Init, TrainingSummary};
 use rand::SeedableRng;
@@ -51,21 +50,12 @@ fn near(left: f64, right: f64) {
     assert!((left - right).abs() < 2e-6 * right.abs().max(1.0), "{left} and {right}");
 }
 
-/// The probabilities of a model, `[T][V]`, in the order of the characters in `CHARS`: softmax in plain f64.
+/// The probabilities of a model, `[T][V]`, in the order of the characters in `CHARS`.
 fn by_hand(model: &TrainedModel, text: &str) -> Vec<Vec<f64>> {
-    let device = Device::flex();
-    let all: Vec<i32> = model.vocab.encode(text).unwrap().iter().map(|id| id as i32).collect();
-    let t = all.len() - 1;
-    let inputs = Tensor::from_data(TensorData::new(all[..t].to_vec(), [1, t]), &device);
-    let (logits, _) = model.network.forward(inputs, model.network.zero_state(1, &device), None);
-    let logits: Vec<f32> = logits.try_into_vec_as().unwrap();
-    let softmax = |logits: &[f32]| {
-        let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit).exp()).collect();
-        let sum: f64 = powers.iter().sum();
-        let of = |char| powers[model.vocab.id(char).unwrap() as usize] / sum;
-        CHARS.chars().map(of).collect()
+    let in_order = |by_id: Vec<f64>| {
+        CHARS.chars().map(|char| by_id[model.vocab.id(char).unwrap() as usize]).collect()
     };
-    logits.chunks_exact(model.vocab.len()).map(softmax).collect()
+    test_models::probabilities(model, text).into_iter().map(in_order).collect()
 }
 
 /// The means of the two models' probabilities, `[T][V]`.

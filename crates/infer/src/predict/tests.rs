@@ -26,26 +26,10 @@ fn near(left: f64, right: f64) {
     assert!((left - right).abs() < 2e-6 * right.abs().max(1.0), "{left} and {right}");
 }
 
-/// All the probabilities from the logits of the whole text at once: `[T][V]`.
-fn by_hand(model: &TrainedModel, text: &str) -> Vec<Vec<f64>> {
-    let all: Vec<i32> = ids(model, text).iter().map(|id| id as i32).collect();
-    let device = Device::flex();
-    let t = all.len() - 1;
-    let inputs = Tensor::from_data(TensorData::new(all[..t].to_vec(), [1, t]), &device);
-    let (logits, _) = model.network.forward(inputs, model.network.zero_state(1, &device), None);
-    let logits: Vec<f32> = logits.try_into_vec_as().unwrap();
-    let softmax = |logits: &[f32]| {
-        let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit).exp()).collect();
-        let sum: f64 = powers.iter().sum();
-        powers.into_iter().map(|power| power / sum).collect()
-    };
-    logits.chunks_exact(model.vocab.len()).map(softmax).collect()
-}
-
 #[test]
 fn each_character_has_its_probability_given_all_before_it_wherever_chunks_end() {
     let model = model();
-    let expected = by_hand(&model, TEXT);
+    let expected = test_models::probabilities(&model, TEXT);
     for chunk in [1, 2, 5, 41, 256] {
         let found = predictions(&model, TEXT, 3, chunk);
         assert_eq!(found.len(), TEXT.len() - 1);

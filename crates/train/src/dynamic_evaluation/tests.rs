@@ -1,3 +1,4 @@
+use burn::module::ModuleVisitor;
 use charloom_data::Vocab;
 use charloom_infer::{Ensemble, evaluate};
 use charloom_model::{Bias, CharRnnConfig, Init, TrainedModel, TrainingSummary};

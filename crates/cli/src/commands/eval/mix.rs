@@ -2,7 +2,8 @@
 
 use charloom_data::{Ids, Part};
 use charloom_infer::{
-    Evaluation, LanguageModel, Mixture, NGram, NGramError, PredictError, mix, predict_chars,
+    Evaluation, LanguageModel, Mixture, NGram, NGramError, OrderLoss, PredictError, mix,
+    predict_chars,
 };
 use charloom_train::RunConfig;
 
@@ -29,9 +30,9 @@ pub fn evaluate(loaded: &LoadedEnsemble, config: &RunConfig, ids: &Ids) -> Resul
     let vocab_size = LanguageModel::vocab(&loaded.ensemble).len();
     let head = train.len() - train.len() / TAIL;
     let (head, tail) = (train.slice(0..head), train.slice(head..train.len()));
-    let (ngram, _) =
-        NGram::fit_best(&head, &tail, 1, vocab_size, MAX_ORDER).map_err(ngram_failure)?;
-    let order = ngram.order();
+    let losses =
+        NGram::order_losses(&head, &tail, 1, vocab_size, MAX_ORDER).map_err(ngram_failure)?;
+    let order = OrderLoss::best(&losses).map_or(1, |best| best.order);
     let ngram = NGram::fit(&train, vocab_size, order).map_err(ngram_failure)?;
     let ngram = ngram.log_probs(ids, 1).map_err(ngram_failure)?;
     Ok(Mixed {
