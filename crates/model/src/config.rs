@@ -7,7 +7,7 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::CharRnn;
+use crate::network::{CharRnn, Linear};
 use crate::optional_number::{NumberOrNone, NumberOrSame, number_or_none, number_or_same};
 
 /// How a character becomes the input of the first layer.
@@ -213,7 +213,7 @@ impl CharRnnConfig {
             let input = &mut rnn.layers[0].weight_ih; // [G*H, V]
             *input = Init::Normal(input_std).param(input.dims(), vocab_size, device, rng);
         }
-        CharRnn { embed, rnn, fc: crate::network::Linear { weight, bias } }
+        CharRnn::from_parts(embed, rnn, Linear { weight, bias })
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
-    Recurrent, RecurrentLayer, Sequence, StackDropout, State, Stepper, has_cpu_kernels,
+    Precision, Recurrent, RecurrentLayer, Sequence, StackDropout, State, Stepper, has_cpu_kernels,
     linear_cross_entropy, linear_scores,
 };
 
@@ -20,6 +20,9 @@ pub struct CharRnn {
     pub rnn: Recurrent,
     /// The linear layer from hidden states to logits.
     pub fc: Linear,
+    /// The precision of products.
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// A linear layer in PyTorch's layout: `y = x Wᵀ + b`.
@@ -35,6 +38,16 @@ impl CharRnn {
     /// Number of different characters V.
     pub fn vocab_size(&self) -> usize {
         self.fc.weight.dims()[0]
+    }
+
+    pub(crate) fn from_parts(embed: Option<Param<Tensor<2>>>, rnn: Recurrent, fc: Linear) -> Self {
+        Self { embed, rnn, fc, precision: Precision::F32 }
+    }
+
+    /// Sets the precision of products on the CPU, which is f32 unless it is set.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { rnn: self.rnn.with_precision(precision), precision, ..self }
     }
 
     /// The state of zeros for N rows.
@@ -77,7 +90,7 @@ impl CharRnn {
         let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, dropout);
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
-        (linear_cross_entropy(rows(hidden), weight, bias, targets), state)
+        (linear_cross_entropy(rows(hidden), weight, bias, targets, self.precision), state)
     }
 
     /// The summed cross-entropy in nats, and the number of targets that were predicted as the most likely character.
@@ -94,7 +107,7 @@ impl CharRnn {
         let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, None);
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
-        (linear_scores(rows(hidden), weight, bias, targets), state)
+        (linear_scores(rows(hidden), weight, bias, targets, self.precision), state)
     }
 
     /// The network with packed weights, which reads one character of each of `rows` streams at a time; `None` if this
@@ -103,7 +116,7 @@ impl CharRnn {
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
         has_cpu_kernels(&weight.device()).then(|| {
             let embed = self.embed.as_ref().map(Param::val);
-            Stepper::new(&self.rnn, embed, weight, bias, rows)
+            Stepper::new(&self.rnn, embed, weight, bias, self.precision, rows)
         })
     }
 
@@ -195,7 +208,7 @@ impl CharRnn {
         });
         let rnn = Recurrent { layers: layers.collect::<Result<_, _>>()? };
         let fc = Linear { weight: params.next()?, bias: params.next()? };
-        Ok(Self { embed, rnn, fc })
+        Ok(Self::from_parts(embed, rnn, fc))
     }
 
     /// A network of the same kind on the same device, with the values that `values` gives for a name and a shape.
@@ -210,9 +223,11 @@ impl CharRnn {
         mut values: impl FnMut(&str, &[usize]) -> Result<TensorData, E>,
     ) -> Result<Self, E> {
         let device = self.fc.weight.device();
-        Self::from_tensors(&self.config(), self.vocab_size(), &device, |spec| {
+        let precision = self.precision;
+        let network = Self::from_tensors(&self.config(), self.vocab_size(), &device, |spec| {
             values(&spec.name, &spec.shape)
-        })
+        })?;
+        Ok(network.with_precision(precision))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ops::{LayerInput, LayerSpec, LayerWeights, RecurrentOps};
 use crate::stack_dropout::{LayerDropout, drop_elements, drop_ids, drop_vectors};
-use crate::{Cell, Dropout, Init};
+use crate::{Cell, Dropout, Init, Precision};
 
 /// Which biases the layers have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ impl RecurrentLayerConfig {
         };
         let bias_ih = with_ih.then(|| bias(forget_bias));
         let bias_hh = with_hh.then(|| bias(forget_bias.map(|_| 0.0)));
-        RecurrentLayer { weight_ih, weight_hh, bias_ih, bias_hh, cell }
+        RecurrentLayer::from_params(cell, weight_ih, weight_hh, bias_ih, bias_hh)
     }
 }
 
@@ -126,6 +126,8 @@ pub struct RecurrentLayer {
     pub bias_hh: Option<Param<Tensor<1>>>,
     #[module(skip)]
     cell: Cell,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl RecurrentLayer {
@@ -142,12 +144,19 @@ impl RecurrentLayer {
         bias_ih: Option<Param<Tensor<1>>>,
         bias_hh: Option<Param<Tensor<1>>>,
     ) -> Self {
-        Self { weight_ih, weight_hh, bias_ih, bias_hh, cell }
+        let precision = Precision::F32;
+        Self { weight_ih, weight_hh, bias_ih, bias_hh, cell, precision }
     }
 
     /// The recurrence.
     pub fn cell(&self) -> Cell {
         self.cell
+    }
+
+    /// Sets the precision of products, which is f32 unless it is set.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Hidden size H.
@@ -228,7 +237,7 @@ impl RecurrentLayer {
             ih: weight_ih.clone().into_dispatch(),
         };
         let dropout = dropout.output.filter(|dropout| dropout.p > 0.0);
-        let spec = LayerSpec { cell: self.cell, steps, dropout };
+        let spec = LayerSpec { cell: self.cell, steps, dropout, precision: self.precision };
         let packed = Dispatch::recurrent_layer(input, weights, state.into_dispatch(), spec);
         Tensor::from_dispatch(packed)
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 
 use crate::layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
-use crate::{Cell, Init, StackDropout, State};
+use crate::{Cell, Init, Precision, StackDropout, State};
 
 /// Configuration of a [`Recurrent`] stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +78,13 @@ impl Recurrent {
     /// The recurrence of the layers.
     pub fn cell(&self) -> Cell {
         self.layers[0].cell()
+    }
+
+    /// Sets the precision of products, which is f32 unless it is set.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        let layers = self.layers.into_iter().map(|layer| layer.with_precision(precision));
+        Self { layers: layers.collect() }
     }
 
     /// A state of zeros for N rows.

@@ -3,7 +3,7 @@
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Recurrent, State, cpu};
+use crate::{Precision, Recurrent, State, cpu};
 
 /// Whether tensors of this device are computed by this crate's CPU kernels.
 pub fn has_cpu_kernels(device: &Device) -> bool {
@@ -24,12 +24,13 @@ pub struct Stepper {
 
 impl Stepper {
     /// Packs a network for `rows` streams. `embed` is `[V, D]`, or nothing where ids stand for one-hot vectors;
-    /// `weight` is `[V, H]`, `bias` `[V]`.
+    /// `weight` is `[V, H]`, `bias` `[V]`, `precision` that of the products.
     pub fn new(
         rnn: &Recurrent,
         embed: Option<Tensor<2>>,
         weight: Tensor<2>,
         bias: Tensor<1>,
+        precision: Precision,
         rows: usize,
     ) -> Self {
         let [v, h] = weight.dims();
@@ -58,7 +59,7 @@ impl Stepper {
             .map(|[w_ih, w_hh, b_ih, b_hh]| cpu::Weights { w_ih, w_hh, b_ih, b_hh })
             .collect();
         let (weight, bias) = (numbers(weight), vector(bias));
-        let linear = cpu::Linear { h, v, weight: &weight, bias: &bias };
+        let linear = cpu::Linear { h, v, weight: &weight, bias: &bias, precision };
         let config = cpu::StepperConfig {
             cell: rnn.cell(),
             vocabulary: v,

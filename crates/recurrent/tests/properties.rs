@@ -6,7 +6,7 @@ mod reference;
 use burn::prelude::*;
 use burn::tensor::DType;
 use charloom_recurrent::{
-    Cell, Dropout, Recurrent, Sequence, StackDropout, State, linear_cross_entropy,
+    Cell, Dropout, Precision, Recurrent, Sequence, StackDropout, State, linear_cross_entropy,
 };
 
 /// Numbers in ±1 that look random.
@@ -152,7 +152,13 @@ fn the_fused_loss_and_its_gradients_are_those_of_burns_cross_entropy() {
     let weight = numbers([7, 6], 2, &device).require_grad();
     let bias = numbers([7], 3, &device).require_grad();
     let targets = Tensor::<1, Int>::from_ints([0, 6, 3, 3, 5, 1, 2, 4, 6, 0, 1], &device);
-    let fused = linear_cross_entropy(hidden.clone(), weight.clone(), bias.clone(), targets.clone());
+    let fused = linear_cross_entropy(
+        hidden.clone(),
+        weight.clone(),
+        bias.clone(),
+        targets.clone(),
+        Precision::F32,
+    );
     let logits = hidden.clone().matmul(weight.clone().transpose()) + bias.clone().unsqueeze();
     let plain =
         burn::nn::loss::CrossEntropyLossConfig::new().init(&device).forward(logits, targets);

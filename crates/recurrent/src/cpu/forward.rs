@@ -3,18 +3,20 @@
 use std::ops::Range;
 use std::ptr::{null, null_mut};
 
+use super::bf16::{self, Products, RoundRows};
+use super::buffer::Buffer;
 use super::cell::{ForwardCell, ForwardIo};
 use super::dropout::Mask;
 use super::elman::{Relu, Tanh};
 use super::gemm::ABlock;
 use super::gru::Gru;
 use super::lstm::Lstm;
-use super::packed::{Tile, tiles};
+use super::packed::{PackedWeights, Tile, tiles};
 use super::packed_layer::{InputWeights, PackedLayer};
 use super::send_ptr::SendPtr;
 use super::simd::{Kernel, Simd, VECTORS};
 use super::state_buffer::StateBuffer;
-use super::{Cell, Input};
+use super::{Cell, Input, Precision};
 
 /// One-hot ids `[T, N]` or dense input `[T, N, D]`.
 #[derive(Clone, Copy)]
@@ -71,6 +73,66 @@ pub struct ForwardPass<'a> {
 }
 
 impl ForwardPass<'_> {
+    /// What a row's sums start from: the row of the table for its id, or the biases.
+    ///
+    /// # Safety
+    /// As the pass itself.
+    #[inline(always)]
+    unsafe fn initial_sums<S: Simd>(
+        &self,
+        s: S,
+        t: usize,
+        panel: usize,
+        row: usize,
+    ) -> [S::F; VECTORS] {
+        // SAFETY: the caller promised the row, and panels have what their layer says.
+        unsafe {
+            let from = match (&self.layer.input, self.input) {
+                (InputWeights::Table(table), InputPtr::Ids(ids)) => {
+                    let id = *ids.at(t * self.batch + row) as usize;
+                    table.panel(panel).add(id * VECTORS * S::LANES)
+                }
+                (InputWeights::Dense { bias, .. }, InputPtr::Dense(_)) => bias.panel(panel),
+                _ => unreachable!("a layer packed for another kind of input"),
+            };
+            std::array::from_fn(|j| s.load(from.add(j * S::LANES)))
+        }
+    }
+
+    /// Computes a row's units of a panel from their sums.
+    ///
+    /// # Safety
+    /// As the pass itself.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, C: ForwardCell>(
+        &self,
+        s: S,
+        t: usize,
+        panel: usize,
+        row: usize,
+        sums: &[S::F; VECTORS],
+    ) {
+        let h = self.layer.h;
+        let unit = panel * C::UNIT_VECTORS * S::LANES;
+        let offset = row * h + unit;
+        let index = t * self.batch * h + offset;
+        let cell_state = self.cell_state;
+        let io = ForwardIo {
+            hidden_before: self.hidden.before(t).wrapping_add(offset),
+            hidden: self.hidden.after(t).wrapping_add(offset),
+            cell_before: cell_state.map_or(null(), |c| c.before(t).wrapping_add(offset)),
+            cell_state: cell_state.map_or(null_mut(), |c| c.after(t).wrapping_add(offset)),
+            gates: self.gates.map(|gates| gates.at((t * self.batch + row) * VECTORS * h + unit)),
+            out: self.out.map(|out| out.at(index)),
+            index,
+            mask: self.mask,
+            h,
+            units_left: h - unit,
+        };
+        // SAFETY: promised by the caller.
+        unsafe { C::finish(s, sums, &io) }
+    }
+
     /// # Safety
     /// As the pass itself.
     #[inline(always)]
@@ -83,61 +145,75 @@ impl ForwardPass<'_> {
     ) {
         let row = self.rows.start + tile.start;
         let PackedLayer { h, d, .. } = *self.layer;
-        let at = t * self.batch + row;
-        let unit = panel * C::UNIT_VECTORS * S::LANES;
         let mut sums = [[s.splat(0.0); VECTORS]; M];
-        let width = VECTORS * S::LANES;
         // SAFETY: row + M rows are in the batch, and panels have what their layer says.
         unsafe {
-            match (&self.layer.input, self.input) {
-                (InputWeights::Table(table), InputPtr::Ids(ids)) => {
-                    let table = table.panel(panel);
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let from = table.add(*ids.at(at + i) as usize * width);
-                        for (j, sum) in sums.iter_mut().enumerate() {
-                            *sum = s.load(from.add(j * S::LANES));
-                        }
-                    }
-                }
-                (InputWeights::Dense { bias, weights }, InputPtr::Dense(input)) => {
-                    let bias = bias.panel(panel);
-                    for sums in &mut sums {
-                        for (j, sum) in sums.iter_mut().enumerate() {
-                            *sum = s.load(bias.add(j * S::LANES));
-                        }
-                    }
-                    let a = ABlock { start: input.at(at * d), row_stride: d, k_stride: 1, k: d };
-                    let prefetch = weights.prefetch_next(panel, tile);
-                    C::add_input_products::<S, M>(s, &mut sums, a, weights.panel(panel), prefetch);
-                }
-                _ => unreachable!("a layer packed for another kind of input"),
+            for (i, sums) in sums.iter_mut().enumerate() {
+                *sums = self.initial_sums(s, t, panel, row + i);
+            }
+            if let (InputWeights::Dense { weights, .. }, InputPtr::Dense(input)) =
+                (&self.layer.input, self.input)
+            {
+                let start = input.at((t * self.batch + row) * d);
+                let a = ABlock { start, row_stride: d, k_stride: 1, k: d };
+                let prefetch = weights.prefetch_next(panel, tile);
+                C::add_input_products::<S, M>(s, &mut sums, a, weights.panel(panel), prefetch);
             }
             let weights = &self.layer.hidden;
-            let before = self.hidden.before(t).wrapping_add(row * h);
-            let a = ABlock { start: before, row_stride: h, k_stride: 1, k: h };
+            let start = self.hidden.before(t).wrapping_add(row * h);
+            let a = ABlock { start, row_stride: h, k_stride: 1, k: h };
             let prefetch = weights.prefetch_next(panel, tile);
             C::add_hidden_products::<S, M>(s, &mut sums, a, weights.panel(panel), prefetch);
 
             for (i, sums) in sums.iter().enumerate() {
-                let offset = (row + i) * h + unit;
-                let index = t * self.batch * h + offset;
-                let io = ForwardIo {
-                    hidden_before: self.hidden.before(t).wrapping_add(offset),
-                    hidden: self.hidden.after(t).wrapping_add(offset),
-                    cell_before: self
-                        .cell_state
-                        .map_or(null(), |c| c.before(t).wrapping_add(offset)),
-                    cell_state: self
-                        .cell_state
-                        .map_or(null_mut(), |c| c.after(t).wrapping_add(offset)),
-                    gates: self.gates.map(|gates| gates.at((at + i) * VECTORS * h + unit)),
-                    out: self.out.map(|out| out.at(index)),
-                    index,
-                    mask: self.mask,
-                    h,
-                    units_left: h - unit,
-                };
-                C::finish(s, sums, &io);
+                self.finish::<S, C>(s, t, panel, row + i, sums);
+            }
+        }
+    }
+
+    /// A tile whose operands are in bf16: the rows of h, and of a dense input, as pairs.
+    ///
+    /// # Safety
+    /// As the pass itself.
+    #[inline(always)]
+    unsafe fn tile_bf16<S: Simd, C: ForwardCell>(
+        &self,
+        s: S,
+        t: usize,
+        panel: usize,
+        tile: Tile,
+        [input, hidden]: [*const u32; 2],
+        sums: &mut [[S::F; VECTORS]; bf16::ROWS],
+    ) {
+        let row = self.rows.start + tile.start;
+        let products = |sums: &mut [[S::F; VECTORS]], a: *const u32, b: &PackedWeights, shift| {
+            let pairs = bf16::pairs(b.k);
+            let products = Products {
+                sums: sums.as_mut_ptr().cast(),
+                rows: tile.rows,
+                a: a.wrapping_add(tile.start * pairs),
+                a_stride: pairs,
+                b: b.panel(panel).cast(),
+                pairs,
+                vectors: b.layout.vectors(),
+                shift,
+                from_zero: false,
+                prefetch: b.prefetch_next(panel, tile),
+            };
+            // SAFETY: A has the rows of this work item, and the panel as many pairs.
+            unsafe { s.bf16_products(&products) }
+        };
+        // SAFETY: the tile's rows are in the batch, and panels have what their layer says.
+        unsafe {
+            for (i, sums) in sums.iter_mut().enumerate().take(tile.rows) {
+                *sums = self.initial_sums(s, t, panel, row + i);
+            }
+            if let InputWeights::Dense { weights, .. } = &self.layer.input {
+                products(sums, input, weights, 0);
+            }
+            products(sums, hidden, &self.layer.hidden, C::HIDDEN_SHIFT);
+            for (i, sums) in sums.iter().enumerate().take(tile.rows) {
+                self.finish::<S, C>(s, t, panel, row + i, sums);
             }
         }
     }
@@ -165,6 +241,38 @@ impl ForwardPass<'_> {
         }
         s.store_fence();
     }
+
+    /// # Safety
+    /// As the pass itself.
+    #[inline(always)]
+    unsafe fn steps_bf16<S: Simd, C: ForwardCell>(&self, s: S) {
+        let PackedLayer { h, d, .. } = *self.layer;
+        let rows = self.rows.len();
+        let rounded = |k: usize| Buffer::new(rows * bf16::pairs(k));
+        let dense = matches!(self.input, InputPtr::Dense(_));
+        let (mut input, mut hidden) = (rounded(if dense { d } else { 0 }), rounded(h));
+        let round = |from: *const f32, k: usize, to: &mut [f32]| {
+            let (to, pairs) = (to.as_mut_ptr().cast(), bf16::pairs(k));
+            let rows = RoundRows { from, stride: k, rows, parts: &[(0, k)], to, pairs };
+            // SAFETY: the caller promised this work item's rows of the input and of h.
+            unsafe { s.vectorize(rows) };
+        };
+        let mut sums = [[s.splat(0.0); VECTORS]; bf16::ROWS];
+        for t in 0..self.steps {
+            if let InputPtr::Dense(from) = self.input {
+                round(from.at((t * self.batch + self.rows.start) * d), d, &mut input);
+            }
+            round(self.hidden.before(t).wrapping_add(self.rows.start * h), h, &mut hidden);
+            let operands = [input.as_ptr().cast(), hidden.as_ptr().cast()];
+            for panel in self.panels.clone() {
+                for tile in tiles(rows, bf16::ROWS) {
+                    // SAFETY: promised by the caller.
+                    unsafe { self.tile_bf16::<S, C>(s, t, panel, tile, operands, &mut sums) };
+                }
+            }
+        }
+        s.store_fence();
+    }
 }
 
 impl Kernel for ForwardPass<'_> {
@@ -174,11 +282,15 @@ impl Kernel for ForwardPass<'_> {
     unsafe fn run<S: Simd>(self, s: S) {
         // SAFETY: promised by the caller.
         unsafe {
-            match self.layer.cell {
-                Cell::Lstm => self.steps::<S, Lstm>(s),
-                Cell::Gru => self.steps::<S, Gru>(s),
-                Cell::Tanh => self.steps::<S, Tanh>(s),
-                Cell::Relu => self.steps::<S, Relu>(s),
+            match (self.layer.hidden.precision, self.layer.cell) {
+                (Precision::F32, Cell::Lstm) => self.steps::<S, Lstm>(s),
+                (Precision::F32, Cell::Gru) => self.steps::<S, Gru>(s),
+                (Precision::F32, Cell::Tanh) => self.steps::<S, Tanh>(s),
+                (Precision::F32, Cell::Relu) => self.steps::<S, Relu>(s),
+                (Precision::Bf16, Cell::Lstm) => self.steps_bf16::<S, Lstm>(s),
+                (Precision::Bf16, Cell::Gru) => self.steps_bf16::<S, Gru>(s),
+                (Precision::Bf16, Cell::Tanh) => self.steps_bf16::<S, Tanh>(s),
+                (Precision::Bf16, Cell::Relu) => self.steps_bf16::<S, Relu>(s),
             }
         }
     }

@@ -6,8 +6,11 @@
 
 use std::ops::Range;
 
+use super::Precision;
+use super::bf16::{self, Products, RoundRows};
+use super::buffer::Buffer;
 use super::packed::{PackedWeights, PanelLayout, Prefetch, Tile, tiles};
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Simd, VECTORS};
 
 /// A block of A as the micro-kernel reads it: element (i, k) is at `start + i · row_stride + k · k_stride`.
 #[derive(Clone, Copy)]
@@ -36,9 +39,32 @@ pub unsafe fn microkernel<
 >(
     s: S,
     sums: &mut [[S::F; W]; M],
+    a: ABlock,
+    b: *const f32,
+    prefetch: Prefetch,
+) {
+    // SAFETY: promised by the caller.
+    unsafe { multiply::<S, M, W, B, SHIFT>(s, sums, a, b, prefetch, |a, b, c| s.mul_add(a, b, c)) }
+}
+
+/// The [`microkernel`] with another multiply-add.
+///
+/// # Safety
+/// As [`microkernel`].
+#[inline(always)]
+pub unsafe fn multiply<
+    S: Simd,
+    const M: usize,
+    const W: usize,
+    const B: usize,
+    const SHIFT: usize,
+>(
+    s: S,
+    sums: &mut [[S::F; W]; M],
     ABlock { start: mut a, row_stride, k_stride, k }: ABlock,
     mut b: *const f32,
     mut prefetch: Prefetch,
+    mul_add: impl Fn(S::F, S::F, S::F) -> S::F,
 ) {
     for _ in 0..k {
         prefetch.next(s);
@@ -52,7 +78,7 @@ pub unsafe fn microkernel<
             let column = unsafe { s.load(b.add(j * S::LANES)) };
             let to = if j == B - 1 { j + SHIFT } else { j };
             for i in 0..M {
-                sums[i][to] = s.mul_add(scalars[i], column, sums[i][to]);
+                sums[i][to] = mul_add(scalars[i], column, sums[i][to]);
             }
         }
         a = a.wrapping_add(k_stride);
@@ -87,6 +113,53 @@ pub struct Gemm<'a> {
 }
 
 impl Gemm<'_> {
+    /// The product with weights in bf16; A is rounded first.
+    ///
+    /// # Safety
+    /// As the product itself.
+    #[inline(always)]
+    unsafe fn bf16<S: Simd>(&self, s: S) {
+        let PanelLayout::Consecutive { columns, vectors } = self.b.layout else { return };
+        let pairs = bf16::pairs(self.b.k);
+        let mut rounded = Buffer::new(self.rows * pairs);
+        let a = rounded.as_mut_ptr().cast::<u32>();
+        let Gemm { a: from, a_stride: stride, rows, parts, .. } = *self;
+        // SAFETY: the caller promised the parts of these rows.
+        unsafe { s.vectorize(RoundRows { from, stride, rows, parts, to: a, pairs }) };
+        let mut sums = [[s.splat(0.0); VECTORS]; bf16::ROWS];
+        for panel in self.panels.clone() {
+            for tile in tiles(self.rows, bf16::ROWS) {
+                let products = Products {
+                    sums: sums.as_mut_ptr().cast(),
+                    rows: tile.rows,
+                    a: a.wrapping_add(tile.start * pairs),
+                    a_stride: pairs,
+                    b: self.b.panel(panel).cast(),
+                    pairs,
+                    vectors,
+                    shift: 0,
+                    from_zero: true,
+                    prefetch: self.b.prefetch_next(panel, tile),
+                };
+                // SAFETY: A and the panel have these pairs, and the sums are this function's.
+                unsafe { s.bf16_products(&products) };
+                for (i, sums) in sums.iter().enumerate().take(tile.rows) {
+                    for (j, &sum) in sums.iter().enumerate().take(vectors) {
+                        let first = (panel * vectors + j) * S::LANES;
+                        let valid = columns.saturating_sub(first).min(S::LANES);
+                        let c = self.c.wrapping_add((tile.start + i) * self.c_stride + first);
+                        // SAFETY: only columns that exist are read and written.
+                        unsafe {
+                            let sum =
+                                if self.add { s.add(s.load_partial(c, valid), sum) } else { sum };
+                            s.store_partial(c, sum, valid);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// # Safety
     /// As the product itself; the tile's rows are among its rows, and B's panels are `W` vectors wide.
     #[inline(always)]
@@ -135,6 +208,10 @@ impl Kernel for Gemm<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self, s: S) {
+        if self.b.precision == Precision::Bf16 {
+            // SAFETY: promised by the caller.
+            return unsafe { self.bf16(s) };
+        }
         let width = self.b.layout.vectors();
         for panel in self.panels.clone() {
             for tile in tiles(self.rows, S::ROWS) {

@@ -12,6 +12,7 @@ pub struct Gru;
 
 impl ForwardCell for Gru {
     const UNIT_VECTORS: usize = 1;
+    const HIDDEN_SHIFT: usize = 1;
 
     #[inline(always)]
     unsafe fn add_input_products<S: Simd, const M: usize>(

@@ -25,7 +25,7 @@ impl Isa {
         let mut isas = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            isas.extend(Avx512::detect().map(Isa::Avx512));
+            isas.extend(Avx512::available().into_iter().map(Isa::Avx512));
             isas.extend(Avx2::detect().map(Isa::Avx2));
         }
         isas.push(Isa::Portable(Portable));
@@ -58,8 +58,21 @@ impl Isa {
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2(token) => token.vectorize(kernel),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512(token) => token.vectorize(kernel),
+                Isa::Avx512(token) => {
+                    let output = token.vectorize(kernel);
+                    token.bf16.release();
+                    output
+                }
             }
+        }
+    }
+
+    /// Whether products of bf16 numbers are faster than those of f32.
+    pub fn bf16_is_fast(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(token) => token.bf16.is_fast(),
+            _ => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A linear layer, softmax and cross-entropy in one pass, over chunks of rows: the logits never exist whole.
 
+use super::Precision;
 use super::buffer::Buffer;
 use super::gemm::Gemm;
 use super::isa::Isa;
@@ -53,6 +54,8 @@ pub struct Linear<'a> {
     pub weight: &'a [f32],
     /// `[V]`
     pub bias: &'a [f32],
+    /// What the operands of products are rounded to.
+    pub precision: Precision,
 }
 
 /// The cross-entropy of `hidden · weightᵀ + bias` against `targets`, in nats.
@@ -125,7 +128,7 @@ fn reduce(sum: f64, rows: usize, reduction: Reduction) -> f64 {
 fn run(
     isa: Isa,
     hidden: &[f32],
-    Linear { h, v, weight, bias }: Linear<'_>,
+    Linear { h, v, weight, bias, precision }: Linear<'_>,
     targets: &[i32],
     mut training: Option<(&mut LossGrads, f32)>,
 ) -> RowScores {
@@ -136,8 +139,9 @@ fn run(
     let below = |&id: &i32| usize::try_from(id).is_ok_and(|id| id < v);
     assert!(targets.iter().all(below), "targets are in 0..{v}");
 
-    let forward = PackedWeights::of_transposed(isa, weight, h, PanelLayout::consecutive(v, isa));
-    let backward = training.is_some().then(|| PackedWeights::of_rows(isa, weight, v, h));
+    let layout = PanelLayout::consecutive(v, isa);
+    let forward = PackedWeights::of_transposed(isa, precision, weight, h, layout);
+    let backward = training.is_some().then(|| PackedWeights::of_rows(isa, precision, weight, v, h));
     // Rows of the chunk start on a cache line.
     let stride = v.next_multiple_of(16);
     let chunk = (CHUNK / stride).clamp(16, rows.max(16));
@@ -186,7 +190,7 @@ fn run(
                     one_hot: None,
                     sums: SendPtr::new(&mut grads.bias),
                 };
-                add_products(isa, &[gemm]);
+                add_products(isa, precision, &[gemm]);
             }
         }
         for &(loss, hit) in &losses[..count] {

@@ -14,7 +14,10 @@
 //! (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `forward` and `backward` (some rows
 //! on one thread), `weight_grad_gemm` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod backward;
+mod bf16;
 mod buffer;
 mod cell;
 mod dropout;
@@ -38,10 +41,13 @@ mod state_buffer;
 mod stepper;
 mod sync;
 mod threads;
+mod weight_grad_bf16;
 mod weight_grad_gemm;
 mod weight_grads;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_bf16;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +62,12 @@ pub use sequence::{Grads, SequenceArgs, backward, forward};
 pub use stepper::{Stepper, StepperConfig};
 pub use weight_grads::WeightGrads;
 
-use crate::Cell;
+use crate::{Cell, Precision};
+
+/// Whether products of bf16 numbers are faster than those of f32 on this processor.
+pub fn bf16_is_fast() -> bool {
+    isa::Isa::best().bf16_is_fast()
+}
 
 /// Sizes of a layer and of what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::Precision;
+use super::bf16::{self, PairRows, TransposeRows};
 use super::buffer::Buffer;
 use super::isa::Isa;
 use super::simd::{Simd, VECTORS};
@@ -56,13 +58,18 @@ impl PanelLayout {
     }
 }
 
-/// B `[K, columns]`, panel after panel, each `[K, vectors, lanes]`, the missing lanes zero.
+/// B `[K, columns]`, panel after panel, each `[K, vectors, lanes]`, the missing lanes zero; in bf16 each
+/// `[pairs, vectors, lanes]`, where a pair takes the place of an f32.
 pub struct PackedWeights {
     data: Buffer,
+    /// What the weights were rounded to.
+    pub precision: Precision,
     /// Rows of B.
     pub k: usize,
     /// How columns are distributed over panels.
     pub layout: PanelLayout,
+    /// Rows of a panel: K, or the pairs.
+    panel_rows: usize,
     panel_size: usize,
     panels: usize,
 }
@@ -70,6 +77,7 @@ pub struct PackedWeights {
 impl PackedWeights {
     fn pack(
         isa: Isa,
+        precision: Precision,
         k: usize,
         layout: PanelLayout,
         copy: impl Fn(Range<usize>, &mut [f32], usize) + Sync,
@@ -77,8 +85,12 @@ impl PackedWeights {
         let lanes = isa.lanes();
         let panels = layout.panels(lanes);
         let row = layout.vectors() * lanes;
-        let mut data = Buffer::new(panels * k * row);
-        super::threads::for_each_chunk(&mut data, k * row, |panel, data| {
+        let rows = match precision {
+            Precision::F32 => k,
+            Precision::Bf16 => bf16::pairs(k),
+        };
+        let mut data = Buffer::new(panels * rows * row);
+        super::threads::for_each_chunk(&mut data, rows * row, |panel, data| {
             for vector in 0..layout.vectors() {
                 let span = layout.span(panel, vector, lanes);
                 if span.len() < lanes {
@@ -87,12 +99,39 @@ impl PackedWeights {
                 copy(span, &mut data[vector * lanes..], row);
             }
         });
-        PackedWeights { data, k, layout, panel_size: k * row, panels }
+        PackedWeights {
+            data,
+            precision,
+            k,
+            layout,
+            panel_rows: rows,
+            panel_size: rows * row,
+            panels,
+        }
     }
 
     /// Packs `weight [columns, K]`: the product is A · weightᵀ.
-    pub fn of_transposed(isa: Isa, weight: &[f32], k: usize, layout: PanelLayout) -> Self {
-        Self::pack(isa, k, layout, |span, data, row| {
+    pub fn of_transposed(
+        isa: Isa,
+        precision: Precision,
+        weight: &[f32],
+        k: usize,
+        layout: PanelLayout,
+    ) -> Self {
+        Self::pack(isa, precision, k, layout, |span, data, row| {
+            if precision == Precision::Bf16 {
+                let transposed = TransposeRows {
+                    from: weight.as_ptr().wrapping_add(span.start * k),
+                    stride: k,
+                    k,
+                    columns: span.len(),
+                    to: data.as_mut_ptr().cast(),
+                    to_stride: row,
+                    lanes: isa.lanes(),
+                };
+                // SAFETY: the weight has these rows, and `data` a vector of each row of pairs.
+                return unsafe { isa.run(transposed) };
+            }
             for (lane, column) in span.enumerate() {
                 let source = &weight[column * k..][..k];
                 for (d, &x) in data[lane..].iter_mut().step_by(row).zip(source) {
@@ -103,10 +142,30 @@ impl PackedWeights {
     }
 
     /// Packs `weight [K, columns]`: the product is A · weight.
-    pub fn of_rows(isa: Isa, weight: &[f32], k: usize, columns: usize) -> Self {
-        Self::pack(isa, k, PanelLayout::consecutive(columns, isa), |span, data, row| {
+    pub fn of_rows(
+        isa: Isa,
+        precision: Precision,
+        weight: &[f32],
+        k: usize,
+        columns: usize,
+    ) -> Self {
+        let layout = PanelLayout::consecutive(columns, isa);
+        Self::pack(isa, precision, k, layout, |span, data, row| {
             if span.is_empty() {
                 return;
+            }
+            if precision == Precision::Bf16 {
+                let pairs = PairRows {
+                    from: weight.as_ptr().wrapping_add(span.start),
+                    stride: columns,
+                    k,
+                    width: span.len(),
+                    to: data.as_mut_ptr().cast(),
+                    to_stride: row,
+                    pairs: bf16::pairs(k),
+                };
+                // SAFETY: the weight has these columns, and `data` a vector of each row of pairs.
+                return unsafe { isa.run(pairs) };
             }
             for (d, source) in data.chunks_mut(row).zip(weight.chunks_exact(columns)) {
                 d[..span.len()].copy_from_slice(&source[span.clone()]);
@@ -114,14 +173,14 @@ impl PackedWeights {
         })
     }
 
-    /// Packs the matrix whose elements are `element(k, column)`.
+    /// Packs the matrix whose elements are `element(k, column)`, in f32.
     pub fn of_elements(
         isa: Isa,
         element: impl Fn(usize, usize) -> f32 + Sync,
         k: usize,
         layout: PanelLayout,
     ) -> Self {
-        Self::pack(isa, k, layout, |span, data, row| {
+        Self::pack(isa, Precision::F32, k, layout, |span, data, row| {
             for (lane, column) in span.enumerate() {
                 for (k, d) in data[lane..].iter_mut().step_by(row).enumerate() {
                     *d = element(k, column);
@@ -134,7 +193,7 @@ impl PackedWeights {
     pub fn columns_of(&self, panels: Range<usize>) -> Range<usize> {
         match self.layout {
             PanelLayout::Consecutive { columns, .. } => {
-                let width = self.panel_size / self.k.max(1);
+                let width = self.panel_size / self.panel_rows.max(1);
                 (panels.start * width).min(columns)..(panels.end * width).min(columns)
             }
             PanelLayout::Gates { .. } => unreachable!("a unit's gates aren't neighbours"),
@@ -146,7 +205,7 @@ impl PackedWeights {
         self.panels
     }
 
-    /// The start of a panel, which is valid for `k · vectors · lanes` reads.
+    /// The start of a panel, which is valid for reads of its whole shape.
     #[inline(always)]
     pub fn panel(&self, panel: usize) -> *const f32 {
         debug_assert!(panel < self.panels);
@@ -157,7 +216,7 @@ impl PackedWeights {
     #[inline(always)]
     pub fn prefetch_next(&self, panel: usize, tile: Tile) -> Prefetch {
         let next = if panel + 1 == self.panels { 0 } else { panel + 1 };
-        Prefetch::share(self.panel(next), self.panel_size, tile.index, tile.count, self.k)
+        Prefetch::share(self.panel(next), self.panel_size, tile.index, tile.count, self.panel_rows)
     }
 }
 
@@ -192,6 +251,12 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
+    /// Nothing that is worth a prefetch.
+    #[inline(always)]
+    pub fn none() -> Self {
+        Prefetch { from: std::ptr::null(), step: 0 }
+    }
+
     /// Share `index` of `count` of the `len` elements at `from`, spread over `k` steps.
     #[inline(always)]
     pub fn share(from: *const f32, len: usize, index: usize, count: usize, k: usize) -> Self {

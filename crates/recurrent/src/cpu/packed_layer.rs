@@ -3,7 +3,7 @@
 use super::isa::Isa;
 use super::packed::{PackedWeights, PanelLayout};
 use super::simd::VECTORS;
-use super::{Cell, Weights};
+use super::{Cell, Precision, Weights};
 
 /// What a tile's sums start from, and what the input adds to them.
 pub enum InputWeights {
@@ -29,7 +29,15 @@ pub struct PackedLayer {
 
 impl PackedLayer {
     /// Packs a layer. `ids` says that its input is one-hot ids.
-    pub fn new(isa: Isa, cell: Cell, d: usize, h: usize, weights: &Weights<'_>, ids: bool) -> Self {
+    pub fn new(
+        isa: Isa,
+        precision: Precision,
+        cell: Cell,
+        d: usize,
+        h: usize,
+        weights: &Weights<'_>,
+        ids: bool,
+    ) -> Self {
         let gates = cell.gates();
         let (columns, sums) = match cell {
             Cell::Tanh | Cell::Relu => {
@@ -58,10 +66,10 @@ impl PackedLayer {
         } else {
             InputWeights::Dense {
                 bias: PackedWeights::of_elements(isa, |_, column| bias(column), 1, sums),
-                weights: PackedWeights::of_transposed(isa, weights.w_ih, d, columns),
+                weights: PackedWeights::of_transposed(isa, precision, weights.w_ih, d, columns),
             }
         };
-        let hidden = PackedWeights::of_transposed(isa, weights.w_hh, h, columns);
+        let hidden = PackedWeights::of_transposed(isa, precision, weights.w_hh, h, columns);
         PackedLayer { cell, d, h, input, hidden }
     }
 }

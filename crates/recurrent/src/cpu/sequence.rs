@@ -15,7 +15,7 @@ use super::simd::VECTORS;
 use super::state_buffer::StateBuffer;
 use super::threads::for_each_row_range;
 use super::weight_grads::{WeightGradAccumulator, WeightGrads};
-use super::{Cell, Dims, Input, Weights};
+use super::{Cell, Dims, Input, Precision, Weights};
 
 /// A layer and the sequence that it reads.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct SequenceArgs<'a> {
     pub input: Input<'a>,
     /// The parameters.
     pub weights: Weights<'a>,
+    /// What the operands of products are rounded to.
+    pub precision: Precision,
     /// The dropout on the output. The state is carried from step to step, and returned, without it.
     pub dropout: Option<Dropout>,
 }
@@ -89,7 +91,7 @@ pub(super) fn forward_on(
     mut saved: Option<&mut SavedActivations>,
 ) {
     args.check();
-    let SequenceArgs { cell, dims, input, weights, dropout } = *args;
+    let SequenceArgs { cell, dims, input, weights, precision, dropout } = *args;
     let Dims { t, n, d, h } = dims;
     let slot = n * h;
     assert_eq!(state.len(), cell.states() * slot, "the state is [S, N, H]");
@@ -98,7 +100,8 @@ pub(super) fn forward_on(
         return;
     }
 
-    let layer = PackedLayer::new(isa, cell, d, h, &weights, matches!(input, Input::Ids(_)));
+    let ids = matches!(input, Input::Ids(_));
+    let layer = PackedLayer::new(isa, precision, cell, d, h, &weights, ids);
     let mask = Mask::new(dropout);
     let (initial_hidden, initial_cell) = state.split_at(slot);
     let (outputs, finals) = out.split_at_mut(t * slot);
@@ -204,7 +207,7 @@ pub(super) fn backward_on(
     want_input_grad: bool,
 ) -> Grads {
     args.check();
-    let SequenceArgs { cell, dims, input, weights, dropout } = *args;
+    let SequenceArgs { cell, dims, input, weights, precision, dropout } = *args;
     let Dims { t, n, d, h } = dims;
     let slot = n * h;
     let gates = cell.gates() * h;
@@ -227,8 +230,8 @@ pub(super) fn backward_on(
     }
 
     let input_weights =
-        d_input.is_some().then(|| PackedWeights::of_rows(isa, weights.w_ih, gates, d));
-    let hidden_weights = PackedWeights::of_rows(isa, weights.w_hh, gates, h);
+        d_input.is_some().then(|| PackedWeights::of_rows(isa, precision, weights.w_ih, gates, d));
+    let hidden_weights = PackedWeights::of_rows(isa, precision, weights.w_hh, gates, h);
     let width = if matches!(cell, Cell::Lstm | Cell::Gru) { VECTORS * h } else { h };
     let chunk = CHUNK.div_ceil(n).min(t);
     let mut d_gates = Buffer::new(chunk * n * width);
@@ -275,7 +278,10 @@ pub(super) fn backward_on(
         let d_gates = &d_gates[..rows.len() * width];
         let hidden_before = &saved.hidden[rows.start * h..rows.end * h];
         // SAFETY: ids were checked above.
-        unsafe { sums.add(isa, d_gates, width, input.rows(rows.clone(), d), hidden_before) };
+        unsafe {
+            let input = input.rows(rows.clone(), d);
+            sums.add(isa, precision, d_gates, width, input, hidden_before);
+        }
     }
     Grads { weights: sums.finish(), state: d_state, input: d_input }
 }

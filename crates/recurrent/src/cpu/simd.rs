@@ -5,6 +5,8 @@
 //! function is a call into libm. The token of an instruction set exists only after the processor was
 //! asked, so its arithmetic is safe to call.
 
+use super::bf16::{Order, PairTile, Products, emulate};
+
 /// Vectors in a register tile, and so in a panel of packed weights: the four gates of an LSTM.
 pub const VECTORS: usize = 4;
 
@@ -76,6 +78,26 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn prefetch(self, from: *const f32);
     /// Requests the cache line at `to` for writing; it need not be valid.
     fn prefetch_write(self, to: *const f32);
+
+    /// Adds products of bf16 numbers to sums in memory; the bits are the same whether the processor has an instruction for it.
+    ///
+    /// # Safety
+    /// The pointers must be valid for the shapes that are given for them; nothing else accesses the sums meanwhile.
+    #[inline(always)]
+    unsafe fn bf16_products(self, products: &Products) {
+        // SAFETY: promised by the caller.
+        unsafe { emulate(self, products, Order::Dot) }
+    }
+
+    /// Exchanges rows and columns.
+    #[inline(always)]
+    fn transpose(self, tile: &mut PairTile) {
+        for i in 0..tile.len() {
+            for j in 0..i {
+                (tile[i][j], tile[j][i]) = (tile[j][i], tile[i][j]);
+            }
+        }
+    }
 
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;

@@ -69,13 +69,14 @@ impl Stepper {
     /// [`Self::new`] with an instruction set.
     pub(super) fn new_on(isa: Isa, config: StepperConfig<'_>, streams: usize) -> Self {
         let StepperConfig { cell, vocabulary, hidden_size: h, layers, linear } = config;
+        let precision = linear.precision;
         assert_eq!(linear.h, h, "the linear layer reads H");
         let packed: Vec<_> = layers
             .iter()
             .enumerate()
             .map(|(i, weights)| {
                 let d = if i == 0 { vocabulary } else { h };
-                PackedLayer::new(isa, cell, d, h, weights, i == 0)
+                PackedLayer::new(isa, precision, cell, d, h, weights, i == 0)
             })
             .collect();
         let state = packed.len() * streams * h;
@@ -84,6 +85,7 @@ impl Stepper {
             isa,
             linear: PackedWeights::of_transposed(
                 isa,
+                precision,
                 linear.weight,
                 h,
                 PanelLayout::consecutive(linear.v, isa),

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::Precision;
 use super::buffer::Buffer;
 use super::gemm::{ABlock, microkernel};
 use super::isa::Isa;
@@ -12,11 +13,14 @@ use super::packed::Prefetch;
 use super::send_ptr::SendPtr;
 use super::simd::{Kernel, Simd, VECTORS};
 use super::threads::for_each_task;
+use super::weight_grad_bf16;
 
 /// Rows of A and B that are packed at a time.
 const BLOCK: usize = 128;
 /// f32 in a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
+/// Rows of a register tile of the widest vectors.
+const ROWS: usize = 6;
 /// The most rows of C in a block, about: few enough for eight threads, enough to pay for packing B.
 const MAX_BLOCK_ROWS: usize = 132;
 
@@ -66,17 +70,21 @@ pub struct WeightGradGemm<'a> {
 /// # Safety
 /// Each C and each `sums` must be valid for reads and writes in its whole shape, tables for every id; nothing else
 /// accesses them meanwhile, and no two of the products overlap in them.
-pub unsafe fn add_products(isa: Isa, gemms: &[WeightGradGemm<'_>]) {
-    let blocks: Vec<_> = gemms.iter().flat_map(WeightGradGemm::row_blocks).collect();
+pub unsafe fn add_products(isa: Isa, precision: Precision, gemms: &[WeightGradGemm<'_>]) {
+    if precision == Precision::Bf16 {
+        // SAFETY: promised by the caller.
+        return unsafe { weight_grad_bf16::add_products(isa, gemms) };
+    }
+    let blocks: Vec<_> = gemms.iter().flat_map(|gemm| gemm.row_blocks(ROWS)).collect();
     // SAFETY: promised by the caller, and blocks have their own rows of C.
     for_each_task(blocks.len(), |task| unsafe { isa.run(blocks[task]) });
 }
 
 impl WeightGradGemm<'_> {
-    fn row_blocks(&self) -> impl Iterator<Item = RowBlock<'_>> {
+    pub(super) fn row_blocks(&self, tile_rows: usize) -> impl Iterator<Item = RowBlock<'_>> {
         let m = self.columns.len();
-        // At least eight blocks, of whole tiles of rows for the widest vectors, unless they would be tiny.
-        let size = m.div_ceil(8).clamp(24, MAX_BLOCK_ROWS).next_multiple_of(6);
+        // At least eight blocks, of whole tiles of rows, unless they would be tiny.
+        let size = m.div_ceil(8).clamp(24, MAX_BLOCK_ROWS).next_multiple_of(tile_rows);
         (0..m).step_by(size).map(move |first| RowBlock {
             gemm: self,
             first,
@@ -90,12 +98,12 @@ impl WeightGradGemm<'_> {
 /// # Safety
 /// To run it, what [`add_products`] demands must hold for these rows.
 #[derive(Clone, Copy)]
-struct RowBlock<'a> {
-    gemm: &'a WeightGradGemm<'a>,
+pub(super) struct RowBlock<'a> {
+    pub gemm: &'a WeightGradGemm<'a>,
     /// The first row of C.
-    first: usize,
+    pub first: usize,
     /// Number of rows.
-    len: usize,
+    pub len: usize,
 }
 
 impl RowBlock<'_> {
@@ -120,20 +128,31 @@ impl RowBlock<'_> {
             if let Some(tile) = tiles.next() {
                 tile.iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
             }
-            // SAFETY: these columns of the sums and of the table are this block's alone, as the caller promised.
-            unsafe {
-                add_to(s, self.gemm.sums.at(self.first), a);
-                if let Some(one_hot) = self.gemm.one_hot {
-                    let id = one_hot.ids[k + row] as usize;
-                    add_to(s, one_hot.table.at(id * one_hot.stride + self.first), a);
-                }
+            // SAFETY: promised by the caller.
+            unsafe { self.add_row(s, k + row) };
+        }
+    }
+
+    /// Adds a row of A to the sums of columns and to the one-hot product.
+    ///
+    /// # Safety
+    /// As the block itself.
+    #[inline(always)]
+    pub(super) unsafe fn add_row<S: Simd>(&self, s: S, k: usize) {
+        let a = self.row(k);
+        // SAFETY: these columns of the sums and of the table are this block's alone, as the caller promised.
+        unsafe {
+            add_to(s, self.gemm.sums.at(self.first), a);
+            if let Some(one_hot) = self.gemm.one_hot {
+                let id = one_hot.ids[k] as usize;
+                add_to(s, one_hot.table.at(id * one_hot.stride + self.first), a);
             }
         }
     }
 
     /// This block's columns of a row of A.
     #[inline(always)]
-    fn row(&self, k: usize) -> &[f32] {
+    pub(super) fn row(&self, k: usize) -> &[f32] {
         &self.gemm.a[k * self.gemm.stride + self.gemm.columns.start + self.first..][..self.len]
     }
 
@@ -235,15 +254,15 @@ unsafe fn add_to<S: Simd>(s: S, sums: *mut f32, a: &[f32]) {
 
 /// A tile of C.
 #[derive(Clone, Copy)]
-struct CTile {
+pub(super) struct CTile {
     /// The first element.
-    start: *mut f32,
+    pub start: *mut f32,
     /// From one row to the next.
-    stride: usize,
+    pub stride: usize,
     /// Rows that C has, at most those of the register tile.
-    rows: usize,
+    pub rows: usize,
     /// Columns that C has, at most those of the register tile.
-    columns: usize,
+    pub columns: usize,
 }
 
 /// Adds a tile's products to C.
@@ -267,6 +286,22 @@ unsafe fn add_tile<S: Simd, const M: usize>(
     // SAFETY: promised by the caller.
     unsafe {
         microkernel::<S, M, VECTORS, VECTORS, 0>(s, &mut sums, a, b, prefetch);
+        add_sums(s, &sums, c);
+    }
+}
+
+/// Adds a tile's sums to the rows and columns that C has of it.
+///
+/// # Safety
+/// `c` must be valid for reads and writes of its rows and columns.
+#[inline(always)]
+pub(super) unsafe fn add_sums<S: Simd, const M: usize>(
+    s: S,
+    sums: &[[S::F; VECTORS]; M],
+    c: CTile,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
         if c.rows == M && c.columns == VECTORS * S::LANES {
             for (i, sums) in sums.iter().enumerate() {
                 for (j, &sum) in sums.iter().enumerate() {

@@ -7,7 +7,7 @@ use super::isa::Isa;
 use super::send_ptr::SendPtr;
 use super::simd::VECTORS;
 use super::weight_grad_gemm::{Dense, OneHot, WeightGradGemm, add_products};
-use super::{Cell, Dims, Input};
+use super::{Cell, Dims, Input, Precision};
 
 /// Gradients of a layer's parameters, in their layout.
 #[derive(Clone, Debug)]
@@ -99,6 +99,7 @@ impl WeightGradAccumulator {
     pub unsafe fn add(
         &mut self,
         isa: Isa,
+        precision: Precision,
         d_gates: &[f32],
         width: usize,
         input: Input<'_>,
@@ -144,7 +145,7 @@ impl WeightGradAccumulator {
         let gemms: Vec<_> = gemms.collect();
         // SAFETY: the sums have the shapes of the products, for all gates; `self` is borrowed mutably, and the caller
         // promised the ids.
-        unsafe { add_products(isa, &gemms) };
+        unsafe { add_products(isa, precision, &gemms) };
     }
 
     /// The sums in PyTorch's layout.

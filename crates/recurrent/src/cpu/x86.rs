@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::bf16::{PairTile, Products};
 use super::simd::{Kernel, Simd};
+use super::x86_bf16::Bf16Unit;
 
 /// Calls an intrinsic that touches no memory.
 macro_rules! arithmetic {
@@ -14,18 +16,30 @@ macro_rules! arithmetic {
 
 /// The processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx512(());
+pub struct Avx512 {
+    /// What computes products of bf16 numbers.
+    pub bf16: Bf16Unit,
+}
 
 impl Avx512 {
     /// The token, where the processor has the instructions.
     pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f")
+        let available = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma"))
-        .then_some(Avx512(()))
+            && is_x86_feature_detected!("fma");
+        available.then(|| Avx512 { bf16: Bf16Unit::best() })
+    }
+}
+
+#[cfg(test)]
+impl Avx512 {
+    /// A token for each unit for bf16, where the processor has the instructions.
+    pub fn available() -> Vec<Self> {
+        let units = || Bf16Unit::available().into_iter();
+        Self::detect().map_or(Vec::new(), |_| units().map(|bf16| Avx512 { bf16 }).collect())
     }
 }
 
@@ -79,6 +93,46 @@ impl Simd for Avx512 {
         // SAFETY: the caller vouches for the aligned writes, the token for the feature.
         unsafe { _mm512_stream_ps(to, value) }
     }
+    #[inline(always)]
+    unsafe fn bf16_products(self, products: &Products) {
+        // SAFETY: promised by the caller; the token has AVX-512.
+        unsafe { self.bf16.products(self, products) }
+    }
+
+    #[inline(always)]
+    fn transpose(self, tile: &mut PairTile) {
+        // SAFETY: rows of the tile have 16 elements; the token has AVX-512.
+        unsafe {
+            let mut rows: [__m512i; 16] =
+                std::array::from_fn(|i| _mm512_loadu_si512(tile[i].as_ptr().cast()));
+            // Pairs of rows, then pairs of pairs: each 128-bit lane becomes a transposed 4 x 4 block.
+            for i in (0..16).step_by(4) {
+                let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+                rows[i] = _mm512_unpacklo_epi64(ab, cd);
+                rows[i + 1] = _mm512_unpackhi_epi64(ab, cd);
+                let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+                rows[i + 2] = _mm512_unpacklo_epi64(ab, cd);
+                rows[i + 3] = _mm512_unpackhi_epi64(ab, cd);
+            }
+            // Then the blocks themselves.
+            for i in 0..4 {
+                let [a, b, c, d] = [rows[i], rows[i + 4], rows[i + 8], rows[i + 12]];
+                let (ab, cd) =
+                    (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
+                rows[i] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
+                rows[i + 8] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
+                let (ab, cd) =
+                    (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
+                rows[i + 4] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
+                rows[i + 12] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
+            }
+            for (to, row) in tile.iter_mut().zip(rows) {
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), row);
+            }
+        }
+    }
+
     #[inline(always)]
     fn store_fence(self) {
         arithmetic!(_mm_sfence())

@@ -10,6 +10,7 @@ use super::{
     LayerArgs, LayerInput, LayerSpec, LayerWeights, LossArgs, LossGrads, RecurrentKernels,
     RecurrentOps, check_dtype,
 };
+use crate::Precision;
 
 /// What the backward pass of a layer needs of its forward pass.
 #[derive(Clone, Debug)]
@@ -113,11 +114,12 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let nodes = [hidden.node(), weight.node(), bias.node()];
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
         check_dtype(&hidden);
-        let args = LossArgs { hidden, weight, bias, targets };
+        let args = LossArgs { hidden, weight, bias, targets, precision };
         match Backward::<B, 3>::prepare::<C>(LossBackward, nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (loss, grads) = B::loss_with_grads(args);
@@ -132,10 +134,11 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let [hidden, weight, bias] = [hidden, weight, bias].map(|x| x.into_primitive());
         check_dtype(&hidden);
-        Self::from_inner(B::scores(LossArgs { hidden, weight, bias, targets }))
+        Self::from_inner(B::scores(LossArgs { hidden, weight, bias, targets, precision }))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     LayerArgs, LayerGrads, LayerInput, LayerSpec, LayerWeights, LossArgs, LossGrads,
     RecurrentKernels,
 };
-use crate::cpu;
+use crate::{Precision, cpu};
 
 /// A backend whose tensors the CPU can read.
 pub trait CpuBackend: Backend {
@@ -92,11 +92,13 @@ struct LossInputs<B: CpuBackend> {
     bias: B::Floats,
     targets: Vec<i32>,
     size: [usize; 2],
+    precision: Precision,
 }
 
 impl<B: CpuBackend> LossInputs<B> {
-    fn new(LossArgs { hidden, weight, bias, targets }: &LossArgs<B>) -> Self {
+    fn new(LossArgs { hidden, weight, bias, targets, precision }: &LossArgs<B>) -> Self {
         Self {
+            precision: *precision,
             hidden: B::floats(hidden),
             weight: B::floats(weight),
             bias: B::floats(bias),
@@ -109,7 +111,8 @@ impl<B: CpuBackend> LossInputs<B> {
     fn slices(&self) -> (&[f32], cpu::Linear<'_>, &[i32]) {
         let [v, h] = self.size;
         let (weight, bias) = (B::slice(&self.weight), B::slice(&self.bias));
-        (B::slice(&self.hidden), cpu::Linear { h, v, weight, bias }, &self.targets)
+        let linear = cpu::Linear { h, v, weight, bias, precision: self.precision };
+        (B::slice(&self.hidden), linear, &self.targets)
     }
 }
 
@@ -156,6 +159,7 @@ impl<B: CpuBackend> Layer<B> {
                 Input::Dense(x) => cpu::Input::Dense(B::slice(x)),
             },
             weights: cpu::Weights { w_ih, w_hh, b_ih, b_hh },
+            precision: self.spec.precision,
             dropout: self.spec.dropout,
         }
     }

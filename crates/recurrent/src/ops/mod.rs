@@ -13,7 +13,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
 use burn::tensor::DType;
 
-use crate::{Cell, Dropout};
+use crate::{Cell, Dropout, Precision};
 
 /// The input of a layer: ids or vectors.
 #[derive(ExtensionType, Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct LayerSpec {
     pub steps: usize,
     /// Dropout of the output; the carried state is never dropped.
     pub dropout: Option<Dropout>,
+    /// What the operands of products are rounded to, on the CPU; f32 on other devices.
+    pub precision: Precision,
 }
 
 /// A layer, its input and its initial state.
@@ -90,6 +92,8 @@ pub struct LossArgs<B: Backend> {
     pub bias: FloatTensor<B>,
     /// `[R]`, each in `0..V`.
     pub targets: IntTensor<B>,
+    /// What the operands of products are rounded to, on the CPU; f32 on other devices.
+    pub precision: Precision,
 }
 
 /// The gradients of the loss, shaped as what they are the gradients of.
@@ -169,6 +173,7 @@ pub trait RecurrentOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self>;
 
     /// For evaluation: the sum of the same cross-entropies, in nats, and the number of rows whose target is the most
@@ -181,6 +186,7 @@ pub trait RecurrentOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self>;
 }
 
@@ -201,9 +207,10 @@ impl<B: RecurrentKernels> RecurrentOps for B {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         check_dtype(&hidden);
-        Self::loss(LossArgs { hidden, weight, bias, targets })
+        Self::loss(LossArgs { hidden, weight, bias, targets, precision })
     }
 
     fn linear_scores(
@@ -211,9 +218,10 @@ impl<B: RecurrentKernels> RecurrentOps for B {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         check_dtype(&hidden);
-        Self::scores(LossArgs { hidden, weight, bias, targets })
+        Self::scores(LossArgs { hidden, weight, bias, targets, precision })
     }
 }
 

@@ -1,3 +1,4 @@
+use super::super::Precision;
 use super::super::isa::Isa;
 use super::super::loss::{Linear, Reduction, linear_cross_entropy, linear_scores, training_on};
 use super::{Numbers, assert_close, with_threads};
@@ -27,7 +28,8 @@ impl Problem {
     }
 
     fn linear(&self) -> Linear<'_> {
-        Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias }
+        let Problem { h, v, weight, bias, .. } = self;
+        Linear { h: *h, v: *v, weight, bias, precision: Precision::F32 }
     }
 
     /// The summed loss, its gradients and the hits, in f64.

@@ -1,5 +1,6 @@
 //! The kernels against plain loops in f64, on every instruction set that this processor has.
 
+mod bf16;
 mod dropout;
 mod loss;
 mod math;

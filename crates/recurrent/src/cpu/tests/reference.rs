@@ -1,9 +1,10 @@
 //! A layer, its loss and their derivatives in f64, written as the equations stand, to hold the kernels against.
 
-use super::super::{Dims, dropout_keep, dropout_threshold};
+use super::super::{Dims, Precision, dropout_keep, dropout_threshold};
 use super::{Cell, Numbers};
 
 /// A layer's parameters, input and state, in both precisions.
+#[derive(Clone)]
 pub struct Problem {
     pub cell: Cell,
     pub dims: Dims,
@@ -12,6 +13,7 @@ pub struct Problem {
     /// input, w_ih, w_hh, b_ih, b_hh, state
     pub values: [Vec<f32>; 6],
     pub dropout: Option<(f32, u64)>,
+    pub precision: Precision,
 }
 
 pub const INPUT: usize = 0;
@@ -51,7 +53,7 @@ impl Problem {
             numbers.many(g * h, weight),
             numbers.many(cell.states() * n * h, 0.5),
         ];
-        Problem { cell, dims, ids, values, dropout: None }
+        Problem { cell, dims, ids, values, dropout: None, precision: Precision::F32 }
     }
 
     pub fn values_f64(&self) -> [Vec<f64>; 6] {

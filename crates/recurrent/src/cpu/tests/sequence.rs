@@ -2,7 +2,7 @@ use super::super::isa::Isa;
 use super::super::saved::SavedActivations;
 use super::super::sequence::{Grads, SequenceArgs, backward_on, forward_on};
 use super::super::weight_grads::WeightGrads;
-use super::super::{Dims, Dropout, Input, Weights};
+use super::super::{Dims, Dropout, Input, Precision, Weights};
 use super::reference::{B_HH, B_IH, INPUT, Problem, STATE, W_HH, W_IH};
 use super::{Cell, Numbers, assert_close, with_threads};
 
@@ -31,6 +31,7 @@ impl Problem {
                 None => Input::Dense(input),
             },
             weights: Weights { w_ih, w_hh, b_ih, b_hh },
+            precision: self.precision,
             dropout: self.dropout.map(|(p, seed)| Dropout { p, seed }),
         }
     }
@@ -51,7 +52,7 @@ impl Problem {
     }
 }
 
-fn for_all(check: impl Fn(Problem)) {
+pub fn for_all(check: impl Fn(Problem)) {
     for cell in CELLS {
         for sizes in SIZES {
             for ids in [false, true] {
@@ -97,12 +98,16 @@ fn outputs_and_gradients_equal_the_equations() {
 
 #[test]
 fn evaluation_gives_the_bytes_of_training() {
-    for_all(|problem| {
+    for_all(|mut problem| {
         let Dims { t, n, h, .. } = problem.dims;
         for isa in Isa::available() {
-            let mut saved = SavedActivations::new(problem.cell, t, n, h);
-            let training = problem.forward(isa, Some(&mut saved));
-            assert_eq!(problem.forward(isa, None), training, "{isa:?} {:?}", problem.cell);
+            for precision in [Precision::F32, Precision::Bf16] {
+                problem.precision = precision;
+                let mut saved = SavedActivations::new(problem.cell, t, n, h);
+                let training = problem.forward(isa, Some(&mut saved));
+                let what = format!("{isa:?} {precision:?} {:?}", problem.cell);
+                assert_eq!(problem.forward(isa, None), training, "{what}");
+            }
         }
     });
 }
@@ -135,8 +140,9 @@ fn any_number_of_threads_gives_the_same_bytes() {
             .into_iter()
             .flat_map(move |cell| [false, true].map(|ids| Problem::new(cell, sizes, ids, 1.0)))
     });
-    for mut problem in problems {
-        problem.dropout = Some((0.5, 3));
+    let precisions = [Precision::F32, Precision::Bf16];
+    for (mut problem, precision) in problems.flat_map(|p| precisions.map(|x| (p.clone(), x))) {
+        (problem.dropout, problem.precision) = (Some((0.5, 3)), precision);
         let (cell, Dims { t, n, h, .. }) = (problem.cell, problem.dims);
         let grad_out = Numbers(8).many((t + cell.states()) * n * h, 1.0);
         for isa in Isa::available() {
@@ -149,7 +155,8 @@ fn any_number_of_threads_gives_the_same_bytes() {
             };
             let alone = run(1);
             for threads in [2, 3, 8] {
-                assert!(run(threads) == alone, "{isa:?} {cell:?} {h} units, {threads} threads");
+                let what = format!("{isa:?} {cell:?} {precision:?} {h} units, {threads} threads");
+                assert!(run(threads) == alone, "{what}");
             }
         }
     }

@@ -1,7 +1,7 @@
 use super::super::isa::Isa;
 use super::super::loss::Linear;
 use super::super::stepper::{Stepper, StepperConfig};
-use super::super::{Dims, Input, SequenceArgs, Weights, forward};
+use super::super::{Dims, Input, Precision, SequenceArgs, Weights, forward};
 use super::sequence::CELLS;
 use super::{Cell, Numbers, assert_close};
 
@@ -13,6 +13,7 @@ struct Network {
     layers: [[Vec<f32>; 4]; 2],
     weight: Vec<f32>,
     bias: Vec<f32>,
+    precision: Precision,
 }
 
 impl Network {
@@ -21,7 +22,8 @@ impl Network {
         let g = cell.gates();
         let layers = [v, h]
             .map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
-        Network { cell, v, h, layers, weight: numbers.many(v * h, 0.5), bias: numbers.many(v, 0.5) }
+        let (weight, bias) = (numbers.many(v * h, 0.5), numbers.many(v, 0.5));
+        Network { cell, v, h, layers, weight, bias, precision: Precision::F32 }
     }
 
     fn weights(&self) -> [Weights<'_>; 2] {
@@ -29,7 +31,8 @@ impl Network {
     }
 
     fn stepper(&self, isa: Isa, streams: usize) -> Stepper {
-        let linear = Linear { h: self.h, v: self.v, weight: &self.weight, bias: &self.bias };
+        let Network { h, v, weight, bias, precision, .. } = self;
+        let linear = Linear { h: *h, v: *v, weight, bias, precision: *precision };
         let layers = self.weights();
         let config = StepperConfig {
             cell: self.cell,
@@ -49,7 +52,8 @@ impl Network {
         let state = vec![0.0; cell.states() * streams * h];
         let run = |d, input, weights| {
             let dims = Dims { t, n: streams, d, h };
-            let args = SequenceArgs { cell, dims, input, weights, dropout: None };
+            let precision = self.precision;
+            let args = SequenceArgs { cell, dims, input, weights, precision, dropout: None };
             let mut out = vec![0.0; (t + cell.states()) * streams * h];
             forward(&args, &state, &mut out, None);
             out.truncate(t * streams * h);
@@ -76,14 +80,18 @@ fn steps_equal_the_sequence() {
             // The last is large enough for a pair of threads, and to be shared among three.
             let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 35, 40, 200)];
             for (threads, streams, v, h) in sizes {
-                let network = Network::new(cell, v, h);
-                let ids = Numbers(2).ids(4 * streams, v);
-                let expected = network.logits(&ids, streams);
-                let got: Vec<f32> = super::with_threads(threads, || {
-                    let mut stepper = network.stepper(isa, streams);
-                    ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
-                });
-                assert_close(&format!("{isa:?} {cell:?} {streams}"), &got, &expected, 1e-5);
+                // The logits of the sequence are computed with the linear layer unrounded.
+                for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 1e-2)] {
+                    let network = Network { precision, ..Network::new(cell, v, h) };
+                    let ids = Numbers(2).ids(4 * streams, v);
+                    let expected = network.logits(&ids, streams);
+                    let got: Vec<f32> = super::with_threads(threads, || {
+                        let mut stepper = network.stepper(isa, streams);
+                        ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
+                    });
+                    let what = format!("{isa:?} {cell:?} {precision:?} {streams}");
+                    assert_close(&what, &got, &expected, tolerance);
+                }
             }
         }
     }
@@ -111,10 +119,10 @@ fn reordered_streams_go_on_as_the_ones_whose_state_they_took() {
 
 #[test]
 fn streams_that_end_or_join_change_no_bit_of_the_others() {
-    for cell in CELLS {
+    for (cell, precision) in CELLS.map(|c| [(c, Precision::F32), (c, Precision::Bf16)]).concat() {
         // From a pair of threads to one, and back.
         for (v, h) in [(9, 17), (40, 200)] {
-            let network = Network::new(cell, v, h);
+            let network = Network { precision, ..Network::new(cell, v, h) };
             let steps = Numbers(3).ids(6 * 4, v);
             let alone: Vec<Vec<Vec<f32>>> = (0..4)
                 .map(|stream| {
