@@ -7,7 +7,7 @@ Peak memory is that of the whole process, a megabyte is 2^20 bytes. Measure on a
 torch's threads wait for each other and two can be many times slower than one.
 
 A training step is all of it: next batch, one-hot, forward, cross_entropy, backward, clip_grad_norm_, Adam, reading
-the loss. V is 83 throughout, the text is random ids (content doesn't affect speed). Evaluation and generation run under
+the loss. The rows named bf16 run under torch.autocast. V is 83 throughout, the text is random ids (content doesn't affect speed). Evaluation and generation run under
 no_grad in eval mode; generation draws from the softmax, one character a step and stream. Under no_grad nn.LSTM takes
 oneDNN's fused path by itself: good for whole sequences, slow for single steps, so generation is measured without it
 too.
@@ -39,6 +39,10 @@ class Work:
     seq: int = 100
     dropout: float = 0.5
     onednn: bool = True
+    bf16: bool = False
+
+    def autocast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
 
 
 WORK = {
@@ -47,7 +51,12 @@ WORK = {
     "train-tanh-2x256": Work("train", cell="tanh"),
     "train-lstm-1x128": Work("train", hidden=128, layers=1, batch=50, seq=50, dropout=0.0),
     "train-lstm-2x512": Work("train", hidden=512, batch=50, seq=50, dropout=0.0),
+    "train-lstm-2x256-bf16": Work("train", bf16=True),
+    "train-lstm-2x512-bf16": Work("train", hidden=512, batch=50, seq=50, dropout=0.0, bf16=True),
     "eval-lstm-2x256": Work("eval"),
+    "eval-lstm-2x512": Work("eval", hidden=512, batch=50, seq=50),
+    "eval-lstm-2x256-bf16": Work("eval", bf16=True),
+    "eval-lstm-2x512-bf16": Work("eval", hidden=512, batch=50, seq=50, bf16=True),
     "generate-1": Work("generate", batch=1, seq=1),
     "generate-64": Work("generate", batch=64, seq=1),
     "generate-1-no-onednn": Work("generate", batch=1, seq=1, onednn=False),
@@ -97,8 +106,9 @@ def training(work):
         inputs, targets, is_first = next(stream)
         state = None if is_first else detached(state)
         optimizer.zero_grad()
-        logits, state = model(one_hot(inputs), state)
-        loss = nn.functional.cross_entropy(logits, targets.reshape(-1))
+        with work.autocast():
+            logits, state = model(one_hot(inputs), state)
+            loss = nn.functional.cross_entropy(logits, targets.reshape(-1))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
@@ -116,8 +126,9 @@ def evaluation(work):
     def step():
         nonlocal state
         inputs, targets, is_first = next(stream)
-        logits, state = model(one_hot(inputs), None if is_first else state)
-        nn.functional.cross_entropy(logits, targets.reshape(-1)).item()
+        with work.autocast():
+            logits, state = model(one_hot(inputs), None if is_first else state)
+            nn.functional.cross_entropy(logits, targets.reshape(-1)).item()
         return inputs.numel()
 
     return step

@@ -58,6 +58,7 @@ fn start(
     config.data.valid_fraction = 0.01;
     (config.data.batch_size, config.data.seq_length) = (size.batch_size, size.seq_length);
     config.train.epochs = 1;
+    config.train.precision = size.precision.into();
     config.train.optimizer = OptimizerConfig::Adam(AdamConfig::default());
     config.sample.length = 0;
     let mut trainer = Trainer::new(config, corpus, device).map_err(Failure::new)?;

@@ -25,6 +25,7 @@ fn model(size: Size, device: &Device) -> TrainedModel {
     let config = size.model();
     let vocab = Vocab::from_chars(alphabet());
     let network = config.init(vocab.len(), device, &mut ChaCha8Rng::seed_from_u64(1));
+    let network = network.with_precision(size.precision);
     TrainedModel { network, config, vocab, summary: TrainingSummary::default() }
 }
 

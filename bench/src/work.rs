@@ -1,7 +1,7 @@
 //! The benchmarks: one row of the table each.
 
 use burn::tensor::Device;
-use charloom_model::{Cell, CharRnnConfig};
+use charloom_model::{Cell, CharRnnConfig, Precision};
 
 /// Vocabulary size of the networks, V.
 pub const VOCAB_SIZE: usize = 83;
@@ -17,20 +17,42 @@ pub struct Size {
     pub batch_size: usize,
     /// T
     pub seq_length: usize,
+    pub precision: Precision,
 }
 
 impl Size {
     /// Two layers of 256, dropout 0.5, N = 128, T = 100.
     const fn classic(cell: Cell) -> Self {
-        Self { cell, layers: 2, hidden_size: 256, dropout: 0.5, batch_size: 128, seq_length: 100 }
+        Self {
+            cell,
+            layers: 2,
+            hidden_size: 256,
+            dropout: 0.5,
+            batch_size: 128,
+            seq_length: 100,
+            precision: Precision::F32,
+        }
     }
 
     const fn small(layers: usize, hidden_size: usize, batch_size: usize) -> Self {
-        Self { cell: Cell::Lstm, layers, hidden_size, dropout: 0.0, batch_size, seq_length: 50 }
+        Self {
+            cell: Cell::Lstm,
+            layers,
+            hidden_size,
+            dropout: 0.0,
+            batch_size,
+            seq_length: 50,
+            precision: Precision::F32,
+        }
+    }
+
+    /// The same with products in bf16.
+    const fn bf16(self) -> Self {
+        Self { precision: Precision::Bf16, ..self }
     }
 
     pub fn model(&self) -> CharRnnConfig {
-        let Self { cell, layers, hidden_size, dropout, batch_size: _, seq_length: _ } = *self;
+        let Self { cell, layers, hidden_size, dropout, .. } = *self;
         CharRnnConfig { cell, layers, hidden_size, dropout, ..CharRnnConfig::default() }
     }
 }
@@ -99,6 +121,7 @@ pub struct Benchmark {
 }
 
 const LSTM: Size = Size::classic(Cell::Lstm);
+const WIDE: Size = Size::small(2, 512, 50);
 const ON_GPU: Size = Size::small(1, 128, 32);
 
 const fn on_cpu(name: &'static str, task: Task, targets: &'static [Target]) -> Benchmark {
@@ -106,7 +129,7 @@ const fn on_cpu(name: &'static str, task: Task, targets: &'static [Target]) -> B
 }
 
 /// All benchmarks. One that a target refers to comes before the benchmark that has the target.
-pub const BENCHMARKS: [Benchmark; 12] = [
+pub const BENCHMARKS: [Benchmark; 19] = [
     on_cpu("burn-lstm-2x256", Task::TrainWithBurn(LSTM), &[]),
     on_cpu(
         "train-lstm-2x256",
@@ -134,10 +157,31 @@ pub const BENCHMARKS: [Benchmark; 12] = [
     ),
     on_cpu(
         "train-lstm-2x512",
-        Task::Train(Size::small(2, 512, 50)),
+        Task::Train(WIDE),
         &[Target::Peer(1.3, &["train-lstm-2x512"])],
     ),
+    on_cpu(
+        "train-lstm-2x256-bf16",
+        Task::Train(LSTM.bf16()),
+        &[Target::Peer(2.0, &["train-lstm-2x256", "train-lstm-2x256-bf16"])],
+    ),
+    on_cpu(
+        "train-lstm-2x512-bf16",
+        Task::Train(WIDE.bf16()),
+        &[Target::Peer(1.7, &["train-lstm-2x512", "train-lstm-2x512-bf16"])],
+    ),
     on_cpu("eval-lstm-2x256", Task::Evaluate(LSTM), &[Target::Peer(1.3, &["eval-lstm-2x256"])]),
+    on_cpu("eval-lstm-2x512", Task::Evaluate(WIDE), &[Target::Peer(1.3, &["eval-lstm-2x512"])]),
+    on_cpu(
+        "eval-lstm-2x256-bf16",
+        Task::Evaluate(LSTM.bf16()),
+        &[Target::Peer(1.3, &["eval-lstm-2x256", "eval-lstm-2x256-bf16"])],
+    ),
+    on_cpu(
+        "eval-lstm-2x512-bf16",
+        Task::Evaluate(WIDE.bf16()),
+        &[Target::Peer(1.3, &["eval-lstm-2x512", "eval-lstm-2x512-bf16"])],
+    ),
     on_cpu(
         "generate-1",
         Task::Generate(LSTM, 1),
@@ -147,6 +191,16 @@ pub const BENCHMARKS: [Benchmark; 12] = [
         "generate-64",
         Task::Generate(LSTM, 64),
         &[Target::Peer(3.0, &["generate-64", "generate-64-no-onednn"])],
+    ),
+    on_cpu(
+        "generate-1-bf16",
+        Task::Generate(LSTM.bf16(), 1),
+        &[Target::Benchmark(1.7, "generate-1")],
+    ),
+    on_cpu(
+        "generate-64-bf16",
+        Task::Generate(LSTM.bf16(), 64),
+        &[Target::Benchmark(1.5, "generate-64")],
     ),
     on_cpu("text-of-1-gb", Task::LargeText(LSTM), &[Target::Megabytes(2500.0)]),
     Benchmark {

@@ -17,7 +17,7 @@ pub use analysis::{BaselineArgs, CompleteArgs, PageArgs, PredictArgs, ScoreArgs,
 pub use comparison::{Metric, PlotArgs, SweepArgs};
 pub use eval::EvalArgs;
 pub use import::ImportArgs;
-pub use models::ModelsArgs;
+pub use models::{ModelsArgs, PrecisionArg};
 
 /// Train character-level language models on your own text, and generate text with them.
 #[derive(Debug, Parser)]

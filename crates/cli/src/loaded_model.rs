@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use charloom_model::{ModelFileError, TrainedModel};
+use charloom_model::{ModelFileError, Precision, TrainedModel};
 use charloom_train::RunFolder;
+use charloom_train::settings::PrecisionConfig;
 
-use crate::args::ModelsArgs;
+use crate::args::{ModelsArgs, PrecisionArg};
 use crate::report::{Failure, Result};
 use crate::run_commands::run_command;
 use crate::runs::find_run;
-use crate::settings::{Layer, Layers};
+use crate::settings::{Layer, Layers, resolve};
 
 /// A model, with the file and the run that it is from.
 pub struct LoadedModel {
@@ -23,12 +24,32 @@ pub struct LoadedModel {
 impl LoadedModel {
     /// Loads the models of all `--run` and then of all `--model` flags, or the newest run's.
     pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<Self>> {
-        let ModelsArgs { model, run, average: _, runs_dir } = args;
+        let ModelsArgs { model, run, average: _, precision, runs_dir } = args;
         if run.is_empty() && model.is_empty() {
-            return Ok(vec![Self::of_run(runs_dir, None, device)?]);
+            return Ok(vec![Self::of_run(runs_dir, None, device)?.in_precision(*precision, device)?]);
         }
         let runs = run.iter().map(|run| Self::of_run(runs_dir, Some(run), device));
-        runs.chain(model.iter().map(|path| Self::of_file(path, device))).collect()
+        let loaded = runs.chain(model.iter().map(|path| Self::of_file(path, device)));
+        loaded.map(|loaded| loaded?.in_precision(*precision, device)).collect()
+    }
+
+    /// The model in the precision that was asked for.
+    fn in_precision(mut self, asked: PrecisionArg, device: &Device) -> Result<Self> {
+        let precision = match asked {
+            PrecisionArg::Auto => match self.settings().and_then(|layers| resolve(&layers)) {
+                Ok(trained) if trained.train.precision == PrecisionConfig::Bf16 => {
+                    Precision::fastest(device)
+                }
+                // Settings that can't be read are reported where they matter.
+                _ => Precision::F32,
+            },
+            PrecisionArg::F32 => Precision::F32,
+            PrecisionArg::Bf16 => PrecisionConfig::Bf16.resolve(device).map_err(|_| {
+                Failure::request("`--precision bf16` is for the CPU; other devices compute in f32")
+            })?,
+        };
+        self.model.network = self.model.network.with_precision(precision);
+        Ok(self)
     }
 
     /// Loads a model file.

@@ -43,7 +43,9 @@ mod params;
 mod safetensors_file;
 mod vocab_remap;
 
-pub use charloom_recurrent::{Bias, Cell, Init, Precision, StackDropout, State, Stepper};
+pub use charloom_recurrent::{
+    Bias, Cell, Init, Precision, StackDropout, State, Stepper, has_cpu_kernels,
+};
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
 pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
 pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};

@@ -50,6 +50,11 @@ impl CharRnn {
         Self { rnn: self.rnn.with_precision(precision), precision, ..self }
     }
 
+    /// The precision of products.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The state of zeros for N rows.
     pub fn zero_state(&self, n: usize, device: &Device) -> State {
         self.rnn.zero_state(n, device)

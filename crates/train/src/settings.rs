@@ -11,12 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod optimizer;
+mod precision;
 mod schedule;
 
 use optimizer::EPS_REASON;
 pub use optimizer::{
     AdagradConfig, AdagradForm, AdamConfig, AdamWConfig, OptimizerConfig, RmsPropConfig, SgdConfig,
 };
+pub use precision::PrecisionConfig;
 pub use schedule::{Constant, LrSchedule};
 
 /// Everything that decides what is trained and how.
@@ -156,6 +158,12 @@ pub struct TrainConfig {
     pub loss: LossReduction,
     /// Hidden state at the start of an epoch: "reset" to zero or "carry" over
     pub state: EpochState,
+    /// Precision of products: "f32", "bf16" (bfloat16) or "auto"
+    ///
+    /// "bf16" rounds the operands of products to 8 bits of precision; their sums, parameters, states, gates, loss and optimizer
+    /// stay in f32. "auto" is "bf16" where the processor has instructions that make it faster, else "f32"; a run's `config.toml`
+    /// has what it was. Other devices than the CPU compute in f32.
+    pub precision: PrecisionConfig,
     /// Write the loss and learning rate of every step to `steps.csv`
     pub step_log: bool,
 }
@@ -178,6 +186,7 @@ impl Default for TrainConfig {
             ema: 0.0,
             loss: LossReduction::Mean,
             state: EpochState::Reset,
+            precision: PrecisionConfig::Auto,
             step_log: false,
         }
     }

@@ -49,12 +49,18 @@ impl Trainer {
     /// # Errors
     /// If the settings don't fit each other, or the text is too short for a batch of N x T or lacks a character of the
     /// sample's prompt.
-    pub fn new(config: RunConfig, corpus: &Corpus, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(
+        mut config: RunConfig,
+        corpus: &Corpus,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let device = device.clone().without_autodiff().autodiff();
+        let precision = config.train.precision.resolve(&device)?;
+        config.train.precision = precision.into();
         let vocab = corpus.vocab().clone();
         let (train, valid) = Self::check(&config, corpus)?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
-        let model = config.model.init(vocab.len(), &device, &mut rng);
+        let model = config.model.init(vocab.len(), &device, &mut rng).with_precision(precision);
         Ok(Self {
             config_toml: toml::to_string(&config).expect("settings become TOML"),
             average: WeightAverage::new(&model, config.train.ema),
@@ -82,7 +88,9 @@ impl Trainer {
         model: &TrainedModel,
     ) -> Result<Self, TrainError> {
         let mut trainer = Self::new(config, corpus, device)?;
-        trainer.model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
+        let precision = trainer.model.precision();
+        let model = model.remap_vocab(&trainer.model, &trainer.vocab)?;
+        trainer.model = model.with_precision(precision);
         trainer.average = WeightAverage::new(&trainer.model, trainer.config.train.ema);
         Ok(trainer)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DeviceArgs, ModelsArgs};
+use super::{DeviceArgs, ModelsArgs, PrecisionArg};
 use crate::settings::SplitFlags;
 
 pub const BASELINE_HELP: &str = "\
@@ -88,6 +88,7 @@ impl BaselineArgs {
             model: model.iter().cloned().collect(),
             run: run.iter().cloned().collect(),
             average: false,
+            precision: PrecisionArg::Auto,
             runs_dir: runs_dir.clone(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// The models to use.
 #[derive(Debug, Args)]
@@ -20,7 +20,21 @@ pub struct ModelsArgs {
     /// the first model: runs come before files.
     #[arg(long)]
     pub average: bool,
+    /// Precision of products
+    #[arg(long, value_name = "PRECISION", default_value = "auto", help_heading = "Machine")]
+    pub precision: PrecisionArg,
     /// Folder of the runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs_dir: PathBuf,
+}
+
+/// The precision in which a model is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionArg {
+    /// "bf16" for a model that was trained in it, where this machine computes it faster; else "f32"
+    Auto,
+    /// Single precision
+    F32,
+    /// bfloat16, with sums in f32; on the CPU only
+    Bf16,
 }

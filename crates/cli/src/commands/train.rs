@@ -116,6 +116,9 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,
         false => (layers, config),
     };
+    let precision = config.train.precision.resolve(&device);
+    let precision = precision.map_err(|error| Failure::request_error(&error))?.into();
+    let config = RunConfig { train: TrainConfig { precision, ..config.train }, ..config };
     if let Some(init) = &init {
         init.check(&config.model)?;
     }

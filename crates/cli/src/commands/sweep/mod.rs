@@ -11,7 +11,7 @@ use burn::train::Interrupter;
 use charloom_data::Corpus;
 use charloom_train::{Outcome, RunError, RunFolder, TrainError, Trainer};
 
-use self::status::{RunStatus, run_status};
+use self::status::{RunStatus, resolve_precision, run_status};
 use self::table::{Ending, Table};
 use super::plot;
 use crate::args::{DeviceArgs, Metric, RunsDir, SweepArgs};
@@ -29,7 +29,7 @@ use crate::threads;
 /// Trains every unfinished run of a sweep, and compares all runs.
 pub fn run(args: &SweepArgs) -> Result<()> {
     let SweepArgs { file, device: machine, runs: RunsDir { runs_dir } } = args;
-    let sweep = Sweep::read(file)?;
+    let mut sweep = Sweep::read(file)?;
     if let Ok(run) = RunFolder::open(runs_dir, &sweep.name) {
         return Err(Failure::request(format!("`{}` is a run, not a sweep", run.path().display()))
             .hint("`name = \"…\"` at the top of the sweep file renames the sweep"));
@@ -38,6 +38,10 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     threads::limit(machine.threads)?;
 
     let texts = texts(file, &sweep)?;
+    let device = machine.backend.open(machine.device)?;
+    for planned in &mut sweep.runs {
+        resolve_precision(&folder, planned, &device)?;
+    }
     let mut runs = Vec::new();
     for planned in &sweep.runs {
         let corpus = &texts[&planned.config.data.text];
@@ -45,7 +49,6 @@ pub fn run(args: &SweepArgs) -> Result<()> {
         let status = run_status(&folder, planned, corpus)?;
         runs.push(Prepared { planned, corpus, status });
     }
-    let device = machine.backend.open(machine.device)?;
     let interrupter = Interrupter::new();
     interrupt::listen(&interrupter, false)?;
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use charloom_data::Corpus;
+use charloom_train::settings::PrecisionConfig;
 use charloom_train::{CheckpointError, RunError, RunFolder};
 
 use crate::report::{Failure, Result};
@@ -18,6 +20,18 @@ pub enum RunStatus {
     Resumable(RunFolder),
     /// Nothing is left to train.
     Finished(RunFolder),
+}
+
+/// Settles the precision of a run: where it is left to the machine, that which the run was started with, or the fastest.
+pub fn resolve_precision(sweep: &Path, planned: &mut PlannedRun, device: &Device) -> Result<()> {
+    let precision = &mut planned.config.train.precision;
+    let started = RunFolder::open(sweep, &planned.name).ok().map(|run| run.config());
+    if let (PrecisionConfig::Auto, Some(config)) = (*precision, started.filter(|c| c.is_file())) {
+        *precision = settings::resolve(&Layers::new().over(Layer::saved(&config)?))?.train.precision;
+    }
+    let resolved = precision.resolve(device).map_err(|error| Failure::request_error(&error))?;
+    *precision = resolved.into();
+    Ok(())
 }
 
 /// The state of a run in the sweep's folder. An existing run must have been trained on the text and with the settings
