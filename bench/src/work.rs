@@ -155,11 +155,7 @@ pub const BENCHMARKS: [Benchmark; 19] = [
         Task::Train(Size::small(1, 128, 50)),
         &[Target::Peer(1.5, &["train-lstm-1x128"])],
     ),
-    on_cpu(
-        "train-lstm-2x512",
-        Task::Train(WIDE),
-        &[Target::Peer(1.3, &["train-lstm-2x512"])],
-    ),
+    on_cpu("train-lstm-2x512", Task::Train(WIDE), &[Target::Peer(1.3, &["train-lstm-2x512"])]),
     on_cpu(
         "train-lstm-2x256-bf16",
         Task::Train(LSTM.bf16()),

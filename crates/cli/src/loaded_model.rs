@@ -26,7 +26,9 @@ impl LoadedModel {
     pub fn load_all(args: &ModelsArgs, device: &Device) -> Result<Vec<Self>> {
         let ModelsArgs { model, run, average: _, precision, runs_dir } = args;
         if run.is_empty() && model.is_empty() {
-            return Ok(vec![Self::of_run(runs_dir, None, device)?.in_precision(*precision, device)?]);
+            return Ok(vec![
+                Self::of_run(runs_dir, None, device)?.in_precision(*precision, device)?,
+            ]);
         }
         let runs = run.iter().map(|run| Self::of_run(runs_dir, Some(run), device));
         let loaded = runs.chain(model.iter().map(|path| Self::of_file(path, device)));

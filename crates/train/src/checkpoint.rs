@@ -63,8 +63,7 @@ impl Info {
             }
             text => text.map_err(unreadable(&path))?,
         };
-        let mut info: serde_json::Value =
-            serde_json::from_str(&text).map_err(unreadable(&path))?;
+        let mut info: serde_json::Value = serde_json::from_str(&text).map_err(unreadable(&path))?;
         // Before there was a choice all was in f32.
         if let Some(serde_json::Value::Object(train)) = info.pointer_mut("/config/train") {
             train.entry("precision").or_insert_with(|| "f32".into());

@@ -1,4 +1,4 @@
-//! AMX tiles: products of 16 rows of pairs of bf16 at a time (`TDPBF16PS`).
+//! AMX tiles: products of 16 rows of pairs of bf16 numbers at a time (`TDPBF16PS`).
 //!
 //! The compiler has no types for tiles; they are loaded, multiplied and stored in assembly, and hold nothing between
 //! calls but their shape.
@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 use super::bf16::{BLOCK_PAIRS, Products, ROWS};
 use super::simd::VECTORS;
 
+/// Rows of a tile.
+const TILE_ROWS: usize = 16;
 /// Bytes of a row of a tile: 16 f32, or 16 pairs.
 const ROW_BYTES: usize = 64;
 
@@ -62,13 +64,39 @@ struct TileConfig {
 }
 
 thread_local! {
-    /// Rows of A and of the sums that this thread's tiles are configured for, 0 if they aren't.
-    static CONFIGURED: Cell<usize> = const { Cell::new(0) };
+    /// The [`Shape`] that this thread's tiles are configured for; 0 rows if they aren't.
+    static CONFIGURED: Cell<Shape> = const { Cell::new(Shape { first: 0, second: 0 }) };
 }
 
-/// Gives tiles 0 to 4 (sums and A) `rows` rows and the others (B) the rows of a block of pairs.
-fn configure(rows: usize) {
-    if CONFIGURED.replace(rows) == rows {
+/// How the rows of A and of the sums are divided over tiles.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// Rows of the first tile.
+    first: usize,
+    /// Rows of the second one, 0 if there is just one.
+    second: usize,
+}
+
+impl Shape {
+    fn of(rows: usize) -> Self {
+        let second = if rows > TILE_ROWS { rows / 2 } else { 0 };
+        Shape { first: rows - second, second }
+    }
+
+    /// Rows of each tile: with one tile of A the sums of up to four vectors (0 to 3), A (4) and B (5 to 7); with two tiles the
+    /// sums of two vectors each (0 and 1, 2 and 3), A (4 and 5) and B (6 and 7).
+    fn rows(self) -> [usize; 8] {
+        let Shape { first, second } = self;
+        match second {
+            0 => [first, first, first, first, first, BLOCK_PAIRS, BLOCK_PAIRS, BLOCK_PAIRS],
+            _ => [first, first, second, second, first, second, BLOCK_PAIRS, BLOCK_PAIRS],
+        }
+    }
+}
+
+/// Configures this thread's tiles.
+fn configure(shape: Shape) {
+    if CONFIGURED.replace(shape) == shape {
         return;
     }
     let mut config = TileConfig {
@@ -78,9 +106,9 @@ fn configure(rows: usize) {
         row_bytes: [0; 16],
         rows: [0; 16],
     };
-    for tile in 0..8 {
+    for (tile, rows) in shape.rows().into_iter().enumerate() {
         config.row_bytes[tile] = ROW_BYTES as u16;
-        config.rows[tile] = if tile <= VECTORS { rows } else { BLOCK_PAIRS } as u8;
+        config.rows[tile] = rows as u8;
     }
     // SAFETY: the instruction is there (`available`), and reads the 64 bytes of a valid configuration.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) }
@@ -88,7 +116,7 @@ fn configure(rows: usize) {
 
 /// Ends this thread's use of tiles, so that the system needn't save them and the core can sleep.
 pub fn release() {
-    if CONFIGURED.replace(0) != 0 {
+    if CONFIGURED.replace(Shape { first: 0, second: 0 }).first != 0 {
         // SAFETY: the instruction is there: this thread has configured tiles.
         unsafe { asm!("tilerelease", options(nostack, nomem)) }
     }
@@ -101,18 +129,30 @@ pub fn release() {
 /// accesses the sums meanwhile.
 pub unsafe fn products(products: &Products) {
     debug_assert!(products.rows <= ROWS && products.pairs.is_multiple_of(BLOCK_PAIRS));
-    configure(products.rows);
-    let sums: [*mut f32; VECTORS] = std::array::from_fn(|j| {
-        products.sums.wrapping_add(products.target(j.min(products.vectors - 1)) * ROW_BYTES / 4)
-    });
-    let blocks = products.pairs / BLOCK_PAIRS;
-    // Loads the sums, adds the products with each block of pairs, stores the sums.
+    let shape = Shape::of(products.rows);
+    configure(shape);
+    // SAFETY: promised by the caller.
+    unsafe {
+        match shape.second {
+            0 => one_tile_of_rows(products),
+            _ => two_tiles_of_rows(products, shape.first),
+        }
+    }
+}
+
+/// Up to 16 rows: each tile of A meets all vectors of the panel.
+///
+/// # Safety
+/// As [`products`]; the tiles are configured.
+unsafe fn one_tile_of_rows(products: &Products) {
+    let sums: [*mut f32; VECTORS] = std::array::from_fn(|j| sums_of(products, 0, j));
+    // Loads the sums or clears them, adds the products with each block of pairs, stores the sums.
     macro_rules! of_vectors {
-        ($([$sum:literal, $b:literal, $tile:ident, $offset:literal]),*) => {
+        ($([$sum:literal, $b:literal, $to:ident, $offset:literal]),*) => {
             asm!(
                 "test {from_zero}, {from_zero}",
                 "jnz 3f",
-                $(concat!("tileloadd tmm", $sum, ", [{", stringify!($tile), "} + {sums_stride}]"),)*
+                $(concat!("tileloadd tmm", $sum, ", [{", stringify!($to), "} + {sums_stride}]"),)*
                 "jmp 2f",
                 "3:",
                 $(concat!("tilezero tmm", $sum),)*
@@ -126,8 +166,8 @@ pub unsafe fn products(products: &Products) {
                 "add {b}, {b_block}",
                 "dec {blocks}",
                 "jnz 2b",
-                $(concat!("tilestored [{", stringify!($tile), "} + {sums_stride}], tmm", $sum),)*
-                $($tile = in(reg) sums[$sum],)*
+                $(concat!("tilestored [{", stringify!($to), "} + {sums_stride}], tmm", $sum),)*
+                $($to = in(reg) sums[$sum],)*
                 from_zero = in(reg) usize::from(products.from_zero),
                 sums_stride = in(reg) VECTORS * ROW_BYTES,
                 a = inout(reg) products.a => _,
@@ -135,12 +175,12 @@ pub unsafe fn products(products: &Products) {
                 b = inout(reg) products.b => _,
                 b_stride = in(reg) products.vectors * ROW_BYTES,
                 b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
-                blocks = inout(reg) blocks => _,
+                blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
                 options(nostack),
             )
         };
     }
-    if blocks == 0 {
+    if products.pairs == 0 {
         return;
     }
     // SAFETY: tiles are configured for these rows; the caller promised the memory.
@@ -152,4 +192,69 @@ pub unsafe fn products(products: &Products) {
             _ => of_vectors!([0, 5, c0, 0], [1, 6, c1, 64], [2, 7, c2, 128], [3, 5, c3, 192]),
         }
     }
+}
+
+/// 17 to 32 rows, `first` of them in the first tile: two vectors at a time, so that each tile of B that is loaded meets two of A.
+///
+/// # Safety
+/// As [`products`]; the tiles are configured.
+unsafe fn two_tiles_of_rows(products: &Products, first: usize) {
+    let second_a = products.a.wrapping_add(first * products.a_stride);
+    macro_rules! of_vectors {
+        ($from:expr, $([$sum:literal, $a:literal, $b:literal, $to:ident, $row:expr, $vector:literal]),*;
+         $([$load:literal, $offset:literal]),*) => {
+            asm!(
+                "test {from_zero}, {from_zero}",
+                "jnz 3f",
+                $(concat!("tileloadd tmm", $sum, ", [{", stringify!($to), "} + {sums_stride}]"),)*
+                "jmp 2f",
+                "3:",
+                $(concat!("tilezero tmm", $sum),)*
+                "2:",
+                "tileloadd tmm4, [{a} + {a_stride}]",
+                $(concat!("tileloadd tmm", $load, ", [{b} + {b_stride} + ", $offset, "]"),)*
+                "tileloadd tmm5, [{second_a} + {a_stride}]",
+                $(concat!("tdpbf16ps tmm", $sum, ", tmm", $a, ", tmm", $b),)*
+                "add {a}, 64",
+                "add {second_a}, 64",
+                "add {b}, {b_block}",
+                "dec {blocks}",
+                "jnz 2b",
+                $(concat!("tilestored [{", stringify!($to), "} + {sums_stride}], tmm", $sum),)*
+                $($to = in(reg) sums_of(products, $row, $from + $vector),)*
+                from_zero = in(reg) usize::from(products.from_zero),
+                sums_stride = in(reg) VECTORS * ROW_BYTES,
+                a = inout(reg) products.a => _,
+                second_a = inout(reg) second_a => _,
+                a_stride = in(reg) 4 * products.a_stride,
+                b = inout(reg) products.b.wrapping_byte_add($from * ROW_BYTES) => _,
+                b_stride = in(reg) products.vectors * ROW_BYTES,
+                b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
+                blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
+                options(nostack),
+            )
+        };
+    }
+    if products.pairs == 0 {
+        return;
+    }
+    for from in (0..products.vectors).step_by(2) {
+        // SAFETY: tiles are configured for these rows; the caller promised the memory.
+        unsafe {
+            if from + 1 < products.vectors {
+                of_vectors!(from,
+                    [0, 4, 6, c0, 0, 0], [1, 4, 7, c1, 0, 1],
+                    [2, 5, 6, c2, first, 0], [3, 5, 7, c3, first, 1];
+                    [6, 0], [7, 64]);
+            } else {
+                of_vectors!(from, [0, 4, 6, c0, 0, 0], [2, 5, 6, c2, first, 0]; [6, 0]);
+            }
+        }
+    }
+}
+
+/// The sums of a row and a vector of the panel.
+fn sums_of(products: &Products, row: usize, vector: usize) -> *mut f32 {
+    let vector = products.target(vector.min(products.vectors - 1));
+    products.sums.wrapping_add((row * VECTORS + vector) * ROW_BYTES / 4)
 }

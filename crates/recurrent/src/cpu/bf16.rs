@@ -12,8 +12,8 @@ use super::buffer::Buffer;
 use super::packed::Prefetch;
 use super::simd::{Kernel, Simd, VECTORS};
 
-/// Rows of a tile of sums.
-pub const ROWS: usize = 16;
+/// The most rows of A in a product: two tiles of AMX.
+pub const ROWS: usize = 32;
 /// Pairs in a row of a tile of A.
 pub const BLOCK_PAIRS: usize = 16;
 

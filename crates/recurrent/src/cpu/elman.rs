@@ -1,7 +1,7 @@
 //! Elman cells: `h' = tanh(…)` or `h' = relu(…)`. A tile has four vectors of units.
 
 use super::cell::{BackwardCell, BackwardIo, ForwardCell, ForwardIo};
-use super::math::tanh;
+use super::math::tanh_pair;
 use super::simd::{Simd, VECTORS};
 
 /// The tanh cell.
@@ -11,14 +11,14 @@ pub struct Relu;
 
 /// The nonlinearity, and its derivative computed from its result.
 trait Activation {
-    fn apply<S: Simd>(s: S, x: S::F) -> S::F;
+    fn apply<S: Simd>(s: S, x: [S::F; 2]) -> [S::F; 2];
     fn backward<S: Simd>(s: S, result: S::F, d_result: S::F) -> S::F;
 }
 
 impl Activation for Tanh {
     #[inline(always)]
-    fn apply<S: Simd>(s: S, x: S::F) -> S::F {
-        tanh(s, x)
+    fn apply<S: Simd>(s: S, [x, y]: [S::F; 2]) -> [S::F; 2] {
+        tanh_pair(s, x, y).into()
     }
     #[inline(always)]
     fn backward<S: Simd>(s: S, result: S::F, d_result: S::F) -> S::F {
@@ -28,9 +28,9 @@ impl Activation for Tanh {
 
 impl Activation for Relu {
     #[inline(always)]
-    fn apply<S: Simd>(s: S, x: S::F) -> S::F {
+    fn apply<S: Simd>(s: S, x: [S::F; 2]) -> [S::F; 2] {
         // Not `zero_unless_positive`: NaN must stay.
-        s.max(x, s.splat(0.0))
+        x.map(|x| s.max(x, s.splat(0.0)))
     }
     #[inline(always)]
     fn backward<S: Simd>(s: S, result: S::F, d_result: S::F) -> S::F {
@@ -43,12 +43,14 @@ impl<A: Activation> ForwardCell for A {
 
     #[inline(always)]
     unsafe fn finish<S: Simd>(s: S, sums: &[S::F; VECTORS], io: &ForwardIo) {
-        for (j, &sum) in sums.iter().enumerate() {
+        let &[a, b, c, d] = sums;
+        let ([a, b], [c, d]) = (A::apply(s, [a, b]), A::apply(s, [c, d]));
+        for (j, value) in [a, b, c, d].into_iter().enumerate() {
             let offset = j * S::LANES;
             let valid = io.units_left.saturating_sub(offset).min(S::LANES);
             if valid > 0 {
                 // SAFETY: promised by the caller; `valid` units are left.
-                unsafe { io.store_hidden(s, offset, A::apply(s, sum), valid) };
+                unsafe { io.store_hidden(s, offset, value, valid) };
             }
         }
     }

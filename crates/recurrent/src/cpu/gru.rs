@@ -3,7 +3,7 @@
 
 use super::cell::{BackwardCell, BackwardIo, ForwardCell, ForwardIo};
 use super::gemm::{ABlock, microkernel};
-use super::math::{sigmoid, tanh};
+use super::math::{sigmoid_pair, tanh};
 use super::packed::Prefetch;
 use super::simd::{Simd, VECTORS};
 
@@ -42,7 +42,7 @@ impl ForwardCell for Gru {
     unsafe fn finish<S: Simd>(s: S, sums: &[S::F; VECTORS], io: &ForwardIo) {
         let valid = io.units_left.min(S::LANES);
         let [r, z, n, recurrent] = *sums;
-        let (r, z) = (sigmoid(s, r), sigmoid(s, z));
+        let (r, z) = sigmoid_pair(s, r, z);
         let n = tanh(s, s.mul_add(r, recurrent, n));
         // SAFETY: promised by the caller.
         unsafe {

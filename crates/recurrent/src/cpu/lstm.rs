@@ -1,7 +1,7 @@
 //! LSTM: `i, f, o = σ(…)`, `g = tanh(…)`, `c' = f c + i g`, `h' = o tanh(c')`; gate order i, f, g, o.
 
 use super::cell::{BackwardCell, BackwardIo, ForwardCell, ForwardIo};
-use super::math::{sigmoid, tanh};
+use super::math::{sigmoid_and_tanh, sigmoid_pair, tanh};
 use super::simd::{Simd, VECTORS};
 
 /// The LSTM cell.
@@ -14,7 +14,8 @@ impl ForwardCell for Lstm {
     unsafe fn finish<S: Simd>(s: S, sums: &[S::F; VECTORS], io: &ForwardIo) {
         let valid = io.units_left.min(S::LANES);
         let [i, f, g, o] = *sums;
-        let (i, f, g, o) = (sigmoid(s, i), sigmoid(s, f), tanh(s, g), sigmoid(s, o));
+        let (i, g) = sigmoid_and_tanh(s, i, g);
+        let (f, o) = sigmoid_pair(s, f, o);
         // SAFETY: promised by the caller.
         unsafe {
             let before = s.load_partial(io.cell_before, valid);

@@ -13,6 +13,8 @@ use super::weight_grad_gemm::{CTile, Dense, LINE, RowBlock, WeightGradGemm, add_
 
 /// Rows of A and B in a block: a panel of B stays in the first-level cache.
 const BLOCK: usize = 256;
+/// Rows of C in a product: with B they fit into the first-level cache.
+const ROWS: usize = 16;
 /// Pairs in a block.
 const PAIRS: usize = BLOCK / 2;
 /// From one packed column of A to the next, in pairs: a line more than it takes, so that they don't compete for a cache set.
@@ -31,7 +33,7 @@ pub unsafe fn add_products(isa: Isa, gemms: &[WeightGradGemm<'_>]) {
             }
         }
     }
-    let blocks: Vec<_> = gemms.iter().flat_map(|gemm| gemm.row_blocks(bf16::ROWS)).collect();
+    let blocks: Vec<_> = gemms.iter().flat_map(|gemm| gemm.row_blocks(ROWS)).collect();
     for_each_task(blocks.len(), |task| {
         // SAFETY: promised by the caller, and blocks have their own rows of C.
         unsafe { isa.run(Bf16RowBlock { block: blocks[task], packed: &packed }) }
@@ -110,11 +112,11 @@ impl Bf16RowBlock<'_> {
     ) {
         let Some(packed) = self.packed.iter().find(|packed| packed.is(dense.b)) else { return };
         let width = VECTORS * S::LANES;
-        let mut sums = [[s.splat(0.0); VECTORS]; bf16::ROWS];
+        let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
         for panel in 0..packed.panels {
             let first = panel * width;
-            for row in (0..self.block.len).step_by(bf16::ROWS) {
-                let rows = bf16::ROWS.min(self.block.len - row);
+            for row in (0..self.block.len).step_by(ROWS) {
+                let rows = ROWS.min(self.block.len - row);
                 let products = Products {
                     sums: sums.as_mut_ptr().cast(),
                     rows,

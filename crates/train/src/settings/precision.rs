@@ -41,8 +41,9 @@ impl PrecisionConfig {
             Self::Bf16 if has_cpu_kernels(device) => Ok(Precision::Bf16),
             Self::Bf16 => Err(InvalidSetting {
                 key: "train.precision",
-                problem: "must be `\"f32\"` or `\"auto\"` on another device than the CPU, not `\"bf16\"`"
-                    .to_owned(),
+                problem:
+                    "must be `\"f32\"` or `\"auto\"` on another device than the CPU, not `\"bf16\"`"
+                        .to_owned(),
                 hint: None,
             }),
         }

@@ -27,7 +27,8 @@ pub fn resolve_precision(sweep: &Path, planned: &mut PlannedRun, device: &Device
     let precision = &mut planned.config.train.precision;
     let started = RunFolder::open(sweep, &planned.name).ok().map(|run| run.config());
     if let (PrecisionConfig::Auto, Some(config)) = (*precision, started.filter(|c| c.is_file())) {
-        *precision = settings::resolve(&Layers::new().over(Layer::saved(&config)?))?.train.precision;
+        *precision =
+            settings::resolve(&Layers::new().over(Layer::saved(&config)?))?.train.precision;
     }
     let resolved = precision.resolve(device).map_err(|error| Failure::request_error(&error))?;
     *precision = resolved.into();
