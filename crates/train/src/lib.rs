@@ -29,6 +29,7 @@ mod clip;
 mod dynamic_evaluation;
 mod error;
 mod flat;
+mod fused_adam;
 mod load_on_cpu;
 mod lr_schedule;
 mod metrics_csv;

@@ -11,6 +11,7 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 
 use crate::OptimizerConfig;
+use crate::fused_adam::FusedAdam;
 use crate::load_on_cpu::LoadOnCpu;
 use crate::settings::AdagradForm;
 
@@ -19,23 +20,34 @@ impl OptimizerConfig {
     pub fn init(&self) -> ModuleOptimizer {
         let decay = |penalty: f64| (penalty > 0.0).then(|| WeightDecayConfig::new(penalty as f32));
         match self {
-            Self::Adam(config) => LoadOnCpu(
-                burn::optim::AdamConfig::new()
-                    .with_beta_1(config.beta1 as f32)
-                    .with_beta_2(config.beta2 as f32)
-                    .with_epsilon(config.eps as f32)
+            Self::Adam(config) => {
+                let (beta1, beta2, eps) =
+                    (config.beta1 as f32, config.beta2 as f32, config.eps as f32);
+                let burn = burn::optim::AdamConfig::new()
+                    .with_beta_1(beta1)
+                    .with_beta_2(beta2)
+                    .with_epsilon(eps)
                     .with_weight_decay(decay(config.weight_decay))
-                    .build(),
-            )
-            .into(),
+                    .build();
+                match config.weight_decay > 0.0 {
+                    true => LoadOnCpu(burn).into(),
+                    false => {
+                        LoadOnCpu(FusedAdam { burn, beta1, beta2, eps, weight_decay: 0.0 }).into()
+                    }
+                }
+            }
             Self::AdamW(config) => {
+                let (beta1, beta2, eps) =
+                    (config.beta1 as f32, config.beta2 as f32, config.eps as f32);
                 let with_decay = |decay: f64| {
-                    burn::optim::AdamWConfig::new()
-                        .with_beta_1(config.beta1 as f32)
-                        .with_beta_2(config.beta2 as f32)
-                        .with_epsilon(config.eps as f32)
-                        .with_weight_decay(decay as f32)
-                        .build()
+                    let weight_decay = decay as f32;
+                    let burn = burn::optim::AdamWConfig::new()
+                        .with_beta_1(beta1)
+                        .with_beta_2(beta2)
+                        .with_epsilon(eps)
+                        .with_weight_decay(weight_decay)
+                        .build();
+                    FusedAdam { burn, beta1, beta2, eps, weight_decay }
                 };
                 let matrices = with_decay(config.weight_decay);
                 match config.decay_biases {
