@@ -24,6 +24,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod batch_phases;
 mod checkpoint;
 mod clip;
 mod dynamic_evaluation;

@@ -59,6 +59,15 @@ impl RunConfig {
             );
             return invalid("data.test_fraction", problem, None);
         }
+        if let Some([before, after]) =
+            self.data.batch_schedule.array_windows().find(|[a, b]| !(a.from < b.from))
+        {
+            let (before, after) = (before.from, after.from);
+            let problem = format!(
+                "must have ascending fractions `from`, not `{before:?}` before `{after:?}`"
+            );
+            return invalid("data.batch_schedule", problem, None);
+        }
         let CharRnnConfig { cell, bias, forget_bias, .. } = self.model;
         if forget_bias.is_some() && (cell != Cell::Lstm || bias == Bias::Without) {
             let why = match cell {
@@ -180,14 +189,6 @@ impl Default for TrainConfig {
             state: EpochState::Reset,
             step_log: false,
         }
-    }
-}
-
-impl TrainConfig {
-    /// Optimizer steps of the whole training, with so many batches an epoch.
-    pub fn total_steps(&self, batches: usize) -> usize {
-        let all = self.epochs.saturating_mul(batches);
-        if self.max_steps > 0 { all.min(self.max_steps) } else { all }
     }
 }
 

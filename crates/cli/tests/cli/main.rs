@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_models;
 mod bad_sweeps;
 mod baseline;
+mod batch_schedule;
 mod complete;
 mod ensemble;
 mod evaluation;

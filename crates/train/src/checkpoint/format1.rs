@@ -68,9 +68,11 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
         progress: TrainProgress {
             epoch: place.epoch,
             batch: place.batch,
+            phase: 0,
             step: place.step,
             window: LossWindow {
                 steps: place.since.steps,
+                chars: 0,
                 loss_sum: place.since.loss_sum.0,
                 seconds: place.since.seconds,
             },
