@@ -100,8 +100,14 @@ fn generation_step(bencher: Bencher<'_, '_>, streams: usize) {
     let layers = parameters.each_ref().map(weights);
     let (weight, bias) = (numbers(V * h), numbers(V));
     let linear = Linear { h, v: V, weight: &weight, bias: &bias };
-    let config =
-        StepperConfig { cell: Cell::Lstm, vocabulary: V, hidden_size: h, layers: &layers, linear };
+    let config = StepperConfig {
+        cell: Cell::Lstm,
+        vocabulary: V,
+        hidden_size: h,
+        layers: &layers,
+        linear,
+        sums_layers: false,
+    };
     let mut stepper = Stepper::new(config, streams);
     let ids = ids(streams);
     bencher.counter(ItemsCount::new(streams)).bench_local(|| {

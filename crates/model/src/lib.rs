@@ -43,7 +43,7 @@ mod params;
 mod safetensors_file;
 mod vocab_remap;
 
-pub use charloom_recurrent::{Bias, Cell, Init, StackDropout, State, Stepper};
+pub use charloom_recurrent::{Bias, Cell, Init, Readout, StackDropout, State, Stepper};
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
 pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
 pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};

@@ -143,7 +143,11 @@ pub struct TrainConfig {
     ///
     /// A name alone takes all other keys from PyTorch's defaults.
     pub optimizer: OptimizerConfig,
-    /// Gradient clipping: { norm = X }, { value = X } or "none"
+    /// Gradient clipping: { norm | value | quantile = X } or "none"
+    ///
+    /// "quantile" clips the global norm at the X-quantile of the norms before clipping of the last 1,000 steps, this one
+    /// included, with linear interpolation (AutoClip, Seetharaman et al. 2020, over a window). So the limit follows the
+    /// gradients, whatever their scale.
     pub clip: GradClip,
     /// Learning-rate schedule
     pub schedule: LrSchedule,
@@ -224,6 +228,8 @@ pub enum GradClip {
     Norm(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
     /// Each element to ± this (`torch.nn.utils.clip_grad_value_`).
     Value(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
+    /// To a norm over all parameters together, which is this quantile of the last steps' norms.
+    Quantile(#[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))] f64),
 }
 
 /// What is differentiated. Losses are reported in nats per character whichever it is.

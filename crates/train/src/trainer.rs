@@ -18,7 +18,7 @@ use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
 use crate::weight_average::{WeightAverage, Weights};
-use crate::{CheckpointError, LossReduction, RunConfig, TrainConfig, TrainError};
+use crate::{CheckpointError, LossReduction, NormHistory, RunConfig, TrainConfig, TrainError};
 
 mod position;
 
@@ -41,6 +41,8 @@ pub struct Trainer {
     average: Option<WeightAverage>,
     /// The hidden state after the last batch, detached; `None` is zero.
     state: Option<State>,
+    /// Norms of the last steps' gradients, where clipping depends on them.
+    norms: NormHistory,
     pub(crate) progress: TrainProgress,
 }
 
@@ -64,6 +66,7 @@ impl Trainer {
             progress: TrainProgress::start(vocab.len()),
             text_sha256: corpus.sha256().to_string(),
             state: None,
+            norms: NormHistory::default(),
             config,
             device,
             vocab,
@@ -131,7 +134,7 @@ impl Trainer {
         }
         self.model = model;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
-        (self.state, self.progress) = (state, info.progress);
+        (self.state, self.progress, self.norms) = (state, info.progress, info.gradient_norms);
         let window = &mut self.progress.window;
         if window.chars == 0 {
             window.chars = window.steps * self.train.batches(phase).chars_per_batch();
@@ -203,7 +206,7 @@ impl Trainer {
         }
 
         // Clip and update.
-        let norm = config.clip.apply(&self.model, &mut grads);
+        let norm = config.clip.apply(&self.model, &mut grads, &mut self.norms);
         if norm.is_some_and(|norm| !norm.is_finite()) {
             return Err(not_finite("norm of the gradients"));
         }
@@ -301,7 +304,8 @@ impl Trainer {
             let TrainProgress { epoch, batch, step, .. } = self.progress;
             return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
         }
-        let info = checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress);
+        let info =
+            checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress, &self.norms);
         let contents = Contents {
             info: &info,
             model: &self.model,

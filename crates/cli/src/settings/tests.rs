@@ -116,7 +116,8 @@ fn preset(name: &str) -> RunConfig {
 }
 
 /// What the programs that presets reproduce don't have: off, unless they are asked for.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
+    "readout",
     "batch_schedule",
     "row_offset",
     "output_dropout",
@@ -149,7 +150,7 @@ fn every_preset_is_a_settings_file_with_every_key() {
         let options = |RunConfig { data, model, train, .. }: &RunConfig| {
             let dropout = (model.output_dropout, model.input_dropout, model.weight_drop);
             let batches = (data.batch_schedule.clone(), data.row_offset);
-            (batches, dropout, train.input_lr, train.dropout_ramp, train.ema)
+            (batches, model.readout, dropout, train.input_lr, train.dropout_ramp, train.ema)
         };
         assert_eq!(options(&resolved), options(&RunConfig::default()), "{}", path.display());
         seen += 1;

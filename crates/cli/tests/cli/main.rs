@@ -16,6 +16,7 @@ mod plot;
 mod predict;
 #[cfg(unix)]
 mod questions;
+mod readout;
 mod recipe;
 mod score;
 mod settings;

@@ -13,6 +13,7 @@ struct Network {
     layers: [[Vec<f32>; 4]; 2],
     weight: Vec<f32>,
     bias: Vec<f32>,
+    sums_layers: bool,
 }
 
 impl Network {
@@ -21,7 +22,8 @@ impl Network {
         let g = cell.gates();
         let layers = [v, h]
             .map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
-        Network { cell, v, h, layers, weight: numbers.many(v * h, 0.5), bias: numbers.many(v, 0.5) }
+        let (weight, bias) = (numbers.many(v * h, 0.5), numbers.many(v, 0.5));
+        Network { cell, v, h, layers, weight, bias, sums_layers: false }
     }
 
     fn weights(&self) -> [Weights<'_>; 2] {
@@ -37,6 +39,7 @@ impl Network {
             hidden_size: self.h,
             layers: &layers,
             linear,
+            sums_layers: self.sums_layers,
         };
         Stepper::new_on(isa, config, streams)
     }
@@ -56,7 +59,10 @@ impl Network {
             out
         };
         let below = run(v, Input::Ids(ids), first);
-        let out = run(h, Input::Dense(&below), second);
+        let mut out = run(h, Input::Dense(&below), second);
+        if self.sums_layers {
+            out.iter_mut().zip(&below).for_each(|(out, below)| *out += below);
+        }
         let mut logits = Vec::new();
         for hidden in out.chunks(h) {
             for (weight, &bias) in self.weight.chunks(h).zip(&self.bias) {
@@ -76,14 +82,17 @@ fn steps_equal_the_sequence() {
             // The last is large enough for a pair of threads, and to be shared among three.
             let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 35, 40, 200)];
             for (threads, streams, v, h) in sizes {
-                let network = Network::new(cell, v, h);
-                let ids = Numbers(2).ids(4 * streams, v);
-                let expected = network.logits(&ids, streams);
-                let got: Vec<f32> = super::with_threads(threads, || {
-                    let mut stepper = network.stepper(isa, streams);
-                    ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
-                });
-                assert_close(&format!("{isa:?} {cell:?} {streams}"), &got, &expected, 1e-5);
+                for sums_layers in [false, true] {
+                    let network = Network { sums_layers, ..Network::new(cell, v, h) };
+                    let ids = Numbers(2).ids(4 * streams, v);
+                    let expected = network.logits(&ids, streams);
+                    let got: Vec<f32> = super::with_threads(threads, || {
+                        let mut stepper = network.stepper(isa, streams);
+                        ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
+                    });
+                    let what = format!("{isa:?} {cell:?} {streams} {sums_layers}");
+                    assert_close(&what, &got, &expected, 1e-5);
+                }
             }
         }
     }
