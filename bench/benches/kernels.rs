@@ -115,8 +115,14 @@ fn generation_step(bencher: Bencher<'_, '_>, (streams, precision): (usize, Preci
     let layers = parameters.each_ref().map(weights);
     let (weight, bias) = (numbers(V * h), numbers(V));
     let linear = Linear { h, v: V, weight: &weight, bias: &bias, precision };
-    let config =
-        StepperConfig { cell: Cell::Lstm, vocabulary: V, hidden_size: h, layers: &layers, linear };
+    let config = StepperConfig {
+        cell: Cell::Lstm,
+        vocabulary: V,
+        hidden_size: h,
+        layers: &layers,
+        linear,
+        sums_layers: false,
+    };
     let mut stepper = Stepper::new(config, streams);
     let ids = ids(streams);
     bencher.counter(ItemsCount::new(streams)).bench_local(|| {

@@ -28,6 +28,7 @@ pub struct Dashboard {
     perplexity: Metric,
     speed: Metric,
     learning_rate: Metric,
+    /// Batches of the epoch.
     batches: usize,
     /// The epoch that is shown.
     epoch: usize,
@@ -65,14 +66,14 @@ impl Dashboard {
     }
 
     pub fn step(&mut self, report: &StepReport) {
-        let StepReport { epoch, batch, loss, learning_rate, chars_per_second, .. } = *report;
-        if self.epoch != epoch || self.evaluating {
+        let StepReport { epoch, batch, batches, loss, learning_rate, chars_per_second, .. } =
+            *report;
+        if self.epoch != epoch || self.batches != batches || self.evaluating {
             if self.epoch != epoch {
                 self.loss.restart();
                 self.perplexity.restart();
             }
-            (self.epoch, self.evaluating) = (epoch, false);
-            let batches = self.batches;
+            (self.epoch, self.batches, self.evaluating) = (epoch, batches, false);
             self.draw(|tui| {
                 enable_signals();
                 tui.update_epoch(epoch - 1);

@@ -24,8 +24,6 @@ pub struct RunBanner {
     pub network: String,
     pub machine: String,
     pub run: String,
-    /// N·T.
-    pub chars_per_batch: usize,
     /// 0 for no limit.
     pub max_steps: usize,
     /// Whether the model is evaluated after a number of steps, not of epochs.
@@ -74,18 +72,12 @@ impl Progress {
             Some(_) => self.held_lines.push(line.to_string()),
         }
     }
+}
 
-    /// Training time that is left at the current speed.
-    fn time_left(&self, report: &StepReport) -> Option<f64> {
-        let TrainInfo { epochs, batches, .. } = self.info?;
-        let StepReport { epoch, batch, step, chars_per_second, .. } = *report;
-        let mut left = epochs.saturating_sub(epoch) * batches + batches.saturating_sub(batch);
-        if self.banner.max_steps > 0 {
-            left = left.min(self.banner.max_steps.saturating_sub(step));
-        }
-        let chars = (left * self.banner.chars_per_batch) as f64;
-        (chars_per_second > 0.0).then(|| chars / chars_per_second)
-    }
+/// Training time that is left at the current speed.
+fn time_left(report: &StepReport) -> Option<f64> {
+    let StepReport { chars_left, chars_per_second, .. } = *report;
+    (chars_per_second > 0.0).then(|| chars_left as f64 / chars_per_second)
 }
 
 impl Observer for Progress {
@@ -96,6 +88,8 @@ impl Observer for Progress {
             train_chars,
             valid_chars,
             batches,
+            phases,
+            total_steps,
             epochs,
             epoch,
             step,
@@ -118,8 +112,15 @@ impl Observer for Progress {
             0 => String::new(),
             steps => format!(", at most {}", pluralize(steps, "step")),
         };
+        let schedule = match phases {
+            1 => String::new(),
+            _ => format!(
+                " now, {phases} batch sizes in {} steps",
+                with_thousands(total_steps as u64)
+            ),
+        };
         self.line(format_args!(
-            "{BOLD}run{BOLD:#}    {run}: {} of {}{limit}",
+            "{BOLD}run{BOLD:#}    {run}: {} of {}{schedule}{limit}",
             pluralize(epochs, "epoch"),
             match batches {
                 1 => "1 batch".to_owned(),
@@ -142,13 +143,13 @@ impl Observer for Progress {
             dashboard.step(report);
             return;
         }
-        let Some(TrainInfo { epochs, batches, .. }) = self.info else { return };
+        let Some(TrainInfo { epochs, .. }) = self.info else { return };
         if self.last_line.elapsed() < INTERVAL {
             return;
         }
         self.last_line = Instant::now();
-        let StepReport { epoch, batch, step, loss, chars_per_second, .. } = *report;
-        let left = self.time_left(report).map(|left| format!(", {} left", duration(left)));
+        let StepReport { epoch, batch, batches, step, loss, chars_per_second, .. } = *report;
+        let left = time_left(report).map(|left| format!(", {} left", duration(left)));
         self.line(format_args!(
             "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{}{DIM:#}",
             100 * batch / batches.max(1),
@@ -228,48 +229,23 @@ fn visible(char: char) -> char {
 mod tests {
     use super::*;
 
-    fn progress(max_steps: usize) -> Progress {
-        let banner = RunBanner {
-            text: "a.txt".into(),
-            network: "lstm".into(),
-            machine: "1 core".into(),
-            run: "runs/a".into(),
-            chars_per_batch: 6,
-            max_steps,
-            evaluates_by_steps: false,
-            samples: true,
-        };
-        let info = TrainInfo {
-            parameters: 1,
-            vocab_size: 2,
-            train_chars: 70,
-            valid_chars: 7,
-            batches: 10,
-            epochs: 3,
-            epoch: 1,
-            step: 0,
-        };
-        Progress { info: Some(info), ..Progress::new(banner, None) }
-    }
-
     const STEP: StepReport = StepReport {
         epoch: 2,
         batch: 4,
+        batches: 10,
         step: 14,
         loss: 1.5,
         smooth_loss: 1.6,
         learning_rate: 1e-3,
         gradient_norm: None,
         chars_per_second: 3.0,
+        chars_left: 96,
     };
 
     #[test]
-    fn the_time_left_counts_all_epochs_and_ends_at_the_last_step() {
-        // 6 batches of this epoch and 10 of the next, 6 characters each.
-        assert_eq!(progress(0).time_left(&STEP), Some(32.0));
-        assert_eq!(progress(17).time_left(&STEP), Some(6.0));
-        let stalled = StepReport { chars_per_second: 0.0, ..STEP };
-        assert_eq!(progress(0).time_left(&stalled), None);
+    fn the_time_left_is_that_of_the_characters_left_at_the_speed_so_far() {
+        assert_eq!(time_left(&STEP), Some(32.0));
+        assert_eq!(time_left(&StepReport { chars_per_second: 0.0, ..STEP }), None);
     }
 
     #[test]

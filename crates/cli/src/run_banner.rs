@@ -25,7 +25,6 @@ pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunB
         ),
         machine: format!("on {}{threads}", machine.backend),
         run: format!("`{}`", run.path().display()),
-        chars_per_batch: config.data.batch_size * config.data.seq_length,
         max_steps: config.train.max_steps,
         evaluates_by_steps: matches!(config.train.eval_every, EvalInterval::Steps(_)),
         samples: false,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchConfig, LastTarget};
+use crate::batch_schedule::BatchChange;
 use crate::split::{FractionError, Fractions};
 
 /// Which text a run is about, how it is split and how it is cut into batches.
@@ -27,6 +28,12 @@ pub struct DataConfig {
     /// Sequence length T of truncated BPTT
     #[schemars(range(min = 1, max = 65_536))]
     pub seq_length: usize,
+    /// Changes of N and T during the training, [] for none
+    ///
+    /// Each has the fraction of the optimizer steps after which it applies, in ascending order, and the sizes that it changes:
+    /// `[{ from = 0.33, batch_size = 96 }, { from = 0.66, seq_length = 128 }]`. The training continues at the same fraction of
+    /// the epoch, from a zero state. Validation by "rows" keeps the first sizes.
+    pub batch_schedule: Vec<BatchChange>,
     /// Offset of the rows in the text: "fixed", or "random" in each epoch
     ///
     /// With "random" an epoch cuts the text elsewhere and starts each row at another of its characters, so that the batches of
@@ -69,6 +76,7 @@ impl Default for DataConfig {
             test_fraction: 0.0,
             batch_size: 64,
             seq_length: 100,
+            batch_schedule: Vec::new(),
             row_offset: RowOffset::Fixed,
             last_target: LastTarget::Next,
             validation: Validation::All,
@@ -77,10 +85,21 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// How the training part is cut into batches.
+    /// How the training part is cut into batches at first.
     pub fn batch(&self) -> BatchConfig {
         let Self { batch_size, seq_length, last_target, .. } = *self;
         BatchConfig { batch_size, seq_length, last_target }
+    }
+
+    /// How the training part is cut into batches, and the fraction of the training from which on it is: the first sizes from
+    /// 0 on, then those of each change.
+    pub fn batch_phases(&self) -> Vec<(f64, BatchConfig)> {
+        let mut phases = vec![(0.0, self.batch())];
+        for change in &self.batch_schedule {
+            let (_, before) = phases[phases.len() - 1];
+            phases.push((change.from, change.apply(before)));
+        }
+        phases
     }
 
     /// What is held out of training.

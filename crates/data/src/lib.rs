@@ -27,6 +27,7 @@
 
 pub mod atomic;
 mod batch;
+mod batch_schedule;
 mod checksum;
 mod config;
 mod corpus;
@@ -42,6 +43,7 @@ mod utf8;
 mod vocab;
 
 pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
+pub use batch_schedule::BatchChange;
 pub use config::{DataConfig, RowOffset, Validation};
 pub use corpus::{Corpus, CorpusError, Origin};
 pub use dataset::{DatasetDescriptor, DescriptorError};

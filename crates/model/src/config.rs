@@ -2,7 +2,7 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
-use charloom_recurrent::{Bias, Cell, Init, RecurrentConfig, StackDropout};
+use charloom_recurrent::{Bias, Cell, Init, Readout, RecurrentConfig, StackDropout};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,12 @@ pub struct CharRnnConfig {
     /// Number of recurrent layers L
     #[schemars(range(min = 1, max = 64))]
     pub layers: usize,
+    /// What the linear layer reads: the "last" layer's output, or the "sum" of all layers'
+    ///
+    /// With "sum" each layer has a connection of its own to the softmax. Dropout between layers spares the sum, and
+    /// `output_dropout` falls on it. PyTorch's `LSTM`, `GRU` and `RNN` have no such option: the weights open there, but the sum
+    /// has to be written, over modules of one layer each.
+    pub readout: Readout,
     /// Dropout probability, between layers and before the linear layer
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
@@ -82,6 +88,7 @@ impl Default for CharRnnConfig {
             input: InputEncoding::OneHot,
             hidden_size: 256,
             layers: 2,
+            readout: Readout::Last,
             dropout: 0.5,
             output_dropout: None,
             input_dropout: 0.0,
@@ -204,6 +211,7 @@ impl CharRnnConfig {
             .with_bias(bias)
             .with_init(init)
             .with_forget_bias(forget_bias)
+            .with_readout(self.readout)
             .init(device, rng);
         let weight: Param<Tensor<2>> =
             init.param([vocab_size, hidden_size], hidden_size, device, rng);
@@ -229,6 +237,13 @@ pub(crate) struct StoredConfig {
     layers: usize,
     dropout: f64,
     bias: Bias,
+    /// Files have it where it isn't the default, so that programs that don't know it refuse these alone.
+    #[serde(default, skip_serializing_if = "is_last")]
+    pub readout: Readout,
+}
+
+fn is_last(readout: &Readout) -> bool {
+    *readout == Readout::Last
 }
 
 impl StoredConfig {
@@ -240,6 +255,7 @@ impl StoredConfig {
             layers,
             dropout,
             bias,
+            readout,
             output_dropout: _,
             input_dropout: _,
             weight_drop: _,
@@ -251,12 +267,13 @@ impl StoredConfig {
             InputEncoding::OneHot => None,
             InputEncoding::Embedding(d) => Some(d),
         };
-        Self { vocab_size, cell, embedding, hidden_size, layers, dropout, bias }
+        Self { vocab_size, cell, embedding, hidden_size, layers, dropout, bias, readout }
     }
 
     /// The configuration, once it has been validated.
     pub fn config(&self) -> Result<CharRnnConfig, ConfigError> {
-        let Self { vocab_size: _, cell, embedding, hidden_size, layers, dropout, bias } = *self;
+        let Self { vocab_size: _, cell, embedding, hidden_size, layers, dropout, bias, readout } =
+            *self;
         let input = embedding.map_or(InputEncoding::OneHot, InputEncoding::Embedding);
         let config = CharRnnConfig {
             cell,
@@ -265,6 +282,7 @@ impl StoredConfig {
             layers,
             dropout,
             bias,
+            readout,
             ..CharRnnConfig::default()
         };
         config.validate()?;

@@ -20,7 +20,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// Keys of the file's metadata.
 const VERSION: &str = "charloom.format_version";
-const CONFIG: &str = "charloom.config";
+pub(crate) const CONFIG: &str = "charloom.config";
 pub(crate) const VOCAB: &str = "charloom.vocab";
 const SUMMARY: &str = "charloom.summary";
 

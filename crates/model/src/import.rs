@@ -20,7 +20,7 @@ use charloom_data::Vocab;
 pub use error::{ImportError, NotPyTorch, Tensors, VocabularyError};
 pub use vocabulary::read_vocab;
 
-use crate::{Cell, CharRnn, TrainedModel, TrainingSummary};
+use crate::{Cell, CharRnn, Readout, TrainedModel, TrainingSummary};
 use checkpoint::{Checkpoint, TensorError};
 use layout::{NamedShape, STATE_DICT, VOCABULARY, checked_vocab, layout};
 use pickle::{Id, Pickle, Tensor, Value};
@@ -32,6 +32,8 @@ pub struct ImportOptions {
     pub vocab: Option<Vocab>,
     /// The cell. It is needed only for ReLU, whose weights can't be distinguished from those of tanh.
     pub cell: Option<Cell>,
+    /// What the linear layer reads, which the weights don't tell; `None` for the last layer, or what a model file says.
+    pub readout: Option<Readout>,
 }
 
 impl TrainedModel {
@@ -89,7 +91,7 @@ fn import_torch(
     options: ImportOptions,
     device: &Device,
 ) -> Result<TrainedModel, ImportError> {
-    let ImportOptions { vocab, cell } = options;
+    let ImportOptions { vocab, cell, readout } = options;
     let file = Checkpoint::read(path)?;
     let pickle = &file.pickle;
     let state_dict = STATE_DICT.iter().find_map(|key| pickle.get(pickle.root, key));
@@ -102,7 +104,8 @@ fn import_torch(
     })?;
     let shapes: Vec<NamedShape> =
         tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
-    let layout = layout(path, shapes, cell)?;
+    let mut layout = layout(path, shapes, cell)?;
+    layout.config.readout = readout.unwrap_or_default();
     let vocab = match vocab {
         Some(vocab) => Some(vocab),
         None => own_vocab(path, pickle)?,

@@ -44,7 +44,7 @@ mod safetensors_file;
 mod vocab_remap;
 
 pub use charloom_recurrent::{
-    Bias, Cell, Init, Precision, StackDropout, State, Stepper, has_cpu_kernels,
+    Bias, Cell, Init, Precision, Readout, StackDropout, State, Stepper, has_cpu_kernels,
 };
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
 pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};

@@ -18,7 +18,7 @@ pub struct CharRnn {
     pub embed: Option<Param<Tensor<2>>>,
     /// The recurrent layers.
     pub rnn: Recurrent,
-    /// The linear layer from hidden states to logits.
+    /// The linear layer from the stack's output to logits.
     pub fc: Linear,
     /// The precision of products.
     #[module(skip)]
@@ -125,7 +125,7 @@ impl CharRnn {
         })
     }
 
-    /// The hidden states of the last layer, time-major, followed by its final state: `[T + S, N, H]`.
+    /// What the linear layer reads, time-major: `[T + S, N, H]`, of which the last S steps don't count.
     fn hidden(
         &self,
         ids: Tensor<2, Int>,
@@ -156,6 +156,7 @@ impl CharRnn {
             },
             hidden_size: layer.d_hidden(),
             layers: self.rnn.layers.len(),
+            readout: self.rnn.readout,
             dropout: 0.0,
             bias: match (&layer.bias_ih, &layer.bias_hh) {
                 (None, _) => Bias::Without,
@@ -211,7 +212,7 @@ impl CharRnn {
                 bias_hh,
             ))
         });
-        let rnn = Recurrent { layers: layers.collect::<Result<_, _>>()? };
+        let rnn = Recurrent { layers: layers.collect::<Result<_, _>>()?, readout: config.readout };
         let fc = Linear { weight: params.next()?, bias: params.next()? };
         Ok(Self::from_parts(embed, rnn, fc))
     }

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use charloom_data::Vocab;
 
 use crate::params::{check_shapes, shapes};
-use crate::{Cell, CharRnn, TensorProblem, TrainedModel};
+use crate::{Cell, CharRnn, Readout, TensorProblem, TrainedModel};
 
 /// The difference between a model's vocabulary and another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,17 @@ pub enum RemapError {
         /// The network's cell.
         expected: Cell,
     },
+    /// Their linear layers read other layers.
+    #[error(
+        "the model to start from has the readout `{}`, but this network has `{}`",
+        found.name(), expected.name()
+    )]
+    Readout {
+        /// The model's.
+        found: Readout,
+        /// The network's.
+        expected: Readout,
+    },
     /// Their parameters differ in more than the vocabulary.
     #[error("the model to start from doesn't fit this network: `{tensor}` {problem}")]
     Tensor {
@@ -61,6 +72,10 @@ impl TrainedModel {
         let (own_config, config) = (self.network.config(), fresh.config());
         if own_config.cell != config.cell {
             return Err(RemapError::Cell { found: own_config.cell, expected: config.cell });
+        }
+        let (found, expected) = (own_config.readout, config.readout);
+        if found != expected && config.layers > 1 {
+            return Err(RemapError::Readout { found, expected });
         }
         // Under the same vocabulary, the two must have the same parameters.
         check_shapes(&config.parameters(vocab.len()), &shapes(&own_config.parameters(vocab.len())))
@@ -214,6 +229,10 @@ mod tests {
             (
                 CharRnnConfig { cell: Cell::Relu, ..base },
                 "uses tanh cells, but this network uses relu cells",
+            ),
+            (
+                CharRnnConfig { readout: Readout::Sum, ..base },
+                "has the readout `last`, but this network has `sum`",
             ),
             (
                 CharRnnConfig { layers: 3, ..base },

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use burn::prelude::*;
 use charloom_data::Vocab;
-use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding, TrainedModel, TrainingSummary};
+use charloom_model::{
+    Bias, Cell, CharRnnConfig, ImportOptions, InputEncoding, Readout, TrainedModel, TrainingSummary,
+};
 use goldens::Golden;
 use rand::SeedableRng;
 
@@ -71,6 +73,31 @@ fn a_model_comes_back_from_its_file_as_it_was() {
         assert_eq!(loaded.network.parameters(), model.network.parameters());
         assert_eq!(loaded.config, config);
         assert_eq!((loaded.vocab, loaded.summary), (model.vocab, model.summary));
+    }
+}
+
+#[test]
+fn a_file_says_that_the_outputs_are_summed_and_nothing_where_they_are_not() {
+    let last = model();
+    let config = CharRnnConfig { readout: Readout::Sum, ..last.config };
+    let network = goldens::network(&Golden::open("char_lstm"), config, &Device::flex());
+    let sum = TrainedModel { network, config, ..last.clone() };
+    let [of_last, of_sum] = [written(&last), written(&sum)];
+    let says = |file: &Written| String::from_utf8_lossy(&file.bytes).contains("readout");
+    assert_eq!((says(&of_last), says(&of_sum)), (false, true));
+    let loss = |model: &TrainedModel| {
+        let ids = Tensor::<2, Int>::from_ints([[1, 2, 3], [10, 0, 5]], &Device::flex());
+        let state = model.network.zero_state(2, &Device::flex());
+        model.network.loss(ids.clone(), ids, state, None).0.into_scalar::<f32>()
+    };
+    assert_ne!(loss(&last), loss(&sum));
+    for (file, model) in [(&of_last, &last), (&of_sum, &sum)] {
+        let loaded = TrainedModel::load(&file.path, &Device::flex()).unwrap();
+        assert_eq!((loaded.config.readout, loss(&loaded)), (model.config.readout, loss(model)));
+        // So it is when the file is imported.
+        let options = ImportOptions::default();
+        let imported = TrainedModel::import(&file.path, options, &Device::flex()).unwrap();
+        assert_eq!(loss(&imported), loss(model));
     }
 }
 

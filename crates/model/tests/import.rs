@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use charloom_data::Vocab;
 use charloom_model::{
-    Bias, Cell, ImportError, ImportOptions, InputEncoding, NotPyTorch, TrainedModel,
+    Bias, Cell, ImportError, ImportOptions, InputEncoding, NotPyTorch, Readout, TrainedModel,
 };
 
 /// As in `make.py`.
@@ -70,6 +70,15 @@ fn a_bare_state_dict_predicts_as_in_pytorch_under_the_vocabulary_that_is_given()
     let model = predicts_as_pytorch_does("lstm_bare", options);
     assert_eq!((model.config.cell, model.config.layers), (Cell::Lstm, 2));
     assert_eq!((model.config.hidden_size, model.network.vocab_size()), (5, 7));
+}
+
+#[test]
+fn the_sum_of_the_layers_is_taken_where_it_is_asked_for() {
+    let options = |readout| ImportOptions { readout, vocab: Some(tokens()), cell: None };
+    let sum = import("lstm_bare", options(Some(Readout::Sum))).unwrap();
+    assert_eq!(sum.config.readout, Readout::Sum);
+    assert!((loss(&sum) - expected("lstm_bare")).abs() > 1e-3);
+    assert_eq!(import("lstm_bare", options(None)).unwrap().config.readout, Readout::Last);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 
 use crate::layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
-use crate::{Cell, Init, Precision, StackDropout, State};
+use crate::stack_dropout::{LayerDropout, drop_elements};
+use crate::{Cell, Init, Precision, Readout, StackDropout, State};
 
 /// Configuration of a [`Recurrent`] stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,13 +25,15 @@ pub struct RecurrentConfig {
     pub init: Init,
     /// Where the bias of an LSTM's forget gate starts instead (see [`RecurrentLayerConfig`]).
     pub forget_bias: Option<f64>,
+    /// Which layers the output is made of.
+    pub readout: Readout,
 }
 
 impl RecurrentConfig {
-    /// One layer with two biases and PyTorch's initialisation.
+    /// One layer with two biases and PyTorch's initialisation, whose output is that of the last layer.
     pub fn new(cell: Cell, d_input: usize, d_hidden: usize) -> Self {
-        let (bias, init) = (Bias::Double, Init::PyTorch);
-        Self { cell, d_input, d_hidden, layers: 1, bias, init, forget_bias: None }
+        let (bias, init, readout) = (Bias::Double, Init::PyTorch, Readout::Last);
+        Self { cell, d_input, d_hidden, layers: 1, bias, init, forget_bias: None, readout }
     }
 
     /// Sets the number of layers L.
@@ -53,9 +56,14 @@ impl RecurrentConfig {
         Self { forget_bias, ..self }
     }
 
+    /// Sets which layers the output is made of.
+    pub fn with_readout(self, readout: Readout) -> Self {
+        Self { readout, ..self }
+    }
+
     /// Draws the parameters, layer by layer.
     pub fn init(&self, device: &Device, rng: &mut impl Rng) -> Recurrent {
-        let Self { cell, d_input, d_hidden, layers, bias, init, forget_bias } = *self;
+        let Self { cell, d_input, d_hidden, layers, bias, init, forget_bias, readout } = *self;
         let layers = (0..layers)
             .map(|layer| {
                 let d_input = if layer == 0 { d_input } else { d_hidden };
@@ -63,7 +71,7 @@ impl RecurrentConfig {
                     .init(device, rng)
             })
             .collect();
-        Recurrent { layers }
+        Recurrent { layers, readout }
     }
 }
 
@@ -72,6 +80,9 @@ impl RecurrentConfig {
 pub struct Recurrent {
     /// The layers, from the input up.
     pub layers: Vec<RecurrentLayer>,
+    /// Which layers the output is made of.
+    #[module(skip)]
+    pub readout: Readout,
 }
 
 impl Recurrent {
@@ -84,7 +95,7 @@ impl Recurrent {
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         let layers = self.layers.into_iter().map(|layer| layer.with_precision(precision));
-        Self { layers: layers.collect() }
+        Self { layers: layers.collect(), ..self }
     }
 
     /// A state of zeros for N rows.
@@ -126,7 +137,8 @@ impl Recurrent {
     /// Runs the stack over a time-major sequence, which is what the layers work in.
     ///
     /// Dropout falls on the output of every layer, the last included ([`StackDropout`]). (`torch.nn.LSTM` spares the last;
-    /// programs put a `Dropout` behind it.)
+    /// programs put a `Dropout` behind it.) With [`Readout::Sum`] the outputs are summed before anything of them is dropped,
+    /// and the dropout of the output falls on the sum.
     ///
     /// # Shapes
     /// - `input`: ids `[T, N]` or vectors `[T, N, D]`
@@ -145,7 +157,7 @@ impl Recurrent {
         (packed.narrow(0, 0, steps), states)
     }
 
-    /// [`run`](Self::run) with the last layer's final state behind the output, `[T + S, N, H]`: what
+    /// [`run`](Self::run) with S more steps behind the output, `[T + S, N, H]`, which aren't to be read: what
     /// [`linear_cross_entropy`](crate::linear_cross_entropy) reads without a copy.
     pub fn run_packed(
         &self,
@@ -153,6 +165,9 @@ impl Recurrent {
         state: State,
         dropout: Option<StackDropout>,
     ) -> (Tensor<3>, State) {
+        if self.readout == Readout::Sum && self.layers.len() > 1 {
+            return self.run_summed(input, state, dropout);
+        }
         let (steps, mut sequence) = (input.steps(), input);
         let mut states = Vec::with_capacity(self.layers.len());
         for (index, (layer, state)) in self.layers.iter().zip(state.0).enumerate() {
@@ -166,5 +181,43 @@ impl Recurrent {
             Sequence::Dense(packed) => (packed, State(states)),
             Sequence::Ids(_) => unreachable!("a stack has at least one layer"),
         }
+    }
+
+    /// [`run_packed`](Self::run_packed) with [`Readout::Sum`]. The layer above and the sum read different masks of the same
+    /// output, so the masks are tensor operations here, not a part of the kernels.
+    fn run_summed(
+        &self,
+        input: Sequence,
+        state: State,
+        dropout: Option<StackDropout>,
+    ) -> (Tensor<3>, State) {
+        let (steps, mut sequence) = (input.steps(), input);
+        let mut states = Vec::with_capacity(self.layers.len());
+        let mut sum: Option<Tensor<3>> = None;
+        let mut of_sum = None;
+        for (index, (layer, state)) in self.layers.iter().zip(state.0).enumerate() {
+            let dropout =
+                dropout.map(|dropout| dropout.layer(index, self.layers.len())).unwrap_or_default();
+            let LayerDropout { output, .. } = dropout;
+            let of_layer = LayerDropout { output: None, ..dropout };
+            let packed = layer.forward_packed(sequence, steps, state, of_layer); // [T + S, N, H]
+            states.push(layer.final_state(packed.clone()));
+            sum = Some(match sum {
+                Some(sum) => sum + packed.clone(),
+                None => packed.clone(),
+            });
+            // What falls on the last layer's output otherwise falls on the sum.
+            of_sum = output;
+            sequence = Sequence::Dense(match output {
+                Some(dropout) if index + 1 < self.layers.len() => drop_elements(packed, dropout),
+                _ => packed,
+            });
+        }
+        let sum = sum.expect("a stack has at least one layer");
+        let sum = match of_sum {
+            Some(dropout) => drop_elements(sum, dropout),
+            None => sum,
+        };
+        (sum, State(states))
     }
 }

@@ -11,7 +11,7 @@ pub struct StackDropout {
     pub input: f32,
     /// Probability that an element of what a layer gives to the layer above is dropped.
     pub hidden: f32,
-    /// Probability that an element of the last layer's output is dropped.
+    /// Probability that an element of the stack's output is dropped: of the last layer's, or of the sum of all layers'.
     pub output: f32,
     /// Probability that an element of `W_hh` is dropped, for all steps and rows alike: DropConnect, the weight drop of Merity,
     /// Keskar and Socher 2018 (arXiv 1708.02182).
@@ -51,12 +51,12 @@ pub(crate) struct LayerDropout {
     pub weight_hh: Option<Dropout>,
 }
 
-/// A weight with some of its elements dropped.
-pub(crate) fn drop_elements(weight: Tensor<2>, dropout: Dropout) -> Tensor<2> {
-    let [rows, columns] = weight.dims();
-    let factors = TensorData::new(dropout_factors(dropout, rows * columns), [rows, columns]);
-    let factors = Tensor::from_data(factors, &weight.device());
-    weight * factors
+/// A tensor with some of its elements dropped.
+pub(crate) fn drop_elements<const D: usize>(tensor: Tensor<D>, dropout: Dropout) -> Tensor<D> {
+    let dims = tensor.dims();
+    let factors = TensorData::new(dropout_factors(dropout, dims.iter().product()), dims);
+    let factors = Tensor::from_data(factors, &tensor.device());
+    tensor * factors
 }
 
 /// Vectors `[T, N, D]`, some of them dropped.

@@ -3,7 +3,7 @@
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Precision, Recurrent, State, cpu};
+use crate::{Precision, Readout, Recurrent, State, cpu};
 
 /// Whether tensors of this device are computed by this crate's CPU kernels.
 pub fn has_cpu_kernels(device: &Device) -> bool {
@@ -66,6 +66,7 @@ impl Stepper {
             hidden_size: h,
             layers: &layers,
             linear,
+            sums_layers: rnn.readout == Readout::Sum,
         };
         Self { kernel: cpu::Stepper::new(config, rows) }
     }

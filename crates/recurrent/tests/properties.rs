@@ -6,8 +6,10 @@ mod reference;
 use burn::prelude::*;
 use burn::tensor::DType;
 use charloom_recurrent::{
-    Cell, Dropout, Precision, Recurrent, Sequence, StackDropout, State, linear_cross_entropy,
+    Cell, Dropout, Precision, Readout, Recurrent, RecurrentConfig, Sequence, StackDropout, State,
+    linear_cross_entropy,
 };
+use rand::SeedableRng;
 
 /// Numbers in ±1 that look random.
 fn numbers<const D: usize>(shape: [usize; D], salt: u64, device: &Device) -> Tensor<D> {
@@ -55,8 +57,9 @@ fn an_id_is_equivalent_to_its_one_hot_vector() {
 #[test]
 fn outputs_and_gradients_are_those_that_burns_autodiff_gives_of_the_equations() {
     let device = Device::flex().autodiff();
-    for cell in Cell::ALL {
-        let stack = goldens::small_stack(cell, &device);
+    for (cell, readout) in Cell::ALL.into_iter().flat_map(|cell| Readout::ALL.map(|of| (cell, of)))
+    {
+        let stack = Recurrent { readout, ..goldens::small_stack(cell, &device) };
         let input = numbers([5, 3, 7], 2, &device);
         let above = numbers([5, 3, 6], 3, &device);
         let state: Vec<Tensor<3>> =
@@ -103,10 +106,10 @@ fn outputs_and_gradients_are_those_that_burns_autodiff_gives_of_the_equations() 
         for ((name, found), (_, expected)) in fused.into_iter().zip(expected) {
             let expected: Vec<f64> = expected.iter().collect();
             let scale = expected.iter().fold(0f64, |a, b| a.max(b.abs()));
-            assert_eq!(found.num_elements(), expected.len(), "{cell} {name}");
+            assert_eq!(found.num_elements(), expected.len(), "{cell} {readout:?} {name}");
             for (i, (found, expected)) in found.iter::<f64>().zip(expected).enumerate() {
                 let near = (found - expected).abs() <= 2e-6 * scale;
-                assert!(near, "{cell} {name}[{i}]: {found}, expected {expected}");
+                assert!(near, "{cell} {readout:?} {name}[{i}]: {found}, expected {expected}");
             }
         }
     }
@@ -191,4 +194,21 @@ fn a_dropped_id_is_a_one_hot_vector_of_zeros() {
     let (of_vectors, grad_of_vectors) = run(Sequence::Dense(Tensor::from_data(one_hot, &device)));
     close(of_vectors, of_ids, 1e-6, "output");
     close(grad_of_vectors, grad_of_ids, 1e-5, "gradient of W_ih");
+}
+
+#[test]
+fn the_sum_of_a_single_layers_output_is_its_output() {
+    let device = Device::flex();
+    let config = RecurrentConfig::new(Cell::Gru, 7, 6);
+    let stack = |readout| {
+        let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        config.with_readout(readout).init(&device, rng)
+    };
+    let input = numbers([3, 5, 7], 1, &device);
+    let [last, sum] = Readout::ALL.map(|readout| {
+        let stack = stack(readout);
+        let dropout = StackDropout::new(0.4, 5);
+        stack.forward(input.clone(), stack.zero_state(3, &device), Some(dropout)).0
+    });
+    close(last, sum, 0.0, "output");
 }

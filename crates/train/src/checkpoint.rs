@@ -18,7 +18,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::TrainProgress;
-use crate::{CheckpointError, RunConfig};
+use crate::{CheckpointError, NormHistory, RunConfig};
 
 mod format1;
 
@@ -42,15 +42,24 @@ pub(crate) struct Info {
     /// The settings; version 1 stored none that can be compared.
     config: Option<RunConfig>,
     pub progress: TrainProgress,
+    /// Norms of the last steps' gradients, where clipping depends on them.
+    #[serde(default, skip_serializing_if = "NormHistory::is_empty")]
+    pub gradient_norms: NormHistory,
 }
 
 impl Info {
-    pub fn new(text_sha256: &str, config: &RunConfig, progress: &TrainProgress) -> Self {
+    pub fn new(
+        text_sha256: &str,
+        config: &RunConfig,
+        progress: &TrainProgress,
+        norms: &NormHistory,
+    ) -> Self {
         Self {
             format_version: FORMAT_VERSION,
             text_sha256: text_sha256.to_owned(),
             config: Some(config.clone()),
             progress: *progress,
+            gradient_norms: norms.clone(),
         }
     }
 

@@ -12,8 +12,8 @@ use charloom_data::Ids;
 use charloom_infer::{EvaluateError, Evaluation, EvaluationSums, Networks};
 use charloom_model::{CharRnn, State};
 
-use crate::GradClip;
 use crate::flat::{Flat, flat, flat_parameters};
+use crate::{GradClip, NormHistory};
 
 /// The largest global norm of a segment's gradient, as in most of this project's trainings.
 const MAX_NORM: f64 = 1.0;
@@ -176,7 +176,7 @@ impl Adapting {
         let targets = Tensor::<2, Int>::from_data(targets, &self.device);
         let loss = log_softmax(logits, 1).gather(1, targets).mean().neg(); // [1]
         let mut grads = GradientsParams::from_grads(loss.backward(), &self.network);
-        GradClip::Norm(MAX_NORM).apply(&self.network, &mut grads);
+        GradClip::Norm(MAX_NORM).apply(&self.network, &mut grads, &mut NormHistory::default());
         let mut update = Update { config, grads: &mut grads, trained: &self.trained };
         self.network = self.network.clone().map(&mut update);
     }

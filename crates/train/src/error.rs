@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use charloom_data::{BatchError, FractionError, UnknownCharacters};
+use charloom_data::{BatchError, FractionError, TooShort, UnknownCharacters};
 use charloom_infer::EvaluateError;
 use charloom_model::{ConfigError, ModelFileError, RemapError};
 
@@ -135,6 +135,14 @@ pub enum TrainError {
     /// Too little text.
     #[error(transparent)]
     Batches(#[from] BatchError),
+    /// Too little text for the batches after a change of `data.batch_schedule`.
+    #[error("`data.batch_schedule[{change}]`: {source}")]
+    BatchSchedule {
+        /// Index of the change.
+        change: usize,
+        /// How many characters one batch needs.
+        source: TooShort,
+    },
     /// Too little text to evaluate on.
     #[error(
         "the validation part has {chars} character{}, but an evaluation needs at least 2",

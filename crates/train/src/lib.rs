@@ -24,6 +24,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod batch_phases;
 mod checkpoint;
 mod clip;
 mod dynamic_evaluation;
@@ -33,6 +34,7 @@ mod fused_adam;
 mod load_on_cpu;
 mod lr_schedule;
 mod metrics_csv;
+mod norm_history;
 mod observer;
 mod optimizer;
 mod progress;
@@ -47,6 +49,7 @@ pub use dynamic_evaluation::{AdaptConfig, evaluate_adaptively};
 pub use error::{CheckpointError, RunError, TrainError};
 pub use lr_schedule::PlateauState;
 pub use metrics_csv::MetricsRow;
+pub use norm_history::NormHistory;
 pub use observer::{EvalReport, Observer, StepReport, TrainInfo};
 pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;

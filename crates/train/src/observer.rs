@@ -34,8 +34,12 @@ pub struct TrainInfo {
     pub train_chars: usize,
     /// Characters of the validation part.
     pub valid_chars: usize,
-    /// Batches of an epoch.
+    /// Batches of an epoch, of the size that they have at this step.
     pub batches: usize,
+    /// Phases of the batch schedule: 1 where the batches keep their size.
+    pub phases: usize,
+    /// Optimizer steps of the whole training.
+    pub total_steps: usize,
     /// Number of epochs.
     pub epochs: usize,
     /// The epoch under way, from 1.
@@ -51,6 +55,8 @@ pub struct StepReport {
     pub epoch: usize,
     /// The batch within the epoch, from 1.
     pub batch: usize,
+    /// Batches of an epoch, of the size that this one has.
+    pub batches: usize,
     /// Optimizer steps of the whole run.
     pub step: usize,
     /// Loss of this batch, nats per character.
@@ -63,6 +69,8 @@ pub struct StepReport {
     pub gradient_norm: Option<f64>,
     /// Training characters by training time, since the last evaluation.
     pub chars_per_second: f64,
+    /// Characters in the batches that are still to come.
+    pub chars_left: usize,
 }
 
 /// One evaluation.

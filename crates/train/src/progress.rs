@@ -12,6 +12,9 @@ pub(crate) struct TrainProgress {
     pub epoch: usize,
     /// Batches of it that are done.
     pub batch: usize,
+    /// The phase of the batch schedule whose batches these are, from 0.
+    #[serde(default)]
+    pub phase: usize,
     /// Optimizer steps of the whole run.
     pub step: usize,
     /// The steps since the last scheduled evaluation.
@@ -41,6 +44,9 @@ pub(crate) struct TrainProgress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossWindow {
     pub steps: usize,
+    /// Characters in their batches; checkpoints of earlier versions have none.
+    #[serde(default)]
+    pub chars: usize,
     /// Sum of their losses, nats per character.
     pub loss_sum: f64,
     /// Seconds that they took.
@@ -53,6 +59,7 @@ impl TrainProgress {
         Self {
             epoch: 1,
             batch: 0,
+            phase: 0,
             step: 0,
             window: LossWindow::default(),
             last_scheduled_eval_step: 0,
@@ -67,12 +74,13 @@ impl TrainProgress {
         }
     }
 
-    pub fn record_step(&mut self, loss: f64, learning_rate: f64, seconds: f64) {
+    pub fn record_step(&mut self, loss: f64, learning_rate: f64, chars: usize, seconds: f64) {
         self.step += 1;
         self.batch += 1;
         self.learning_rate = learning_rate;
         self.smooth_loss = self.smooth_loss * 0.999 + loss * 0.001;
         self.window.steps += 1;
+        self.window.chars += chars;
         self.window.loss_sum += loss;
         self.window.seconds += seconds;
     }
@@ -107,8 +115,8 @@ impl TrainProgress {
     }
 
     /// Whether all epochs or steps are done.
-    pub fn steps_are_done(&self, config: &TrainConfig) -> bool {
-        self.epoch > config.epochs || (config.max_steps > 0 && self.step >= config.max_steps)
+    pub fn steps_are_done(&self, config: &TrainConfig, total_steps: usize) -> bool {
+        self.epoch > config.epochs || self.step >= total_steps
     }
 
     /// Whether the validation loss has not improved for as many evaluations as the settings tolerate.
@@ -117,8 +125,8 @@ impl TrainProgress {
     }
 
     /// Whether nothing is left to do, the last evaluation included.
-    pub fn is_finished(&self, config: &TrainConfig) -> bool {
-        (self.steps_are_done(config) && self.last_eval_step == self.step)
+    pub fn is_finished(&self, config: &TrainConfig, total_steps: usize) -> bool {
+        (self.steps_are_done(config, total_steps) && self.last_eval_step == self.step)
             || self.stopped_improving(config)
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use charloom_data::{Corpus, RowOffset, Split};
 use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding};
 
+use crate::batch_phases::BatchPhases;
 use crate::settings::{AdamWConfig, EvalInterval, GradClip, OptimizerConfig};
 use crate::{LrSchedule, RunConfig, TrainError, Trainer};
 
@@ -48,7 +49,7 @@ pub struct Plan {
 ///
 /// `config` has the settings that were given over their defaults, and `given` tells which those are: they are kept, and the
 /// others fitted to them. The speed of this machine is measured for about two seconds, with training steps whose results are
-/// discarded.
+/// discarded. Where a batch schedule is given, all steps together fit the time, at the speed of the first batches.
 ///
 /// # Errors
 /// Those of [`Trainer::new`], for the settings that were given.
@@ -74,6 +75,7 @@ pub fn plan(
         flops / flops_per_char(&config.model, text.vocab_size)
     };
     choose_regularisation(&mut config, given, &text, expected_speed * budget);
+    let phases = BatchPhases::of_corpus(&config.data, corpus)?;
 
     let chars_per_second = training_speed(&config, corpus, device)?;
     let left = (budget - started.elapsed().as_secs_f64()).max(0.0);
@@ -81,12 +83,12 @@ pub fn plan(
     let evaluation =
         2.0 * valid.len() as f64 / (EVALUATION_SPEED * chars_per_second) + SAVE_SECONDS;
     let evaluations = ((left * EVALUATION_SHARE / evaluation) as usize).clamp(1, MAX_EVALUATIONS);
-    let chars_per_batch = (config.data.batch_size * config.data.seq_length) as f64;
-    let seconds_per_step = chars_per_batch / chars_per_second;
+    // The speed is measured with the first batches; larger ones of a batch schedule may be a little faster.
+    let seconds_per_step = phases.chars_per_step() / chars_per_second;
     let steps = ((left - evaluations as f64 * evaluation) / seconds_per_step) as usize;
-    choose_length(&mut config, given, steps.max(MIN_STEPS), evaluations, &text);
+    choose_length(&mut config, given, steps.max(MIN_STEPS), evaluations, &phases);
     let steps = config.train.max_steps as f64;
-    let passes = steps * chars_per_batch / text.train_chars as f64;
+    let passes = steps * phases.chars_per_step() / text.train_chars as f64;
     Ok(Plan { passes, chars_per_second, config })
 }
 
@@ -253,16 +255,15 @@ fn choose_length(
     given: &dyn Fn(&str) -> bool,
     steps: usize,
     evaluations: usize,
-    text: &Text,
+    phases: &BatchPhases,
 ) {
-    let batches = config.data.batch().batches_of(text.train_chars).max(1);
     let train = &mut config.train;
-    let most = (MAX_PASSES * batches as f64) as usize;
+    let most = phases.steps_of_epochs(MAX_PASSES as usize);
     if !given("train.epochs") && !given("train.max_steps") {
         train.max_steps = steps.min(most.max(MIN_STEPS));
-        train.epochs = train.max_steps.div_ceil(batches);
+        train.epochs = phases.epochs_of_steps(train.max_steps);
     }
-    let steps = train.total_steps(batches);
+    let steps = phases.total_steps(train);
     if !given("train.eval_every") {
         train.eval_every = EvalInterval::Steps(steps.div_ceil(evaluations).max(1));
     }
@@ -279,16 +280,18 @@ fn choose_length(
 
 /// The speed of training a network on this machine, in characters per second: steps for about [`MEASURE`], which are discarded.
 fn training_speed(config: &RunConfig, corpus: &Corpus, device: &Device) -> Result<f64, TrainError> {
-    let mut trainer = Trainer::new(config.clone(), corpus, device)?;
+    let mut config = config.clone();
+    config.data.batch_schedule.clear();
+    let chars_per_batch = config.data.batch_size * config.data.seq_length;
+    let mut trainer = Trainer::new(config, corpus, device)?;
     // The first steps allocate, and set up threads.
     for _ in 0..2 {
         trainer.step()?;
     }
-    let (started, mut steps) = (Instant::now(), 0);
+    let (started, mut chars) = (Instant::now(), 0);
     while started.elapsed() < MEASURE {
         trainer.step()?;
-        steps += 1;
+        chars += chars_per_batch;
     }
-    let chars = (steps * config.data.batch_size * config.data.seq_length) as f64;
-    Ok(SUSTAINED * chars / started.elapsed().as_secs_f64())
+    Ok(SUSTAINED * chars as f64 / started.elapsed().as_secs_f64())
 }

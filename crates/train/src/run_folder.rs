@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use charloom_data::atomic;
+use charloom_data::{Corpus, atomic};
 
+use crate::batch_phases::BatchPhases;
 use crate::checkpoint::{self, Info};
 use crate::{CheckpointError, RunConfig, RunError};
 
@@ -122,22 +123,25 @@ impl RunFolder {
         !checkpoint::list(&self.checkpoints()).is_empty()
     }
 
-    /// Whether nothing is left to do of the run with these settings, of the text with this hash. A run without a
-    /// checkpoint has everything before it.
+    /// Whether nothing is left to do of the run with these settings, of this text. A run without a checkpoint has
+    /// everything before it.
     ///
     /// # Errors
     /// If the newest checkpoint can't be read, or belongs to another text or other settings.
     pub fn is_finished(
         &self,
         config: &RunConfig,
-        text_sha256: &str,
+        corpus: &Corpus,
     ) -> Result<bool, CheckpointError> {
         let Some(path) = checkpoint::list(&self.checkpoints()).into_iter().next() else {
             return Ok(false);
         };
         let info = Info::read(&path)?;
-        info.check(&path, text_sha256, config)?;
-        Ok(info.progress.is_finished(&config.train))
+        info.check(&path, corpus.sha256(), config)?;
+        // Where the settings don't fit the text, the trainer says so.
+        Ok(BatchPhases::of_corpus(&config.data, corpus).is_ok_and(|phases| {
+            info.progress.is_finished(&config.train, phases.total_steps(&config.train))
+        }))
     }
 
     /// `checkpoints/`: what [`Trainer::resume`](crate::Trainer::resume) takes.

@@ -61,6 +61,15 @@ impl RunConfig {
             );
             return invalid("data.test_fraction", problem, None);
         }
+        if let Some([before, after]) =
+            self.data.batch_schedule.array_windows().find(|[a, b]| !(a.from < b.from))
+        {
+            let (before, after) = (before.from, after.from);
+            let problem = format!(
+                "must have ascending fractions `from`, not `{before:?}` before `{after:?}`"
+            );
+            return invalid("data.batch_schedule", problem, None);
+        }
         let CharRnnConfig { cell, bias, forget_bias, .. } = self.model;
         if forget_bias.is_some() && (cell != Cell::Lstm || bias == Bias::Without) {
             let why = match cell {
@@ -136,7 +145,11 @@ pub struct TrainConfig {
     ///
     /// A name alone takes all other keys from PyTorch's defaults.
     pub optimizer: OptimizerConfig,
-    /// Gradient clipping: { norm = X }, { value = X } or "none"
+    /// Gradient clipping: { norm | value | quantile = X } or "none"
+    ///
+    /// "quantile" clips the global norm at the X-quantile of the norms before clipping of the last 1,000 steps, this one
+    /// included, with linear interpolation (AutoClip, Seetharaman et al. 2020, over a window). So the limit follows the
+    /// gradients, whatever their scale.
     pub clip: GradClip,
     /// Learning-rate schedule
     pub schedule: LrSchedule,
@@ -192,14 +205,6 @@ impl Default for TrainConfig {
     }
 }
 
-impl TrainConfig {
-    /// Optimizer steps of the whole training, with so many batches an epoch.
-    pub fn total_steps(&self, batches: usize) -> usize {
-        let all = self.epochs.saturating_mul(batches);
-        if self.max_steps > 0 { all.min(self.max_steps) } else { all }
-    }
-}
-
 /// Whether settings that aren't given are fitted to the text and a time budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -232,6 +237,8 @@ pub enum GradClip {
     Norm(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
     /// Each element to ± this (`torch.nn.utils.clip_grad_value_`).
     Value(#[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0.0))] f64),
+    /// To a norm over all parameters together, which is this quantile of the last steps' norms.
+    Quantile(#[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))] f64),
 }
 
 /// What is differentiated. Losses are reported in nats per character whichever it is.

@@ -6,20 +6,21 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use charloom_data::{Batches, Corpus, Ids, Part, RowOffset, Split, Validation, Vocab, derive_seed};
+use burn::tensor::Device;
+use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab, derive_seed};
 use charloom_infer::{Evaluation, evaluate, evaluate_rows};
 use charloom_model::{CharRnn, State, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::batch_phases::BatchPhases;
 use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
 use crate::weight_average::{WeightAverage, Weights};
-use crate::{
-    CheckpointError, EpochState, EvalInterval, LossReduction, RunConfig, TrainConfig, TrainError,
-};
+use crate::{CheckpointError, LossReduction, NormHistory, RunConfig, TrainConfig, TrainError};
+
+mod position;
 
 /// A network in training on a text.
 ///
@@ -32,7 +33,7 @@ pub struct Trainer {
     device: Device,
     vocab: Vocab,
     text_sha256: String,
-    train: Batches,
+    train: BatchPhases,
     valid: Ids,
     model: CharRnn,
     optimizer: ModuleOptimizer,
@@ -40,6 +41,8 @@ pub struct Trainer {
     average: Option<WeightAverage>,
     /// The hidden state after the last batch, detached; `None` is zero.
     state: Option<State>,
+    /// Norms of the last steps' gradients, where clipping depends on them.
+    norms: NormHistory,
     pub(crate) progress: TrainProgress,
 }
 
@@ -47,8 +50,8 @@ impl Trainer {
     /// A trainer with new weights, drawn from `config.train.seed`.
     ///
     /// # Errors
-    /// If the settings don't fit each other, or the text is too short for a batch of N x T or lacks a character of the
-    /// sample's prompt.
+    /// If the settings don't fit each other, or the text is too short for a batch of N x T, at first or later in the batch
+    /// schedule, or lacks a character of the sample's prompt.
     pub fn new(
         mut config: RunConfig,
         corpus: &Corpus,
@@ -58,7 +61,7 @@ impl Trainer {
         let precision = config.train.precision.resolve(&device)?;
         config.train.precision = precision.into();
         let vocab = corpus.vocab().clone();
-        let (train, valid) = Self::check(&config, corpus)?;
+        let (train, valid) = Self::parts(&config, corpus)?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.train.seed);
         let model = config.model.init(vocab.len(), &device, &mut rng).with_precision(precision);
         Ok(Self {
@@ -69,6 +72,7 @@ impl Trainer {
             progress: TrainProgress::start(vocab.len()),
             text_sha256: corpus.sha256().to_string(),
             state: None,
+            norms: NormHistory::default(),
             config,
             device,
             vocab,
@@ -125,8 +129,10 @@ impl Trainer {
         let Checkpoint { info, model, average, optimizer, state } =
             Checkpoint::read(path, &self.device)?;
         info.check(path, &self.text_sha256, &self.config)?;
-        if info.progress.batch > self.train.len() {
-            let problem = format!("batch {} of {}", info.progress.batch, self.train.len());
+        let TrainProgress { batch, phase, .. } = info.progress;
+        let batches = if phase < self.train.len() { self.train.batches(phase).len() } else { 0 };
+        if batch > batches {
+            let problem = format!("batch {batch} of {batches}");
             return Err(CheckpointError::Read { path: path.to_owned(), source: problem.into() });
         }
         let model = checkpoint::with_weights(self.model.clone(), model, path)?;
@@ -136,28 +142,35 @@ impl Trainer {
         }
         self.model = model;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
-        (self.state, self.progress) = (state, info.progress);
+        (self.state, self.progress, self.norms) = (state, info.progress, info.gradient_norms);
+        let window = &mut self.progress.window;
+        if window.chars == 0 {
+            window.chars = window.steps * self.train.batches(phase).chars_per_batch();
+        }
         Ok(())
     }
 
-    /// The batches of the training part and the characters of the validation part, if the settings fit the text.
+    /// The batches of the training part, as they are at first, and the characters of the validation part, if the settings
+    /// fit the text.
     ///
     /// # Errors
     /// Those of [`Trainer::new`].
     pub fn check(config: &RunConfig, corpus: &Corpus) -> Result<(Batches, Ids), TrainError> {
+        let (train, valid) = Self::parts(config, corpus)?;
+        Ok((train.batches(0).clone(), valid))
+    }
+
+    fn parts(config: &RunConfig, corpus: &Corpus) -> Result<(BatchPhases, Ids), TrainError> {
         config.validate()?;
         config.model.validate()?;
         corpus.vocab().encode(&config.sample.prompt).map_err(TrainError::Prompt)?;
         let split = Split::new(corpus.chars(), config.data.fractions()?);
-        let batches = |part: Part| {
-            Batches::new(corpus.ids().slice(split.range(part)), config.data.batch())
-                .map_err(|error| TrainError::Batches(error.in_part(part)))
-        };
-        let train = batches(Part::Train)?;
+        let train = BatchPhases::new(&config.data, &corpus.ids().slice(split.train))?;
+        let valid = corpus.ids().slice(split.valid);
         if config.data.validation == Validation::Rows {
-            batches(Part::Valid)?;
+            Batches::new(valid.clone(), config.data.batch())
+                .map_err(|error| TrainError::Batches(error.in_part(Part::Valid)))?;
         }
-        let valid = corpus.ids().slice(split.range(Part::Valid));
         if valid.len() < 2 {
             return Err(TrainError::NothingToValidate { chars: valid.len() });
         }
@@ -170,13 +183,14 @@ impl Trainer {
     /// If the loss or the norm of the gradients is NaN or infinite; then the weights are left as they were.
     pub fn step(&mut self) -> Result<StepReport, TrainError> {
         let started = Instant::now();
+        let total_steps = self.total_steps();
         if self.epoch_is_over() {
             self.start_next_epoch();
         }
+        self.enter_phase(total_steps);
         let (config, progress) = (&self.config.train, &self.progress);
         let (epoch, batch, step) = (progress.epoch, progress.batch, progress.step);
         let seed = derive_seed(derive_seed(config.seed, epoch as u64), batch as u64);
-        let total_steps = config.total_steps(self.train.len());
         let ramp_steps = (config.dropout_ramp * total_steps as f64).max(1.0);
         let dropout = self.config.model.dropout(((step + 1) as f64 / ramp_steps).min(1.0), seed);
 
@@ -200,7 +214,7 @@ impl Trainer {
         }
 
         // Clip and update.
-        let norm = config.clip.apply(&self.model, &mut grads);
+        let norm = config.clip.apply(&self.model, &mut grads, &mut self.norms);
         if norm.is_some_and(|norm| !norm.is_finite()) {
             return Err(not_finite("norm of the gradients"));
         }
@@ -209,16 +223,18 @@ impl Trainer {
         self.update(lr, grads);
         self.state = Some(state.detach());
 
-        self.progress.record_step(loss, lr, started.elapsed().as_secs_f64());
+        self.progress.record_step(loss, lr, n * t, started.elapsed().as_secs_f64());
         Ok(StepReport {
             epoch,
             batch: batch + 1,
+            batches: self.batches().len(),
             step: step + 1,
             loss,
             smooth_loss: self.progress.smooth_loss,
             learning_rate: lr,
             gradient_norm: norm,
             chars_per_second: self.chars_per_second(),
+            chars_left: self.train.chars_left(step + 1, total_steps),
         })
     }
 
@@ -296,7 +312,8 @@ impl Trainer {
             let TrainProgress { epoch, batch, step, .. } = self.progress;
             return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
         }
-        let info = checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress);
+        let info =
+            checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress, &self.norms);
         let contents = Contents {
             info: &info,
             model: &self.model,
@@ -323,7 +340,7 @@ impl Trainer {
             config: self.config.model,
             vocab: self.vocab.clone(),
             summary: TrainingSummary {
-                epoch: self.progress.epochs_done(self.train.len()),
+                epoch: self.progress.epochs_done(self.batches().len()),
                 step: self.progress.step,
                 train_loss: None,
                 valid_loss: None,
@@ -350,61 +367,14 @@ impl Trainer {
         TrainInfo {
             parameters: self.model.num_params(),
             vocab_size: self.vocab.len(),
-            train_chars: self.train.chars(),
+            train_chars: self.batches().chars(),
             valid_chars: self.valid.len(),
-            batches: self.train.len(),
+            batches: self.batches().len(),
+            phases: self.train.len(),
+            total_steps: self.total_steps(),
             epochs: self.config.train.epochs,
             epoch: self.progress.epoch,
             step: self.progress.step,
         }
-    }
-
-    /// Whether all epochs or steps are done and evaluated, or the validation loss has stopped improving.
-    pub fn is_finished(&self) -> bool {
-        self.progress.is_finished(&self.config.train)
-    }
-
-    /// Whether the settings ask for an evaluation before the next step.
-    pub fn evaluation_is_due(&self) -> bool {
-        let TrainProgress { epoch, step, last_scheduled_eval_step, .. } = self.progress;
-        step > last_scheduled_eval_step
-            && match self.config.train.eval_every {
-                EvalInterval::Epochs(every) => self.epoch_is_over() && epoch.is_multiple_of(every),
-                EvalInterval::Steps(every) => step.is_multiple_of(every),
-            }
-    }
-
-    pub(crate) fn epoch_is_over(&self) -> bool {
-        self.progress.batch == self.train.len()
-    }
-
-    pub(crate) fn start_next_epoch(&mut self) {
-        (self.progress.epoch, self.progress.batch) = (self.progress.epoch + 1, 0);
-        if self.config.train.state == EpochState::Reset {
-            self.state = None;
-        }
-    }
-
-    /// Training characters by training time, since the last evaluation.
-    pub(crate) fn chars_per_second(&self) -> f64 {
-        let window = self.progress.window;
-        (self.train.chars_per_batch() * window.steps) as f64 / window.seconds
-    }
-
-    /// Inputs and targets of a batch, `[N, T]` each.
-    fn batch(&self, epoch: usize, index: usize) -> (Tensor<2, Int>, Tensor<2, Int>) {
-        let shape = [self.config.data.batch_size, self.config.data.seq_length];
-        let mut inputs = vec![0; self.train.chars_per_batch()];
-        let mut targets = inputs.clone();
-        match self.config.data.row_offset {
-            RowOffset::Fixed => self.train.fill(index, &mut inputs, &mut targets),
-            RowOffset::Random => {
-                // The complement: another seed than that of the epoch's dropout.
-                let seed = derive_seed(!self.config.train.seed, epoch as u64);
-                self.train.fill_random(index, seed, &mut inputs, &mut targets);
-            }
-        }
-        let tensor = |ids| Tensor::from_data(TensorData::new(ids, shape), &self.device);
-        (tensor(inputs), tensor(targets))
     }
 }

@@ -4,7 +4,7 @@ mod runs;
 
 use burn::prelude::*;
 use charloom_data::RowOffset;
-use charloom_model::{Bias, Cell, Init};
+use charloom_model::{Bias, Cell, Init, Readout};
 use charloom_train::settings::{AdagradConfig, AdagradForm, AdamWConfig, RmsPropConfig, SgdConfig};
 use charloom_train::{
     EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, Outcome,
@@ -140,6 +140,16 @@ fn with_every_kind_of_dropout_averaged_weights_and_random_offsets() {
         },
         &[1, 13, 24, 31],
     );
+}
+
+#[test]
+fn with_gradients_clipped_at_a_quantile_of_the_norms_so_far() {
+    resumes_exactly(|config| config.train.clip = GradClip::Quantile(0.2), &[1, 13, 24, 31]);
+}
+
+#[test]
+fn with_summed_outputs_of_the_layers() {
+    resumes_exactly(|config| config.model.readout = Readout::Sum, &[13]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use charloom_model::Cell;
+use charloom_model::{Cell, Readout};
 use clap::Args;
 
 pub(super) const IMPORT_HELP: &str = "\
@@ -28,12 +28,20 @@ pub struct ImportArgs {
     /// Recurrent cell: lstm, gru, tanh or relu; needed only to tell relu from tanh
     #[arg(long, value_name = "CELL", value_parser = cell)]
     pub cell: Option<Cell>,
+    /// What the linear layer reads: last (layer) or sum (of all layers) [default: last]
+    #[arg(long, value_name = "READOUT", value_parser = readout)]
+    pub readout: Option<Readout>,
     /// Model file to write [default: FILE with the extension .safetensors]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Overwrite the model file if it exists
     #[arg(long)]
     pub force: bool,
+}
+
+fn readout(typed: &str) -> Result<Readout, String> {
+    let found = Readout::ALL.into_iter().find(|readout| readout.name() == typed);
+    found.ok_or_else(|| "it must be last or sum".to_owned())
 }
 
 fn cell(typed: &str) -> Result<Cell, String> {

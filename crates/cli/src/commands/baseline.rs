@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use charloom_data::{Corpus, Fractions, Ids, Part, Split};
-use charloom_infer::{NGram, NGramError, OrderLoss, bits_per_char, evaluate, perplexity};
+use charloom_infer::{
+    LanguageModel, NGram, NGramError, OrderLoss, bits_per_char, evaluate, perplexity,
+};
 use charloom_train::RunConfig;
 use indicatif::ProgressBar;
 use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 
-use super::eval::{ids_of_part, measure};
+use super::eval::{corpus_of, ids_of_part, measure};
 use crate::args::BaselineArgs;
 use crate::corpus_hints::corpus_failure;
 use crate::loaded_ensemble::LoadedEnsemble;
@@ -86,7 +88,12 @@ fn network(
                 .hint("leave out `--valid-fraction` and `--test-fraction`, or compare no model"));
         }
     }
-    let ids = ids_of_part(loaded, config, Part::Valid)?;
+    // A model may have its characters in an order of its own, as an imported one.
+    let in_own_ids = match loaded.ensemble.vocab() == corpus.vocab() {
+        true => None,
+        false => Some(corpus_of(loaded, config)?),
+    };
+    let ids = ids_of_part(loaded, config, in_own_ids.as_ref().unwrap_or(corpus), Part::Valid)?;
     let found = measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?;
     Ok((loaded.paths(), found.loss))
 }

@@ -24,7 +24,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
-    let mut run_config = None;
+    let mut trained_on = None;
     let (ids, batches, about) = match (text, split) {
         (Some(text), None) => {
             if *mix {
@@ -44,7 +44,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 config.data.text.clone_from(text);
             }
             let part = split.map_or(Part::Valid, Part::from);
-            let ids = ids_of_part(&loaded, &config, part)?;
+            let corpus = corpus_of(&loaded, &config)?;
+            let ids = ids_of_part(&loaded, &config, &corpus, part)?;
             let batches = match config.data.validation {
                 Validation::All => None,
                 Validation::Rows => Some(
@@ -53,7 +54,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 ),
             };
             let about = format!("{part} of {}", config.data.text.display());
-            run_config = Some(config);
+            trained_on = Some((config, corpus));
             (ids, batches, about)
         }
     };
@@ -68,8 +69,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         }
         (None, None) => measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?,
     };
-    let mixture = match run_config.filter(|_| *mix) {
-        Some(config) => Some(mix::evaluate(&loaded, &config, &ids)?),
+    let mixture = match trained_on.filter(|_| *mix) {
+        Some((config, corpus)) => Some(mix::evaluate(&loaded, &config, &corpus, &ids)?),
         None => None,
     };
     let adaptive = adapt.map(|config| adaptive(&loaded, &ids, &config)).transpose()?;
@@ -88,11 +89,20 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     }
 }
 
-/// The ids of a part of the text that the models were trained on, held out as their trainings did.
-pub(super) fn ids_of_part(loaded: &LoadedEnsemble, config: &RunConfig, part: Part) -> Result<Ids> {
+/// The text that the settings name, in the models' ids.
+pub(super) fn corpus_of(loaded: &LoadedEnsemble, config: &RunConfig) -> Result<Corpus> {
+    Corpus::read_with_vocab(&config.data.text, loaded.ensemble.vocab())
+        .map_err(|error| corpus_failure(&error))
+}
+
+/// The ids of a part of `corpus`, the text that the models were trained on, held out as their trainings did.
+pub(super) fn ids_of_part(
+    loaded: &LoadedEnsemble,
+    config: &RunConfig,
+    corpus: &Corpus,
+    part: Part,
+) -> Result<Ids> {
     let path = &config.data.text;
-    let corpus = Corpus::read_with_vocab(path, loaded.ensemble.vocab())
-        .map_err(|error| corpus_failure(&error))?;
     let range_of = |config: &RunConfig| {
         let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
         Ok::<_, Failure>(Split::new(corpus.chars(), fractions).range(part))

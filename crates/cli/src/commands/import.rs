@@ -13,7 +13,7 @@ use crate::report::{Failure, Result, command, print_status, shell_quoted};
 
 /// Converts a PyTorch file to a model file.
 pub fn run(args: ImportArgs) -> Result<()> {
-    let ImportArgs { file, vocab, vocab_from, cell, output, force } = args;
+    let ImportArgs { file, vocab, vocab_from, cell, readout, output, force } = args;
     let output = output.unwrap_or_else(|| file.with_extension("safetensors"));
     let same = |path: &Path| path.canonicalize().ok();
     if output.exists() && same(&output) == same(&file) {
@@ -33,7 +33,7 @@ pub fn run(args: ImportArgs) -> Result<()> {
         (None, None) => None,
     };
     let device = Backend::default().open(None)?;
-    let model = TrainedModel::import(&file, ImportOptions { vocab, cell }, &device)
+    let model = TrainedModel::import(&file, ImportOptions { vocab, cell, readout }, &device)
         .map_err(|error| failure(&error))?;
     model.save(&output).map_err(|error| Failure::work_error(&error))?;
 

@@ -8,7 +8,7 @@ use charloom_data::{
     BatchConfig, Corpus, EscapedChar, Fractions, LastTarget, PartBatches, TextStats,
 };
 use charloom_model::{
-    Bias, CharRnnConfig, InputEncoding, ParamSpec, TrainedModel, TrainingSummary,
+    Bias, CharRnnConfig, InputEncoding, ParamSpec, Readout, TrainedModel, TrainingSummary,
 };
 
 use crate::args::InspectArgs;
@@ -89,7 +89,7 @@ pub fn vocab_line(chars: &[char]) -> String {
 /// What a network is made of, in a line.
 pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     // The initialisation of a trained network is not of interest.
-    let CharRnnConfig { cell, input, hidden_size, layers, dropout, bias, .. } = config;
+    let CharRnnConfig { cell, input, hidden_size, layers, readout, dropout, bias, .. } = config;
     let input = match input {
         InputEncoding::OneHot => format!("one-hot input of {vocab_size}"),
         InputEncoding::Embedding(size) => format!("embeddings of {size}"),
@@ -100,7 +100,11 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
         Bias::Without => "no bias",
     };
     let layers = pluralize(*layers, "layer");
-    format!("{cell}, {layers} of {hidden_size}, {input}, {bias}, dropout {dropout}")
+    let readout = match readout {
+        Readout::Last => "",
+        Readout::Sum => " with summed outputs",
+    };
+    format!("{cell}, {layers} of {hidden_size}{readout}, {input}, {bias}, dropout {dropout}")
 }
 
 fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()> {

@@ -297,6 +297,19 @@ fn train_failure(
         TrainError::Batches(BatchError::TooShort(_)) => {
             Failure::request_error(error).maybe_hint(smaller_batches(corpus.chars(), &config.data))
         }
+        TrainError::BatchSchedule { change, source } => {
+            let sizes = [
+                ("batch_size", source.batch_size_that_fits),
+                ("seq_length", source.seq_length_that_fits),
+            ];
+            let fitting =
+                sizes.into_iter().filter_map(|(key, size)| Some(format!("`{key} = {}`", size?)));
+            let fitting = fitting.collect::<Vec<_>>().join(" or ");
+            Failure::request_error(error).maybe_hint(
+                (!fitting.is_empty())
+                    .then(|| format!("{fitting} in `data.batch_schedule[{change}]` would fit")),
+            )
+        }
         TrainError::Prompt(_) => Failure::request_error(error)
             .hint("`--prompt TEXT` sets another one, and `--prompt ''` none"),
         TrainError::Settings(_)

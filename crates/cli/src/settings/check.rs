@@ -33,6 +33,11 @@ impl Rule {
                 return Err(Problem::must_be(&format!("{key}.{tag}"), self.form_names(), named));
             }
         }
+        if let (Self::List(rule), Value::Array(values)) = (self, value) {
+            let mut values = values.iter().enumerate();
+            return values
+                .try_for_each(|(index, value)| rule.check(&format!("{key}[{index}]"), value));
+        }
         if self.alternatives().iter().any(|rule| rule.holds(value)) {
             return Ok(());
         }
@@ -62,7 +67,7 @@ impl Rule {
             }
             Self::Bool => value.is_bool(),
             Self::Word(word) => value.as_str() == Some(&word.word),
-            Self::Table(_) | Self::AnyOf(_) => false,
+            Self::Table(_) | Self::List(_) | Self::AnyOf(_) => false,
         }
     }
 
@@ -102,6 +107,11 @@ impl Form {
     }
 
     fn does_not_have(&self, key: String) -> Problem {
+        if key.contains(']') {
+            let names = self.fields.iter().map(|field| format!("`{}`", field.name));
+            let hint = format!("valid keys: {}", names.collect::<Vec<_>>().join(", "));
+            return Problem { key, message: "is not a key of this table".into(), hint: Some(hint) };
+        }
         let name = self.name();
         let others = self.fields[1..].iter().map(|field| format!("`{}`", field.name));
         let hint = match others.collect::<Vec<_>>() {

@@ -372,7 +372,7 @@ impl Merged {
 
     /// Where the value of a key is from, or what it is a part of.
     pub fn source(&self, key: &str) -> Option<&Source> {
-        let above = || self.source(key.rsplit_once('.')?.0);
+        let above = || self.source(key.rsplit_once(['.', '['])?.0);
         self.sources.get(key).or_else(above)
     }
 

@@ -26,12 +26,24 @@ pub struct Key {
 /// The values that a key may have.
 #[derive(Debug)]
 pub enum Rule {
-    Whole { min: i64, max: i64 },
-    Real { min: Bound, max: Bound, reason: String },
-    Text { may_be_empty: bool, is_path: bool },
+    Whole {
+        min: i64,
+        max: i64,
+    },
+    Real {
+        min: Bound,
+        max: Bound,
+        reason: String,
+    },
+    Text {
+        may_be_empty: bool,
+        is_path: bool,
+    },
     Bool,
     Word(Word),
     Table(Form),
+    /// Values that all follow one rule.
+    List(Box<Self>),
     AnyOf(Vec<Self>),
 }
 
@@ -153,6 +165,7 @@ impl Rule {
                 is_path: schema["format"] == "path",
             },
             Some("object") => Self::Table(Form::new(schema)),
+            Some("array") => Self::List(Box::new(Self::new(&schema["items"]))),
             other => unreachable!("a test reads the schema: no setting has the type {other:?}"),
         }
     }
@@ -239,6 +252,7 @@ impl fmt::Display for Rule {
             Self::Bool => f.write_str("`true` or `false`"),
             Self::Word(Word { word, .. }) => write!(f, "`\"{word}\"`"),
             Self::Table(form) => write!(f, "`{form}`"),
+            Self::List(each) => write!(f, "a list of {each}"),
             Self::AnyOf(_) if self.tag().is_some() => {
                 write!(f, "{}, or a table with one of these as its `name`", self.form_names())
             }

@@ -116,7 +116,9 @@ fn preset(name: &str) -> RunConfig {
 }
 
 /// What the programs that presets reproduce don't have: off, unless they are asked for.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 11] = [
+    "readout",
+    "batch_schedule",
     "row_offset",
     "output_dropout",
     "input_dropout",
@@ -147,7 +149,8 @@ fn every_preset_is_a_settings_file_with_every_key() {
         }
         let options = |RunConfig { data, model, train, .. }: &RunConfig| {
             let dropout = (model.output_dropout, model.input_dropout, model.weight_drop);
-            (data.row_offset, dropout, train.input_lr, train.dropout_ramp, train.ema)
+            let batches = (data.batch_schedule.clone(), data.row_offset);
+            (batches, model.readout, dropout, train.input_lr, train.dropout_ramp, train.ema)
         };
         assert_eq!(options(&resolved), options(&RunConfig::default()), "{}", path.display());
         seen += 1;
@@ -233,6 +236,11 @@ fn what_is_shown_is_a_settings_file_of_the_same_settings() {
                 Rule::Bool => values.extend(["true".to_owned(), "false".to_owned()]),
                 Rule::Word(word) => values.push(format!("{:?}", word.word)),
                 Rule::Table(form) => values.extend(samples(form)),
+                Rule::List(rule) => {
+                    let Rule::Table(form) = &**rule else { unreachable!("lists are of tables") };
+                    values.extend(samples(form).map(|table| format!("[{table}]")));
+                    values.push("[]".to_owned());
+                }
                 Rule::AnyOf(_) => unreachable!("alternatives have no alternatives"),
             }
         }

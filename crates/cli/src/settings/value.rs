@@ -39,6 +39,9 @@ pub fn inline(value: &Value) -> String {
 pub fn inline_json(value: &Json) -> String {
     match value {
         Json::Object(table) => braces(table.iter().map(|(key, value)| (key, inline_json(value)))),
+        Json::Array(values) => {
+            format!("[{}]", values.iter().map(inline_json).collect::<Vec<_>>().join(", "))
+        }
         value => inline(&Value::try_from(value).expect("settings are TOML")),
     }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_models;
 mod bad_sweeps;
 mod baseline;
+mod batch_schedule;
 mod complete;
 mod ensemble;
 mod evaluation;
@@ -15,6 +16,7 @@ mod plot;
 mod predict;
 #[cfg(unix)]
 mod questions;
+mod readout;
 mod recipe;
 mod score;
 mod settings;

@@ -114,8 +114,8 @@ fn a_value_out_of_range_is_named_with_the_range() {
         ),
         (
             "[train]\nclip = { value = 1, norm = 1 }",
-            "line 2: `train.clip` must be `\"none\"`, `{ norm = a number above 0, up to 1000000 }` or \
-             `{ value = a number above 0, up to 1000000 }`, not `{ norm = 1, value = 1 }`",
+            "line 2: `train.clip` must be `\"none\"`, `{ norm = a number above 0, up to 1000000 }`, \
+             `{ value = a number above 0, up to 1000000 }` or `{ quantile = a number above 0 and below 1 }`, not `{ norm = 1, value = 1 }`",
         ),
         (
             "[model]\ninput = { embedding = 2.5 }",
@@ -340,7 +340,7 @@ fn an_invalid_set_flag_is_refused_with_a_valid_form() {
     insta::assert_snapshot!(world.run("config show --set model.width=3").fails(2), @r"
     error: `--set`: unknown key `model.width`
 
-    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `dropout`, `output_dropout`, `input_dropout`, `weight_drop`, `bias`, `init`, `forget_bias`, `input_std`
+    hint: valid keys: `cell`, `input`, `hidden_size`, `layers`, `readout`, `dropout`, `output_dropout`, `input_dropout`, `weight_drop`, `bias`, `init`, `forget_bias`, `input_std`
     ");
     insta::assert_snapshot!(world.run("config show --set epochs").fails(2), @r"
     error: `--set` needs `section.key=value`, not `epochs`

@@ -11,7 +11,8 @@ use super::checkpoint::number;
 use super::layout::{NamedShape, checked_vocab, layout};
 use super::pickle::Element;
 use super::{ImportError, ImportOptions, VocabularyError};
-use crate::file::VOCAB;
+use crate::config::StoredConfig;
+use crate::file::{CONFIG, VOCAB};
 use crate::safetensors_file::{ReadError, SafetensorsFile};
 use crate::{CharRnn, TrainedModel, TrainingSummary};
 
@@ -21,7 +22,7 @@ pub fn import(
     options: ImportOptions,
     device: &Device,
 ) -> Result<TrainedModel, ImportError> {
-    let ImportOptions { vocab, cell } = options;
+    let ImportOptions { vocab, cell, readout } = options;
     let unreadable = |error| match error {
         ReadError::Io(source) => ImportError::Unreadable { path: path.to_path_buf(), source },
         ReadError::Format(source) => {
@@ -45,7 +46,10 @@ pub fn import(
     }
     let shapes: Vec<NamedShape> =
         file.tensors().map(|(name, info)| (name, info.shape.clone())).collect();
-    let layout = layout(path, shapes, cell)?;
+    let mut layout = layout(path, shapes, cell)?;
+    let stored = file.metadata(CONFIG).and_then(|text| serde_json::from_str(text).ok());
+    let stored = stored.map(|stored: StoredConfig| stored.readout);
+    layout.config.readout = readout.or(stored).unwrap_or_default();
     let vocab = match vocab {
         Some(vocab) => Some(vocab),
         None => own_vocab(path, &file)?,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::prelude::*;
-use charloom_model::{Cell, CharRnn, CharRnnConfig, InputEncoding, State};
+use charloom_model::{Cell, CharRnn, CharRnnConfig, InputEncoding, Readout, State};
 use rand::SeedableRng;
 use safetensors::SafeTensors;
 
@@ -66,19 +66,32 @@ pub fn network(golden: &Golden, config: CharRnnConfig, device: &Device) -> CharR
         .unwrap()
 }
 
+/// The state that a file's network starts from.
+pub fn first_state(golden: &Golden, cell: Cell, device: &Device) -> State {
+    let letters: &[&str] = if cell == Cell::Lstm { &["h", "c"] } else { &["h"] };
+    let part = |letter: &&str, layer| {
+        golden.tensor::<3>(&format!("{letter}0"), device).narrow(0, layer, 1)
+    };
+    let layer = |layer| Tensor::cat(letters.iter().map(|l| part(l, layer)).collect(), 0);
+    State((0..2).map(layer).collect())
+}
+
 /// Logits, loss, final state and every gradient.
 pub fn network_matches(name: &str, cell: Cell, input: InputEncoding, device: &Device) {
+    matches(name, config(cell, input), device);
+}
+
+/// The same of a network whose linear layer reads the sum of both layers.
+pub fn summed_network_matches(name: &str, cell: Cell, device: &Device) {
+    let config = config(cell, InputEncoding::OneHot);
+    matches(name, CharRnnConfig { readout: Readout::Sum, ..config }, device);
+}
+
+fn matches(name: &str, config: CharRnnConfig, device: &Device) {
     let device = &device.clone().autodiff();
     let golden = Golden::open(name);
-    let network = network(&golden, config(cell, input), device);
-    let letters: &[&str] = if cell == Cell::Lstm { &["h", "c"] } else { &["h"] };
-    let state = || {
-        let part = |letter: &&str, layer| {
-            golden.tensor::<3>(&format!("{letter}0"), device).narrow(0, layer, 1)
-        };
-        let layer = |layer| Tensor::cat(letters.iter().map(|l| part(l, layer)).collect(), 0);
-        State((0..2).map(layer).collect())
-    };
+    let network = network(&golden, config, device);
+    let state = || first_state(&golden, config.cell, device);
     let ids = |key| Tensor::<2, Int>::from_data(golden.data(key), device);
 
     let (logits, last) = network.forward(ids("ids"), state(), None);

@@ -35,6 +35,8 @@ pub struct StepperConfig<'a> {
     pub layers: &'a [Weights<'a>],
     /// The layer that gives the logits.
     pub linear: Linear<'a>,
+    /// Whether it reads the sum of all layers' h, not that of the last layer alone.
+    pub sums_layers: bool,
 }
 
 /// A network that advances B streams by one step at a time.
@@ -42,6 +44,7 @@ pub struct Stepper {
     isa: Isa,
     layers: Vec<PackedLayer>,
     linear: PackedWeights,
+    sums_layers: bool,
     bias: Buffer,
     streams: usize,
     h: usize,
@@ -68,7 +71,8 @@ impl Stepper {
 
     /// [`Self::new`] with an instruction set.
     pub(super) fn new_on(isa: Isa, config: StepperConfig<'_>, streams: usize) -> Self {
-        let StepperConfig { cell, vocabulary, hidden_size: h, layers, linear } = config;
+        let StepperConfig { cell, vocabulary, hidden_size: h, layers, linear, sums_layers } =
+            config;
         let precision = linear.precision;
         assert_eq!(linear.h, h, "the linear layer reads H");
         let packed: Vec<_> = layers
@@ -80,7 +84,9 @@ impl Stepper {
             })
             .collect();
         let state = packed.len() * streams * h;
-        let products = (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + h * linear.v;
+        let read = if sums_layers { packed.len() } else { 1 };
+        let products =
+            (2 * packed.len()).saturating_sub(1) * cell.gates() * h * h + read * h * linear.v;
         let mut stepper = Stepper {
             isa,
             linear: PackedWeights::of_transposed(
@@ -90,6 +96,7 @@ impl Stepper {
                 h,
                 PanelLayout::consecutive(linear.v, isa),
             ),
+            sums_layers,
             bias: Buffer::copy_of(linear.bias),
             streams,
             h,
@@ -144,6 +151,7 @@ impl Stepper {
         let step = Step {
             layers: &self.layers,
             linear: &self.linear,
+            sums_layers: self.sums_layers,
             bias: &self.bias,
             streams: self.streams,
             rows: 0..self.streams,
@@ -262,6 +270,8 @@ impl Stepper {
 struct Step<'a> {
     layers: &'a [PackedLayer],
     linear: &'a PackedWeights,
+    /// Whether the linear layer reads all layers.
+    sums_layers: bool,
     /// `[V]`
     bias: &'a [f32],
     /// B.
@@ -332,7 +342,6 @@ impl<'a> Step<'a> {
     #[inline(always)]
     unsafe fn linear<S: Simd>(&self, s: S, panels: Range<usize>) {
         let (h, v) = (self.linear.k, self.bias.len());
-        let hidden = self.of_layer(self.hidden, self.layers.len() - 1);
         let columns = self.linear.columns_of(panels.clone());
         let bias = &self.bias[columns.clone()];
         for row in self.rows.clone() {
@@ -340,19 +349,23 @@ impl<'a> Step<'a> {
             // SAFETY: the caller promised these columns of these rows of the logits.
             unsafe { logits.copy_from_nonoverlapping(bias.as_ptr(), bias.len()) };
         }
-        let gemm = Gemm {
-            a: hidden.at(self.rows.start * h),
-            a_stride: h,
-            rows: self.rows.len(),
-            parts: &[(0, h)],
-            b: self.linear,
-            panels,
-            c: self.logits.at(self.rows.start * v),
-            c_stride: v,
-            add: true,
-        };
-        // SAFETY: A is h of the last layer, C the logits, both promised by the caller.
-        unsafe { s.vectorize(gemm) };
+        // The product of a sum is the sum of the products.
+        let last = self.layers.len() - 1;
+        for layer in if self.sums_layers { 0 } else { last }..=last {
+            let gemm = Gemm {
+                a: self.of_layer(self.hidden, layer).at(self.rows.start * h),
+                a_stride: h,
+                rows: self.rows.len(),
+                parts: &[(0, h)],
+                b: self.linear,
+                panels: panels.clone(),
+                c: self.logits.at(self.rows.start * v),
+                c_stride: v,
+                add: true,
+            };
+            // SAFETY: A is h of a layer, C the logits, both promised by the caller.
+            unsafe { s.vectorize(gemm) };
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid};
 use charloom_recurrent::cpu::{dropout_keep, dropout_threshold};
-use charloom_recurrent::{Cell, Recurrent, RecurrentLayer, StackDropout};
+use charloom_recurrent::{Cell, Readout, Recurrent, RecurrentLayer, StackDropout};
 
 /// A stack over `[T, N, D]` with dropout: the output `[T, N, H]`, and each layer's final `[S, N, H]`.
 pub fn stack(
@@ -21,6 +21,7 @@ pub fn stack(
     let rows = input.clone().narrow(2, 0, 1).reshape([t, n, 1]);
     input = input * mask(&rows, of_input, seed_of(!seed, 0));
     let mut last = Vec::new();
+    let mut outputs = Vec::new();
     for (index, (layer, state)) in stack.layers.iter().zip(states).enumerate() {
         let k = index as u64;
         let weight = layer.weight_hh.val();
@@ -28,7 +29,13 @@ pub fn stack(
         let (output, state) = self::layer(layer, weight_hh, input, state);
         let p = if index + 1 == stack.layers.len() { of_output } else { hidden };
         input = output.clone() * mask(&output, p, seed_of(seed, k));
+        outputs.push(output);
         last.push(state);
+    }
+    if stack.readout == Readout::Sum {
+        let sum = Tensor::stack::<4>(outputs, 0).sum_dim(0).squeeze_dim::<3>(0);
+        let top = stack.layers.len() as u64 - 1;
+        input = sum.clone() * mask(&sum, of_output, seed_of(seed, top));
     }
     (input, last)
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer};
 
 use super::{Info, unreadable};
-use crate::CheckpointError;
 use crate::lr_schedule::PlateauState;
 use crate::progress::{LossWindow, TrainProgress};
+use crate::{CheckpointError, NormHistory};
 
 pub const STATE: &str = "carry.safetensors";
 const PLACE: &str = "place.json";
@@ -68,9 +68,11 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
         progress: TrainProgress {
             epoch: place.epoch,
             batch: place.batch,
+            phase: 0,
             step: place.step,
             window: LossWindow {
                 steps: place.since.steps,
+                chars: 0,
                 loss_sum: place.since.loss_sum.0,
                 seconds: place.since.seconds,
             },
@@ -88,5 +90,6 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
             best_scheduled_loss: float(place.counted_best),
             evals_without_improvement: place.stale,
         },
+        gradient_norms: NormHistory::default(),
     })
 }

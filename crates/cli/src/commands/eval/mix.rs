@@ -1,6 +1,6 @@
 //! `eval --mix`: a network mixed with an n-gram model of its training text.
 
-use charloom_data::{Ids, Part};
+use charloom_data::{Corpus, Ids, Part};
 use charloom_infer::{
     Evaluation, LanguageModel, Mixture, NGram, NGramError, OrderLoss, PredictError, mix,
     predict_chars,
@@ -25,8 +25,13 @@ pub struct Mixed {
 
 /// Mixes the network with an n-gram model of the training part, on the text `ids`. The order of the n-grams is the best for the
 /// last tenth of the training part, with counts of the rest.
-pub fn evaluate(loaded: &LoadedEnsemble, config: &RunConfig, ids: &Ids) -> Result<Mixed> {
-    let train = ids_of_part(loaded, config, Part::Train)?;
+pub fn evaluate(
+    loaded: &LoadedEnsemble,
+    config: &RunConfig,
+    corpus: &Corpus,
+    ids: &Ids,
+) -> Result<Mixed> {
+    let train = ids_of_part(loaded, config, corpus, Part::Train)?;
     let vocab_size = LanguageModel::vocab(&loaded.ensemble).len();
     let head = train.len() - train.len() / TAIL;
     let (head, tail) = (train.slice(0..head), train.slice(head..train.len()));

@@ -113,6 +113,9 @@ fn texts(file: &Path, sweep: &Sweep) -> Result<HashMap<PathBuf, Corpus>> {
 fn mismatch(file: &Path, planned: &PlannedRun, error: &TrainError) -> Failure {
     let keys: &[&str] = match error {
         TrainError::Prompt(_) => &["sample.prompt"],
+        TrainError::BatchSchedule { .. } => {
+            &["data.batch_schedule", "data.valid_fraction", "data.text"]
+        }
         _ => &["data.batch_size", "data.seq_length", "data.valid_fraction", "data.text"],
     };
     let origins: Vec<_> = keys

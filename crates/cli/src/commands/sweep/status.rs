@@ -58,7 +58,7 @@ pub fn run_status(sweep: &Path, planned: &PlannedRun, corpus: &Corpus) -> Result
         );
         return Err(Failure::request(problem).hint(again));
     }
-    match run.is_finished(&planned.config, corpus.sha256()) {
+    match run.is_finished(&planned.config, corpus) {
         Ok(true) => Ok(RunStatus::Finished(run)),
         Ok(false) if run.has_checkpoint() => Ok(RunStatus::Resumable(run)),
         Ok(false) if was_evaluated(&run) => {

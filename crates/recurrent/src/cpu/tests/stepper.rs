@@ -14,6 +14,7 @@ struct Network {
     weight: Vec<f32>,
     bias: Vec<f32>,
     precision: Precision,
+    sums_layers: bool,
 }
 
 impl Network {
@@ -23,7 +24,7 @@ impl Network {
         let layers = [v, h]
             .map(|d| [g * h * d, g * h * h, g * h, g * h].map(|count| numbers.many(count, 0.5)));
         let (weight, bias) = (numbers.many(v * h, 0.5), numbers.many(v, 0.5));
-        Network { cell, v, h, layers, weight, bias, precision: Precision::F32 }
+        Network { cell, v, h, layers, weight, bias, precision: Precision::F32, sums_layers: false }
     }
 
     fn weights(&self) -> [Weights<'_>; 2] {
@@ -40,6 +41,7 @@ impl Network {
             hidden_size: self.h,
             layers: &layers,
             linear,
+            sums_layers: self.sums_layers,
         };
         Stepper::new_on(isa, config, streams)
     }
@@ -60,7 +62,10 @@ impl Network {
             out
         };
         let below = run(v, Input::Ids(ids), first);
-        let out = run(h, Input::Dense(&below), second);
+        let mut out = run(h, Input::Dense(&below), second);
+        if self.sums_layers {
+            out.iter_mut().zip(&below).for_each(|(out, below)| *out += below);
+        }
         let mut logits = Vec::new();
         for hidden in out.chunks(h) {
             for (weight, &bias) in self.weight.chunks(h).zip(&self.bias) {
@@ -81,15 +86,20 @@ fn steps_equal_the_sequence() {
             let sizes = [(2, 1, 7, 6), (2, 5, 9, 17), (2, 13, 40, 200), (3, 35, 40, 200)];
             for (threads, streams, v, h) in sizes {
                 // The logits of the sequence are computed with the linear layer unrounded.
-                for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 1e-2)] {
-                    let network = Network { precision, ..Network::new(cell, v, h) };
+                for (precision, tolerance, sums_layers) in [
+                    (Precision::F32, 1e-5, false),
+                    (Precision::F32, 1e-5, true),
+                    (Precision::Bf16, 1e-2, false),
+                    (Precision::Bf16, 1e-2, true),
+                ] {
+                    let network = Network { precision, sums_layers, ..Network::new(cell, v, h) };
                     let ids = Numbers(2).ids(4 * streams, v);
                     let expected = network.logits(&ids, streams);
                     let got: Vec<f32> = super::with_threads(threads, || {
                         let mut stepper = network.stepper(isa, streams);
                         ids.chunks(streams).flat_map(|ids| stepper.step(ids).to_vec()).collect()
                     });
-                    let what = format!("{isa:?} {cell:?} {precision:?} {streams}");
+                    let what = format!("{isa:?} {cell:?} {precision:?} {streams} {sums_layers}");
                     assert_close(&what, &got, &expected, tolerance);
                 }
             }
