@@ -17,6 +17,11 @@ fn an_lstm_network_gives_pytorchs_logits_loss_and_gradients_on_wgpu() {
 }
 
 #[test]
+fn the_sum_of_the_layers_gives_pytorchs_logits_loss_and_gradients_on_wgpu() {
+    goldens::summed_network_matches("char_lstm_sum", Cell::Lstm, &device());
+}
+
+#[test]
 fn a_model_file_written_on_wgpu_loads_on_flex() {
     let golden = goldens::Golden::open("char_lstm");
     let config = goldens::config(Cell::Lstm, InputEncoding::OneHot);

@@ -60,6 +60,7 @@ pub fn plan(
     device: &Device,
     started: Instant,
 ) -> Result<Plan, TrainError> {
+    config.validate()?;
     let mut config = config.clone();
     let Split { train, valid, .. } = Split::new(corpus.chars(), config.data.fractions()?);
     let text = Text { train_chars: train.len(), vocab_size: corpus.vocab().len() };

@@ -61,10 +61,13 @@ impl RunConfig {
             );
             return invalid("data.test_fraction", problem, None);
         }
-        if let Some([before, after]) =
-            self.data.batch_schedule.array_windows().find(|[a, b]| !(a.from < b.from))
-        {
-            let (before, after) = (before.from, after.from);
+        let fractions: Vec<f64> =
+            self.data.batch_schedule.iter().map(|change| change.from).collect();
+        if let Some(from) = fractions.iter().find(|from| !(f64::MIN_POSITIVE..1.0).contains(from)) {
+            let problem = format!("must have fractions `from` above 0 and below 1, not `{from:?}`");
+            return invalid("data.batch_schedule", problem, None);
+        }
+        if let Some([before, after]) = fractions.array_windows().find(|[a, b]| a >= b) {
             let problem = format!(
                 "must have ascending fractions `from`, not `{before:?}` before `{after:?}`"
             );

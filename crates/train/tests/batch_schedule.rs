@@ -156,6 +156,10 @@ fn sizes_that_do_not_fit_and_fractions_that_do_not_ascend_are_refused() {
     };
     let error = refused(vec![change(0.5, Some(200), None)]);
     assert!(matches!(error, TrainError::BatchSchedule { change: 0, .. }), "{error}");
+    for from in [0.0, 1.0, -1.0, f64::NAN] {
+        let error = refused(vec![change(from, Some(6), None)]);
+        assert!(matches!(error, TrainError::Settings(_)), "{error}");
+    }
     let error = refused(vec![change(0.5, Some(6), None), change(0.5, Some(7), None)]);
     assert_eq!(
         error.to_string(),
