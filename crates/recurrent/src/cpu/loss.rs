@@ -11,8 +11,12 @@ use super::simd::{Kernel, Simd};
 use super::threads::for_each_row_range;
 use super::weight_grad_gemm::{Dense, WeightGradGemm, add_products};
 
-/// The most logits in a chunk, about.
+/// The most logits in a chunk, about, where that is at least [`MIN_CHUNK_ROWS`].
 const CHUNK: usize = 1 << 18;
+/// Fewest rows of a chunk: each reads and writes the gradient of the weight once.
+const MIN_CHUNK_ROWS: usize = 256;
+/// The most logits in a chunk of a large vocabulary, 64 MB.
+const MAX_CHUNK: usize = 1 << 24;
 
 /// How the rows' losses are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +148,8 @@ fn run(
     let backward = training.is_some().then(|| PackedWeights::of_rows(isa, precision, weight, v, h));
     // Rows of the chunk start on a cache line.
     let stride = v.next_multiple_of(16);
-    let chunk = (CHUNK / stride).clamp(16, rows.max(16));
+    let fewest = MIN_CHUNK_ROWS.min(MAX_CHUNK / stride).max(16);
+    let chunk = (CHUNK / stride).clamp(fewest, rows.max(fewest));
     let mut logits = Buffer::new(chunk * stride);
     let mut losses = vec![(0.0_f32, false); chunk];
     let mut scores = RowScores { nll: 0.0, hits: 0 };
@@ -285,8 +290,6 @@ fn softmax_row<S: Simd>(
 ) -> (f32, bool) {
     let v = logits.len();
     let at = logits.as_mut_ptr();
-    let mut largest = f32::NEG_INFINITY;
-    let mut first = 0;
     // SAFETY: every access is to the lanes below v.
     unsafe {
         for i in (0..v).step_by(S::LANES) {
@@ -295,12 +298,10 @@ fn softmax_row<S: Simd>(
                 .add(s.load_partial(at.add(i), lanes), s.load_partial(bias.as_ptr().add(i), lanes));
             s.store_partial(at.add(i), sum, lanes);
         }
-        for (i, &logit) in logits.iter().enumerate() {
-            if logit > largest {
-                (largest, first) = (logit, i);
-            }
-        }
+        let largest = largest(s, logits);
         let at_target = logits[target];
+        // The first of equals counts as the most likely.
+        let hit = at_target == largest && !logits[..target].contains(&largest);
         // Lanes beyond the row must not count: exp of them isn't zero.
         let mut sums = s.splat(0.0);
         let mut tail = 0.0;
@@ -325,8 +326,24 @@ fn softmax_row<S: Simd>(
             }
             logits[target] -= scale;
         }
-        (sum.ln() + (largest - at_target), first == target)
+        (sum.ln() + (largest - at_target), hit)
     }
+}
+
+/// The largest of a row. NaN may be overlooked.
+#[inline(always)]
+fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
+    let mut largest = s.splat(f32::NEG_INFINITY);
+    let chunks = row.chunks_exact(S::LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        // SAFETY: the chunk has all lanes.
+        largest = s.max(unsafe { s.load(chunk.as_ptr()) }, largest);
+    }
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    // SAFETY: no vector has more than 16 lanes.
+    unsafe { s.store(lanes.as_mut_ptr(), largest) };
+    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// The sum of the first lanes, in order.

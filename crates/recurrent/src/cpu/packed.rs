@@ -58,6 +58,9 @@ impl PanelLayout {
     }
 }
 
+/// Rows that are packed at a time where columns are copied one by one.
+const BLOCK: usize = 256;
+
 /// B `[K, columns]`, panel after panel, each `[K, vectors, lanes]`, the missing lanes zero; in bf16 each
 /// `[pairs, vectors, lanes]`, where a pair takes the place of an f32.
 pub struct PackedWeights {
@@ -132,10 +135,11 @@ impl PackedWeights {
                 // SAFETY: the weight has these rows, and `data` a vector of each row of pairs.
                 return unsafe { isa.run(transposed) };
             }
-            for (lane, column) in span.enumerate() {
-                let source = &weight[column * k..][..k];
-                for (d, &x) in data[lane..].iter_mut().step_by(row).zip(source) {
-                    *d = x;
+            for block in (0..k).step_by(BLOCK) {
+                for (lane, column) in span.clone().enumerate() {
+                    let source = &weight[column * k..][block..k.min(block + BLOCK)];
+                    let data = data[block * row + lane..].iter_mut().step_by(row);
+                    data.zip(source).for_each(|(d, &x)| *d = x);
                 }
             }
         })
@@ -181,9 +185,13 @@ impl PackedWeights {
         layout: PanelLayout,
     ) -> Self {
         Self::pack(isa, Precision::F32, k, layout, |span, data, row| {
-            for (lane, column) in span.enumerate() {
-                for (k, d) in data[lane..].iter_mut().step_by(row).enumerate() {
-                    *d = element(k, column);
+            // In blocks of rows that stay in the cache from one lane to the next.
+            for block in (0..k).step_by(BLOCK) {
+                for (lane, column) in span.clone().enumerate() {
+                    let data = data[block * row + lane..].iter_mut().step_by(row);
+                    for (k, d) in (block..k.min(block + BLOCK)).zip(data) {
+                        *d = element(k, column);
+                    }
                 }
             }
         })

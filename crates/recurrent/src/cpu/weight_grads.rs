@@ -6,7 +6,8 @@ use super::buffer::Buffer;
 use super::isa::Isa;
 use super::send_ptr::SendPtr;
 use super::simd::VECTORS;
-use super::weight_grad_gemm::{Dense, OneHot, WeightGradGemm, add_products};
+use super::threads::for_each_chunk;
+use super::weight_grad_gemm::{Dense, LINE, OneHot, WeightGradGemm, add_products};
 use super::{Cell, Dims, Input, Precision};
 
 /// Gradients of a layer's parameters, in their layout.
@@ -148,23 +149,31 @@ impl WeightGradAccumulator {
         unsafe { add_products(isa, precision, &gemms) };
     }
 
+    /// The gradient of `w_ih`, `[G · H, D]`, of the table of ids `[D, G · H]`.
+    fn transposed_table(&self) -> Vec<f32> {
+        let (d, gates) = (self.d, self.cell.gates() * self.h);
+        let mut grad = vec![0.0; gates * d];
+        // A line of each of the table's rows at a time.
+        for_each_chunk(&mut grad, LINE * d, |block, rows| {
+            for (id, from) in self.w_ih.chunks_exact(gates).enumerate() {
+                for (row, &x) in rows.chunks_exact_mut(d).zip(&from[block * LINE..]) {
+                    row[id] = x;
+                }
+            }
+        });
+        grad
+    }
+
     /// The sums in PyTorch's layout.
     pub fn finish(self) -> WeightGrads {
-        let (d, h) = (self.d, self.h);
+        let h = self.h;
         let gates = self.cell.gates() * h;
         let mut grads = WeightGrads {
-            w_ih: self.w_ih.to_vec(),
+            w_ih: if self.ids { self.transposed_table() } else { self.w_ih.to_vec() },
             w_hh: self.w_hh.to_vec(),
             b_ih: vec![0.0; gates],
             b_hh: vec![0.0; gates],
         };
-        if self.ids {
-            for (j, row) in grads.w_ih.chunks_exact_mut(d.max(1)).enumerate() {
-                row.iter_mut()
-                    .zip(self.w_ih[j..].iter().step_by(gates))
-                    .for_each(|(to, &x)| *to = x);
-            }
-        }
         for GateGrads { grads: columns, input_gate, hidden_gate } in self.parts() {
             let sums = &self.biases[columns.start * h..columns.end * h];
             for (gate, bias) in [(input_gate, &mut grads.b_ih), (hidden_gate, &mut grads.b_hh)] {
