@@ -13,6 +13,7 @@ mod import;
 mod init_from;
 mod installed;
 mod plot;
+mod precision;
 mod predict;
 #[cfg(unix)]
 mod questions;
