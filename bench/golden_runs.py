@@ -114,7 +114,6 @@ def main():
     parser.add_argument("--rows", action="store_true", help="the program knows `data.validation`: set it to rows")
     args = parser.parse_args()
     program = os.path.abspath(args.program)
-    known = subprocess.run([program, "config", "show"], capture_output=True, text=True).stdout
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "text.txt"), "w", encoding="utf-8") as file:
             file.write(text())
@@ -123,8 +122,6 @@ def main():
             resume, rows = settings.pop("resume", False), settings.pop("rows", False)
             if args.rows and rows:
                 settings["data.validation"] = "rows"
-            if "precision = " in known:
-                settings.setdefault("train.precision", "f32")
             flags = ["--text", "text.txt"]
             for key, value in settings.items():
                 flags += ["--set", f"{key}={value}"]

@@ -1,7 +1,7 @@
 //! The network: input encoding, recurrent stack with dropout, linear layer.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
     Precision, Recurrent, RecurrentLayer, Sequence, StackDropout, State, Stepper, has_cpu_kernels,
     linear_cross_entropy, linear_scores,
@@ -74,10 +74,18 @@ impl CharRnn {
         let [n, t] = ids.dims();
         let (packed, state) = self.hidden(ids, state, dropout);
         let [_, _, h] = packed.dims();
-        let hidden = packed.narrow(0, 0, t);
-        let weight = self.fc.weight.val().transpose(); // [H, V]
-        let logits = hidden.reshape([t * n, h]).matmul(weight) + self.fc.bias.val().unsqueeze();
+        let hidden = self.rounded(packed.narrow(0, 0, t).reshape([t * n, h]));
+        let weight = self.rounded(self.fc.weight.val()).transpose(); // [H, V]
+        let logits = hidden.matmul(weight) + self.fc.bias.val().unsqueeze();
         (logits.reshape([t, n, self.vocab_size()]).swap_dims(0, 1), state)
+    }
+
+    /// An operand of a product in the network's precision.
+    fn rounded(&self, operand: Tensor<2>) -> Tensor<2> {
+        match self.precision {
+            Precision::F32 => operand,
+            Precision::Bf16 => operand.cast(DType::BF16).cast(DType::F32),
+        }
     }
 
     /// The mean cross-entropy in nats per character against the characters that came next.

@@ -9,11 +9,11 @@ use charloom_data::{Corpus, RowOffset, Split};
 use charloom_model::{Bias, Cell, CharRnnConfig, InputEncoding};
 
 use crate::batch_phases::BatchPhases;
-use crate::settings::{AdamWConfig, EvalInterval, GradClip, OptimizerConfig};
+use crate::settings::{AdamWConfig, EvalInterval, GradClip, OptimizerConfig, PrecisionConfig};
 use crate::{LrSchedule, RunConfig, TrainError, Trainer};
 
 /// The settings that a recipe chooses, where they aren't given.
-pub const RECIPE_KEYS: [&str; 18] = [
+pub const RECIPE_KEYS: [&str; 19] = [
     "data.batch_size",
     "data.seq_length",
     "data.row_offset",
@@ -30,6 +30,7 @@ pub const RECIPE_KEYS: [&str; 18] = [
     "train.clip",
     "train.schedule",
     "train.ema",
+    "train.precision",
     "train.minutes",
     "train.recipe",
 ];
@@ -67,6 +68,9 @@ pub fn plan(
     let budget = config.train.minutes * 60.0;
 
     choose_fixed(&mut config, given);
+    if !given("train.precision") {
+        config.train.precision = PrecisionConfig::Auto.resolve(device)?.into();
+    }
     choose_batch(&mut config, given, &text);
     let expected_speed = if given("model.hidden_size") {
         training_speed(&config, corpus, device)?

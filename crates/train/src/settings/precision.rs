@@ -12,9 +12,9 @@ use super::InvalidSetting;
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionConfig {
     /// The fastest of the device.
-    #[default]
     Auto,
     /// Single precision.
+    #[default]
     F32,
     /// bfloat16, on the CPU; emulated where the processor has no instructions for it.
     Bf16,
