@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use charloom_data::EscapedChar;
 use charloom_infer::{Ensemble, EnsembleError};
+use charloom_model::Precision;
 
 use crate::args::ModelsArgs;
 use crate::loaded_model::LoadedModel;
@@ -51,10 +52,12 @@ impl LoadedEnsemble {
         self.models.first().map_or_else(|| Ok(Layers::new()), LoadedModel::settings)
     }
 
-    /// The paths of the models in one line.
+    /// The paths of the models in one line, and the precision of those that aren't run in f32.
     pub fn paths(&self) -> String {
-        let paths: Vec<_> =
-            self.models.iter().map(|model| model.path.display().to_string()).collect();
-        paths.join(" + ")
+        let path = |LoadedModel { model, path, .. }: &LoadedModel| match model.network.precision() {
+            Precision::F32 => path.display().to_string(),
+            Precision::Bf16 => format!("{} (bf16)", path.display()),
+        };
+        self.models.iter().map(path).collect::<Vec<_>>().join(" + ")
     }
 }

@@ -38,7 +38,7 @@ impl LoadedModel {
     /// The model in the precision that was asked for.
     fn in_precision(mut self, asked: PrecisionArg, device: &Device) -> Result<Self> {
         let precision = match asked {
-            PrecisionArg::Auto => match self.settings().and_then(|layers| resolve(&layers)) {
+            PrecisionArg::Trained => match self.settings().and_then(|layers| resolve(&layers)) {
                 Ok(trained) if trained.train.precision == PrecisionConfig::Bf16 => {
                     Precision::fastest(device)
                 }

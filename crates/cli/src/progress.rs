@@ -115,8 +115,9 @@ impl Observer for Progress {
         let schedule = match phases {
             1 => String::new(),
             _ => format!(
-                " now, {phases} batch sizes in {} steps",
-                with_thousands(total_steps as u64)
+                " at first, {} steps in all; the batches change {}",
+                with_thousands(total_steps as u64),
+                if phases == 2 { "once".to_owned() } else { format!("{} times", phases - 1) },
             ),
         };
         self.line(format_args!(

@@ -1,5 +1,6 @@
 //! What is known of a run before its training starts.
 
+use charloom_train::settings::PrecisionConfig;
 use charloom_train::{EvalInterval, RunConfig, RunFolder};
 
 use crate::args::DeviceArgs;
@@ -14,6 +15,10 @@ pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunB
         Backend::Flex | Backend::NdArray => format!(", {}", pluralize(threads::count(), "thread")),
         _ => String::new(),
     };
+    let precision = match config.train.precision {
+        PrecisionConfig::Bf16 => ", bf16",
+        PrecisionConfig::F32 | PrecisionConfig::Auto => "",
+    };
     let model = &config.model;
     RunBanner {
         text: format!("`{}`", config.data.text.display()),
@@ -23,7 +28,7 @@ pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunB
             pluralize(model.layers, "layer"),
             model.hidden_size
         ),
-        machine: format!("on {}{threads}", machine.backend),
+        machine: format!("on {}{threads}{precision}", machine.backend),
         run: format!("`{}`", run.path().display()),
         max_steps: config.train.max_steps,
         evaluates_by_steps: matches!(config.train.eval_every, EvalInterval::Steps(_)),

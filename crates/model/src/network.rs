@@ -1,7 +1,7 @@
 //! The network: input encoding, recurrent stack with dropout, linear layer.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use charloom_recurrent::{
     Precision, Recurrent, RecurrentLayer, Sequence, StackDropout, State, Stepper, has_cpu_kernels,
     linear_cross_entropy, linear_scores,
@@ -80,12 +80,18 @@ impl CharRnn {
         (logits.reshape([t, n, self.vocab_size()]).swap_dims(0, 1), state)
     }
 
-    /// An operand of a product in the network's precision.
+    /// An operand of a product in the network's precision. Its gradient isn't rounded.
     fn rounded(&self, operand: Tensor<2>) -> Tensor<2> {
-        match self.precision {
-            Precision::F32 => operand,
-            Precision::Bf16 => operand.cast(DType::BF16).cast(DType::F32),
+        let device = operand.device();
+        if self.precision == Precision::F32 || !has_cpu_kernels(&device) {
+            return operand;
         }
+        let data = operand.to_data();
+        let rounded = data.iter::<f32>().map(|x| self.precision.round(x)).collect::<Vec<_>>();
+        let rounded = Tensor::<2>::from_data(TensorData::new(rounded, operand.dims()), &device);
+        // Exact: the two are close to each other.
+        let change = rounded - operand.clone().detach();
+        operand + change.detach()
     }
 
     /// The mean cross-entropy in nats per character against the characters that came next.

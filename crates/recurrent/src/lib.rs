@@ -26,6 +26,7 @@
 mod cell;
 #[doc(hidden)]
 pub mod cpu;
+mod device;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod init;
@@ -41,6 +42,7 @@ mod stepper;
 
 pub use cell::Cell;
 pub use cpu::Dropout;
+pub use device::has_cpu_kernels;
 pub use init::Init;
 pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};
 pub use loss::{linear_cross_entropy, linear_scores};
@@ -49,4 +51,4 @@ pub use readout::Readout;
 pub use stack::{Recurrent, RecurrentConfig};
 pub use stack_dropout::StackDropout;
 pub use state::State;
-pub use stepper::{Stepper, has_cpu_kernels};
+pub use stepper::Stepper;

@@ -1,10 +1,9 @@
 //! [`Precision`]: what the operands of products are rounded to.
 
-use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{cpu, has_cpu_kernels};
+use crate::cpu::round_to_bf16;
 
 /// The precision of the operands of products of weights, states and gradients. Everything else is in f32: parameters, states,
 /// gates, the sums of the products, the loss and all gradients.
@@ -19,16 +18,11 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// What it is called.
-    pub const fn name(self) -> &'static str {
+    /// A number as an operand has it: in bf16 the nearest one, ties to even.
+    pub fn round(self, x: f32) -> f32 {
         match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
+            Self::F32 => x,
+            Self::Bf16 => round_to_bf16(x),
         }
-    }
-
-    /// The fastest on a device: bf16 where the processor has instructions for it that are faster than those for f32.
-    pub fn fastest(device: &Device) -> Self {
-        if has_cpu_kernels(device) && cpu::bf16_is_fast() { Self::Bf16 } else { Self::F32 }
     }
 }

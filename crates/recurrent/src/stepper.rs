@@ -1,21 +1,8 @@
-//! One step at a time, for generation: no graph, no allocation, weights packed once.
+//! One step at a time, for generation: no graph, and weights packed once.
 
-use burn::backend::DispatchDevice;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use crate::{Precision, Readout, Recurrent, State, cpu};
-
-/// Whether tensors of this device are computed by this crate's CPU kernels.
-pub fn has_cpu_kernels(device: &Device) -> bool {
-    match device.clone().without_autodiff().as_dispatch() {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "ndarray")]
-        DispatchDevice::NdArray(_) => true,
-        #[allow(unreachable_patterns, reason = "which there are depends on the features")]
-        _ => false,
-    }
-}
 
 /// A network of recurrent layers and a linear one that reads ids and gives logits, on the CPU.
 pub struct Stepper {

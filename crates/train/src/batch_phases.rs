@@ -106,10 +106,10 @@ impl BatchPhases {
         self.phases.iter().rposition(|phase| starts(phase) <= step).unwrap_or(0)
     }
 
-    /// The batch of phase `to` that is as far in an epoch as `batch` is in phase `from`; the one before where it is between
-    /// two.
-    pub fn same_place(&self, batch: usize, from: usize, to: usize) -> usize {
-        batch * self.batches(to).len() / self.batches(from).len()
+    /// The batch of phase `to` that is at the same fraction of an epoch as `batch` in phase `from`, or the nearest to it.
+    pub fn batch_at_same_fraction(&self, batch: usize, from: usize, to: usize) -> usize {
+        let (from, to) = (self.batches(from).len(), self.batches(to).len());
+        ((2 * batch * to + from) / (2 * from)).min(to - 1)
     }
 
     /// Characters in the batches of all steps after the first `steps`.
@@ -193,9 +193,10 @@ mod tests {
         assert_eq!(sizes, [(5, 8), (10, 8), (10, 24)]);
         let batches: Vec<_> = (0..3).map(|phase| phases.batches(phase).len()).collect();
         assert_eq!(batches, [30, 15, 5]);
-        assert_eq!(phases.same_place(17, 0, 1), 8);
-        assert_eq!(phases.same_place(29, 0, 2), 4);
-        assert_eq!(phases.same_place(4, 2, 0), 24);
+        // 8.5, 4.83 of 5, and 24.
+        assert_eq!(phases.batch_at_same_fraction(17, 0, 1), 9);
+        assert_eq!(phases.batch_at_same_fraction(29, 0, 2), 4);
+        assert_eq!(phases.batch_at_same_fraction(4, 2, 0), 24);
     }
 
     #[test]

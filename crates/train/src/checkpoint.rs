@@ -72,12 +72,7 @@ impl Info {
             }
             text => text.map_err(unreadable(&path))?,
         };
-        let mut info: serde_json::Value = serde_json::from_str(&text).map_err(unreadable(&path))?;
-        // Before there was a choice all was in f32.
-        if let Some(serde_json::Value::Object(train)) = info.pointer_mut("/config/train") {
-            train.entry("precision").or_insert_with(|| "f32".into());
-        }
-        serde_json::from_value(info).map_err(unreadable(&path))
+        serde_json::from_str(&text).map_err(unreadable(&path))
     }
 
     /// Checks that the checkpoint is of this text, and of settings that make it the same training.

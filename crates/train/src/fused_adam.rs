@@ -21,7 +21,7 @@ pub(crate) struct FusedAdam<O> {
     pub beta1: f32,
     pub beta2: f32,
     pub eps: f32,
-    /// Decoupled decay; none of the other kind.
+    /// Decoupled weight decay (AdamW).
     pub weight_decay: f32,
 }
 
@@ -124,7 +124,7 @@ impl<O: Variant> Optimizer for FusedAdam<O> {
     }
 }
 
-/// Whether a parameter can be updated in place.
+/// Whether the kernels of the CPU compute with a parameter.
 fn fits<const D: usize>(parameter: &Tensor<D>, device: &Device) -> bool {
     has_cpu_kernels(device) && parameter.dtype() == DType::F32
 }

@@ -30,6 +30,7 @@ impl OptimizerConfig {
                     .with_weight_decay(decay(config.weight_decay))
                     .build();
                 match config.weight_decay > 0.0 {
+                    // Rarely used, and Burn's way: a term of the gradient.
                     true => LoadOnCpu(burn).into(),
                     false => {
                         LoadOnCpu(FusedAdam { burn, beta1, beta2, eps, weight_decay: 0.0 }).into()

@@ -114,9 +114,9 @@ impl TrainProgress {
         if self.batch == 0 { self.epoch - 1 } else { self.epoch }
     }
 
-    /// Whether all epochs or steps are done.
-    pub fn steps_are_done(&self, config: &TrainConfig, total_steps: usize) -> bool {
-        self.epoch > config.epochs || self.step >= total_steps
+    /// Whether all steps are done. Epochs are no measure of it: where batches change, they are rounded to whole batches.
+    pub fn steps_are_done(&self, total_steps: usize) -> bool {
+        self.step >= total_steps
     }
 
     /// Whether the validation loss has not improved for as many evaluations as the settings tolerate.
@@ -126,7 +126,7 @@ impl TrainProgress {
 
     /// Whether nothing is left to do, the last evaluation included.
     pub fn is_finished(&self, config: &TrainConfig, total_steps: usize) -> bool {
-        (self.steps_are_done(config, total_steps) && self.last_eval_step == self.step)
+        (self.steps_are_done(total_steps) && self.last_eval_step == self.step)
             || self.stopped_improving(config)
     }
 }

@@ -116,7 +116,7 @@ impl Session<'_> {
                 self.save_if_worth_it()?;
             }
             let (progress, config) = (&self.trainer.progress, &self.trainer.config.train);
-            if progress.steps_are_done(config, self.trainer.total_steps()) {
+            if progress.steps_are_done(self.trainer.total_steps()) {
                 return self.finished();
             }
             if progress.stopped_improving(config) {

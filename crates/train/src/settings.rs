@@ -178,7 +178,7 @@ pub struct TrainConfig {
     ///
     /// "bf16" rounds the operands of products to 8 bits of precision; their sums, parameters, states, gates, loss and optimizer
     /// stay in f32. "auto" is "bf16" where the processor has instructions that make it faster, else "f32"; a run's `config.toml`
-    /// has what it was. Recipes take it. Other devices than the CPU compute in f32.
+    /// has what it was. Recipes choose "auto". GPUs compute in f32.
     pub precision: PrecisionConfig,
     /// Write the loss and learning rate of every step to `steps.csv`
     pub step_log: bool,

@@ -88,7 +88,7 @@ impl BaselineArgs {
             model: model.iter().cloned().collect(),
             run: run.iter().cloned().collect(),
             average: false,
-            precision: PrecisionArg::Auto,
+            precision: PrecisionArg::Trained,
             runs_dir: runs_dir.clone(),
         })
     }

@@ -21,7 +21,7 @@ pub struct ModelsArgs {
     #[arg(long)]
     pub average: bool,
     /// Precision of products
-    #[arg(long, value_name = "PRECISION", default_value = "auto", help_heading = "Machine")]
+    #[arg(long, value_name = "PRECISION", default_value = "trained", help_heading = "Machine")]
     pub precision: PrecisionArg,
     /// Folder of the runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -31,8 +31,8 @@ pub struct ModelsArgs {
 /// The precision in which a model is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
-    /// "bf16" for a model that was trained in it, where this machine computes it faster; else "f32"
-    Auto,
+    /// That of the training, but f32 where this machine computes bf16 slower
+    Trained,
     /// Single precision
     F32,
     /// bfloat16, with sums in f32; on the CPU only

@@ -6,6 +6,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use charloom_data::{BatchError, Corpus};
+use charloom_model::Precision;
 use charloom_train::{
     CheckpointError, Observer, Outcome, RunConfig, RunError, RunFolder, TrainConfig, TrainError,
     Trainer,
@@ -117,7 +118,11 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         false => (layers, config),
     };
     let precision = config.train.precision.resolve(&device);
-    let precision = precision.map_err(|error| Failure::request_error(&error))?.into();
+    let precision = precision.map_err(|error| Failure::request_error(&error))?;
+    if precision == Precision::Bf16 && Precision::fastest(&device) == Precision::F32 {
+        print_status!("note   this processor computes bf16 slower than f32 (`train.precision`)");
+    }
+    let precision = precision.into();
     let config = RunConfig { train: TrainConfig { precision, ..config.train }, ..config };
     if let Some(init) = &init {
         init.check(&config.model)?;

@@ -85,12 +85,11 @@ impl Layer {
     /// Reads the settings that a run was saved with from `text`, which `path` holds.
     pub fn saved_text(path: &Path, text: &str) -> Result<Self> {
         let mut layer = Self::document(text, |line| Source::Saved(path.to_owned(), line))?;
-        // Where a run doesn't say these, it is from before there was a choice.
-        for (key, value) in [("data.validation", "rows"), ("train.precision", "f32")] {
-            if layer.0.iter().all(|setting| setting.key != key) {
-                let (key, value) = (key.to_owned(), Value::String(value.to_owned()));
-                layer.0.push(Setting { key, value, source: Source::Saved(path.to_owned(), 1) });
-            }
+        // Where a run doesn't say how it is validated, it was before there was more than one way.
+        let key = "data.validation".to_owned();
+        if layer.0.iter().all(|setting| setting.key != key) {
+            let value = Value::String("rows".to_owned());
+            layer.0.push(Setting { key, value, source: Source::Saved(path.to_owned(), 1) });
         }
         Ok(layer)
     }

@@ -57,7 +57,7 @@ fn a_schedule_is_a_flag_a_line_of_the_settings_and_a_part_of_the_announcement() 
     let schedule = "--batch-schedule=[{from=0.5,batch_size=6}]";
     let printed = world.train(&format!("--run a --epochs 2 {schedule}")).succeeds().err;
     // Epochs of 85 and of 42 batches: 2 / (0.5/85 + 0.5/42) is 112.4.
-    let announced = "2 epochs of 85 batches now, 2 batch sizes in 112 steps";
+    let announced = "2 epochs of 85 batches at first, 112 steps in all; the batches change once";
     assert!(printed.contains(announced), "{printed}");
     assert!(printed.contains("done after 112 steps"), "{printed}");
     let config = world.read("runs/a/config.toml");

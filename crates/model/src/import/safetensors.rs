@@ -6,15 +6,15 @@ use std::path::Path;
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
 use safetensors::Dtype;
+use serde_json::Value;
 
 use super::checkpoint::number;
 use super::layout::{NamedShape, checked_vocab, layout};
 use super::pickle::Element;
-use super::{ImportError, ImportOptions, VocabularyError};
-use crate::config::StoredConfig;
+use super::{ImportError, ImportOptions, Tensors, VocabularyError};
 use crate::file::{CONFIG, VOCAB};
 use crate::safetensors_file::{ReadError, SafetensorsFile};
-use crate::{CharRnn, TrainedModel, TrainingSummary};
+use crate::{CharRnn, Readout, TrainedModel, TrainingSummary};
 
 /// Reads a safetensors file, whose header is checked against its length first.
 pub fn import(
@@ -44,12 +44,21 @@ pub fn import(
         };
         elements.insert(name, element);
     }
-    let shapes: Vec<NamedShape> =
-        file.tensors().map(|(name, info)| (name, info.shape.clone())).collect();
-    let mut layout = layout(path, shapes, cell)?;
-    let stored = file.metadata(CONFIG).and_then(|text| serde_json::from_str(text).ok());
-    let stored = stored.map(|stored: StoredConfig| stored.readout);
-    layout.config.readout = readout.or(stored).unwrap_or_default();
+    let shapes = || -> Vec<NamedShape> {
+        file.tensors().map(|(name, info)| (name, info.shape.clone())).collect()
+    };
+    let mut layout = layout(path, shapes(), cell)?;
+    let stored = file.metadata(CONFIG).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    // Read by itself: a file of another version may have keys that this one doesn't know.
+    let stored = match stored.as_ref().and_then(|config| config.get("readout")) {
+        Some(stored) => serde_json::from_value(stored.clone()).map_err(|_| {
+            let problem = "its linear layer reads the layers in a way that is not known here";
+            let (path, problem) = (path.to_path_buf(), problem.to_owned());
+            ImportError::Layout { path, problem, tensors: Tensors(shapes()) }
+        })?,
+        None => Readout::default(),
+    };
+    layout.config.readout = readout.unwrap_or(stored);
     let vocab = match vocab {
         Some(vocab) => Some(vocab),
         None => own_vocab(path, &file)?,

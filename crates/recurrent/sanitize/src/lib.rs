@@ -5,4 +5,8 @@ mod cell;
 #[path = "../../src/cpu/mod.rs"]
 pub mod cpu;
 
+#[path = "../../src/precision.rs"]
+mod precision;
+
 pub use cell::Cell;
+pub use precision::Precision;

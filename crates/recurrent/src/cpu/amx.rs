@@ -26,7 +26,7 @@ pub fn available() -> bool {
     })
 }
 
-/// Asks Linux for the state component of the tiles: it is 8 KiB more for each context switch, so no process has it unasked.
+/// Asks Linux for the state component of the tiles. It adds 8 KiB to a thread's saved state, so Linux grants it on request only.
 #[cfg(target_os = "linux")]
 fn permitted() -> bool {
     const ARCH_PRCTL: usize = 158;
@@ -114,8 +114,16 @@ fn configure(shape: Shape) {
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) }
 }
 
-/// Ends this thread's use of tiles, so that the system needn't save them and the core can sleep.
-pub fn release() {
+/// Ends this thread's use of tiles when it is dropped, so that the system needn't save them and the core can sleep.
+pub struct ReleaseTiles;
+
+impl Drop for ReleaseTiles {
+    fn drop(&mut self) {
+        release();
+    }
+}
+
+fn release() {
     if CONFIGURED.replace(Shape { first: 0, second: 0 }).first != 0 {
         // SAFETY: the instruction is there: this thread has configured tiles.
         unsafe { asm!("tilerelease", options(nostack, nomem)) }
@@ -176,6 +184,8 @@ unsafe fn one_tile_of_rows(products: &Products) {
                 b_stride = in(reg) products.vectors * ROW_BYTES,
                 b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
                 blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
             )
         };
@@ -231,6 +241,8 @@ unsafe fn two_tiles_of_rows(products: &Products, first: usize) {
                 b_stride = in(reg) products.vectors * ROW_BYTES,
                 b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
                 blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
             )
         };

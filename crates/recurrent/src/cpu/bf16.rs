@@ -67,7 +67,7 @@ pub struct Products {
     pub pairs: usize,
     /// Vectors in the panel.
     pub vectors: usize,
-    /// The last vector of the panel is added to the sums so many places further.
+    /// The last vector of the panel is added to the sums this many vectors further.
     pub shift: usize,
     /// Whether the sums start at zero, whatever the memory holds.
     pub from_zero: bool,
@@ -83,30 +83,16 @@ impl Products {
     }
 }
 
-/// The products by themselves.
-///
-/// # Safety
-/// As [`Simd::bf16_products`].
-pub struct MultiplyPairs(pub Products);
-
-impl Kernel for MultiplyPairs {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self, s: S) {
-        // SAFETY: promised by the caller.
-        unsafe { s.bf16_products(&self.0) }
-    }
-}
-
 /// The products without instructions for bf16.
 ///
 /// # Safety
 /// The pointers must be valid for the shapes that are given for them; nothing else accesses the sums meanwhile.
 #[inline(always)]
 pub unsafe fn emulate<S: Simd>(s: S, products: &Products, order: Order) {
+    let mut prefetch = products.prefetch;
     for row in 0..products.rows {
         for j in 0..products.vectors {
+            prefetch.next(s);
             // SAFETY: promised by the caller.
             unsafe {
                 let to = products.sums.add((row * VECTORS + products.target(j)) * S::LANES);
@@ -182,6 +168,9 @@ impl DerefMut for PairBuffer {
     }
 }
 
+// Pairs are written as two halves, the first at the lower address.
+const _: () = assert!(cfg!(target_endian = "little"));
+
 /// Rounds rows of A to pairs, `[rows, pairs]`.
 ///
 /// # Safety
@@ -214,7 +203,6 @@ impl Kernel for RoundRows<'_> {
                 for &(start, len) in self.parts {
                     let from = self.from.add(row * self.stride + start);
                     for i in 0..len {
-                        // On little-endian machines the first of a pair is its low half.
                         *to.add(i) = round(*from.add(i)) as u16;
                     }
                     to = to.add(len);
@@ -303,12 +291,13 @@ impl Kernel for TransposePairs {
                     let k_first = 2 * (block + p);
                     let from = from.wrapping_add(k_first * stride + first);
                     let left = k.saturating_sub(k_first);
-                    // SAFETY: promised by the caller.
+                    // SAFETY: promised by the caller. A constant width lets the compiler use vectors.
                     unsafe {
-                        if columns == BLOCK_PAIRS {
-                            join_rows(from, stride, left, BLOCK_PAIRS, row.as_mut_ptr());
-                        } else {
-                            join_rows(from, stride, left, columns, row.as_mut_ptr());
+                        match columns {
+                            BLOCK_PAIRS => {
+                                join_rows(from, stride, left, BLOCK_PAIRS, row.as_mut_ptr());
+                            }
+                            _ => join_rows(from, stride, left, columns, row.as_mut_ptr()),
                         }
                     }
                 }
@@ -323,6 +312,17 @@ impl Kernel for TransposePairs {
             }
         }
     }
+}
+
+/// The first `count` elements as pairs, and zeros behind them.
+///
+/// # Safety
+/// `from` must be valid for `count` reads.
+#[inline(always)]
+unsafe fn row_pairs(from: *const f32, count: usize) -> [u32; BLOCK_PAIRS] {
+    // SAFETY: only elements below `count` are read.
+    let value = |i: usize| if i < count { unsafe { *from.add(i) } } else { 0.0 };
+    std::array::from_fn(|p| pair(value(2 * p), value(2 * p + 1)))
 }
 
 /// Rounds rows `[columns, K]` and transposes them, to `[pairs, columns]`.
@@ -356,21 +356,14 @@ impl Kernel for TransposeRows {
             let left = self.k.saturating_sub(2 * block);
             for (column, row) in tile.iter_mut().enumerate().take(self.columns) {
                 let from = self.from.wrapping_add(column * self.stride + 2 * block);
-                let value = |i: usize| {
-                    if i < left {
-                        // SAFETY: the caller promised K elements of the row.
-                        unsafe { *from.wrapping_add(i) }
-                    } else {
-                        0.0
+                // SAFETY: the caller promised K elements of the row, of which so many are left.
+                *row = unsafe {
+                    match left {
+                        // A constant, so that the compiler uses vectors.
+                        left if left >= 2 * BLOCK_PAIRS => row_pairs(from, 2 * BLOCK_PAIRS),
+                        left => row_pairs(from, left),
                     }
                 };
-                if left >= 2 * BLOCK_PAIRS {
-                    // SAFETY: as above.
-                    let value = |i: usize| unsafe { *from.wrapping_add(i) };
-                    *row = std::array::from_fn(|p| pair(value(2 * p), value(2 * p + 1)));
-                } else {
-                    *row = std::array::from_fn(|p| pair(value(2 * p), value(2 * p + 1)));
-                }
             }
             tile[self.columns..].fill([0; BLOCK_PAIRS]);
             s.transpose(&mut tile);

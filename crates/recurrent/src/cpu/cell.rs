@@ -10,7 +10,7 @@ use super::simd::{Simd, VECTORS};
 pub trait ForwardCell {
     /// Vectors of units in a panel of the packed weights.
     const UNIT_VECTORS: usize;
-    /// The last vector of a panel of `W_hh` is added to the sums so many places further.
+    /// The last vector of a panel of `W_hh` is added to the sums this many vectors further.
     const HIDDEN_SHIFT: usize = 0;
 
     /// Adds the products with the input (`W_ih x`) to the sums of a tile.

@@ -119,7 +119,9 @@ impl Gemm<'_> {
     /// As the product itself.
     #[inline(always)]
     unsafe fn bf16<S: Simd>(&self, s: S) {
-        let PanelLayout::Consecutive { columns, vectors } = self.b.layout else { return };
+        let PanelLayout::Consecutive { columns, vectors } = self.b.layout else {
+            unreachable!("columns are packed consecutively")
+        };
         let pairs = bf16::pairs(self.b.k);
         let mut rounded = Buffer::new(self.rows * pairs);
         let a = rounded.as_mut_ptr().cast::<u32>();

@@ -3,7 +3,10 @@
 use super::portable::Portable;
 use super::simd::{Kernel, Simd};
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
+use super::{
+    amx::ReleaseTiles,
+    x86::{Avx2, Avx512},
+};
 
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ impl Isa {
         let mut isas = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            isas.extend(Avx512::available().into_iter().map(Isa::Avx512));
+            isas.extend(Avx512::detect().map(Isa::Avx512));
             isas.extend(Avx2::detect().map(Isa::Avx2));
         }
         isas.push(Isa::Portable(Portable));
@@ -59,9 +62,8 @@ impl Isa {
                 Isa::Avx2(token) => token.vectorize(kernel),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512(token) => {
-                    let output = token.vectorize(kernel);
-                    token.bf16.release();
-                    output
+                    let _release = ReleaseTiles;
+                    token.vectorize(kernel)
                 }
             }
         }
@@ -69,11 +71,11 @@ impl Isa {
 
     /// Whether products of bf16 numbers are faster than those of f32.
     pub fn bf16_is_fast(self) -> bool {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512(token) => token.bf16.is_fast(),
-            _ => false,
+        #[cfg(target_arch = "x86_64")]
+        if let Isa::Avx512(token) = self {
+            return token.bf16().is_fast();
         }
+        false
     }
 
     /// Elements of a vector.

@@ -8,11 +8,12 @@
 //! Shapes: T steps, N batch rows, D input size, H hidden size; G gates (4 for LSTM, 3 for GRU, 1 for Elman cells) and
 //! S states (2 for LSTM, else 1). Everything is contiguous and time comes first. Parameters have PyTorch's layout.
 //!
-//! The same inputs give the same bytes for any number of threads, on processors with the same vector width.
+//! The same inputs give the same bytes for any number of threads, on processors with the same vector width and, in bf16, the
+//! same instruction for its products.
 //!
-//! From the bottom up: `simd`, `portable`, `x86` and `isa` (vectors), `math` and `dropout` (functions of vectors), `packed` and `gemm`
-//! (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `forward` and `backward` (some rows
-//! on one thread), `weight_grad_gemm` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
+//! From the bottom up: `simd`, `portable`, `x86` and `isa` (vectors), `math` and `dropout` (functions of vectors), `bf16`, `x86_bf16` and
+//! `amx` (products of bf16 numbers), `packed`, `packed_layer` and `gemm` (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `forward` and `backward` (some rows
+//! on one thread), `weight_grad_gemm`, `weight_grad_bf16` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -63,6 +64,11 @@ pub use stepper::{Stepper, StepperConfig};
 pub use weight_grads::WeightGrads;
 
 use crate::{Cell, Precision};
+
+/// The nearest bf16 number, ties to even.
+pub fn round_to_bf16(x: f32) -> f32 {
+    f32::from_bits(bf16::round(x) << 16)
+}
 
 /// Whether products of bf16 numbers are faster than those of f32 on this processor.
 pub fn bf16_is_fast() -> bool {

@@ -79,7 +79,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Requests the cache line at `to` for writing; it need not be valid.
     fn prefetch_write(self, to: *const f32);
 
-    /// Adds products of bf16 numbers to sums in memory; the bits are the same whether the processor has an instruction for it.
+    /// Adds products of bf16 numbers to sums in memory. An instruction gives the bits of [`emulate`] in its [`Order`].
     ///
     /// # Safety
     /// The pointers must be valid for the shapes that are given for them; nothing else accesses the sums meanwhile.
@@ -92,9 +92,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Exchanges rows and columns.
     #[inline(always)]
     fn transpose(self, tile: &mut PairTile) {
-        for i in 0..tile.len() {
-            for j in 0..i {
-                (tile[i][j], tile[j][i]) = (tile[j][i], tile[i][j]);
+        for i in 1..tile.len() {
+            let (above, row) = tile.split_at_mut(i);
+            for (j, other) in above.iter_mut().enumerate() {
+                std::mem::swap(&mut other[i], &mut row[0][j]);
             }
         }
     }

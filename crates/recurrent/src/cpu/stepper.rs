@@ -1,4 +1,4 @@
-//! Generation: the network one step at a time, its weights packed once, nothing allocated in a step.
+//! Generation: the network one step at a time, its weights packed once, nothing allocated in a step in f32.
 
 use std::ops::Range;
 

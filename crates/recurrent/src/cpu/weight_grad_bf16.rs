@@ -110,7 +110,8 @@ impl Bf16RowBlock<'_> {
         dense: Dense<'_>,
         a: &[u32],
     ) {
-        let Some(packed) = self.packed.iter().find(|packed| packed.is(dense.b)) else { return };
+        let packed = self.packed.iter().find(|packed| packed.is(dense.b));
+        let packed = packed.expect("every B is packed");
         let width = VECTORS * S::LANES;
         let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
         for panel in 0..packed.panels {

@@ -17,8 +17,8 @@ macro_rules! arithmetic {
 /// The processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512 {
-    /// What computes products of bf16 numbers.
-    pub bf16: Bf16Unit,
+    /// What computes products of bf16 numbers, where it isn't the best of the processor.
+    bf16: Option<Bf16Unit>,
 }
 
 impl Avx512 {
@@ -30,16 +30,27 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma");
-        available.then(|| Avx512 { bf16: Bf16Unit::best() })
+        available.then_some(Avx512 { bf16: None })
     }
 }
 
-#[cfg(test)]
 impl Avx512 {
+    /// The token with another unit, whose instructions the processor must have.
+    pub(super) fn with_bf16(self, unit: Bf16Unit) -> Self {
+        Avx512 { bf16: Some(unit) }
+    }
+
+    /// What computes products of bf16 numbers.
+    pub(super) fn bf16(self) -> Bf16Unit {
+        self.bf16.unwrap_or_else(Bf16Unit::best)
+    }
+
     /// A token for each unit for bf16, where the processor has the instructions.
+    #[cfg(test)]
     pub fn available() -> Vec<Self> {
-        let units = || Bf16Unit::available().into_iter();
-        Self::detect().map_or(Vec::new(), |_| units().map(|bf16| Avx512 { bf16 }).collect())
+        let with_units =
+            |token: Self| Bf16Unit::available().into_iter().map(move |unit| token.with_bf16(unit));
+        Self::detect().into_iter().flat_map(with_units).collect()
     }
 }
 
@@ -96,7 +107,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn bf16_products(self, products: &Products) {
         // SAFETY: promised by the caller; the token has AVX-512.
-        unsafe { self.bf16.products(self, products) }
+        unsafe { self.bf16().products(self, products) }
     }
 
     #[inline(always)]

@@ -4,11 +4,11 @@ use std::arch::x86_64::*;
 use std::sync::OnceLock;
 
 use super::amx;
-use super::bf16::{self, BLOCK_PAIRS, MultiplyPairs, Order, Products, emulate};
+use super::bf16::{self, BLOCK_PAIRS, Order, Products, emulate};
 use super::gemm::{ABlock, multiply};
 use super::isa::Isa;
 use super::packed::Prefetch;
-use super::simd::{Simd, VECTORS};
+use super::simd::{Kernel, Simd, VECTORS};
 use super::x86::Avx512;
 
 /// What computes products of bf16 numbers.
@@ -53,7 +53,8 @@ impl Bf16Unit {
             (0..count).map(|_| number() | number() << 16).collect()
         };
         let (a, b) = (pairs(bf16::ROWS * PAIRS), pairs(PAIRS * VECTORS * Avx512::LANES));
-        let run = |bf16| {
+        let Some(token) = Avx512::detect() else { return false };
+        let run = |unit| {
             let mut sums = vec![0.0_f32; bf16::ROWS * VECTORS * Avx512::LANES];
             let products = Products {
                 sums: sums.as_mut_ptr(),
@@ -68,7 +69,7 @@ impl Bf16Unit {
                 prefetch: Prefetch::none(),
             };
             // SAFETY: the operands have these shapes, and the sums are this function's.
-            unsafe { Isa::Avx512(Avx512 { bf16 }).run(MultiplyPairs(products)) };
+            unsafe { Isa::Avx512(token.with_bf16(unit)).run(MultiplyPairs(products)) };
             sums.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         run(self) == run(Self::Emulated(self.order()))
@@ -81,13 +82,6 @@ impl Bf16Unit {
             Self::Amx => true,
             Self::Dot => is_amd(),
             Self::Emulated(_) => false,
-        }
-    }
-
-    /// Gives back what the products of this thread have claimed.
-    pub fn release(self) {
-        if self == Self::Amx {
-            amx::release();
         }
     }
 
@@ -120,6 +114,22 @@ impl Bf16Unit {
                 Self::Emulated(order) => emulate(s, products, order),
             }
         }
+    }
+}
+
+/// The products by themselves.
+///
+/// # Safety
+/// As [`Simd::bf16_products`].
+pub struct MultiplyPairs(pub Products);
+
+impl Kernel for MultiplyPairs {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self, s: S) {
+        // SAFETY: promised by the caller.
+        unsafe { s.bf16_products(&self.0) }
     }
 }
 

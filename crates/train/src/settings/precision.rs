@@ -41,10 +41,10 @@ impl PrecisionConfig {
             Self::Bf16 if has_cpu_kernels(device) => Ok(Precision::Bf16),
             Self::Bf16 => Err(InvalidSetting {
                 key: "train.precision",
-                problem:
-                    "must be `\"f32\"` or `\"auto\"` on another device than the CPU, not `\"bf16\"`"
-                        .to_owned(),
-                hint: None,
+                problem: "must be `\"f32\"` or `\"auto\"` on a GPU, not `\"bf16\"`".to_owned(),
+                hint: Some(
+                    "a run in bf16 is resumed on the CPU; `--init-from` starts another run from its model",
+                ),
             }),
         }
     }

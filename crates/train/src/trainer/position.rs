@@ -45,7 +45,8 @@ impl Trainer {
         let progress = &mut self.progress;
         let phase = self.train.phase_of(progress.step, total_steps);
         if phase != progress.phase {
-            progress.batch = self.train.same_place(progress.batch, progress.phase, phase);
+            progress.batch =
+                self.train.batch_at_same_fraction(progress.batch, progress.phase, phase);
             progress.phase = phase;
             self.state = None;
         }

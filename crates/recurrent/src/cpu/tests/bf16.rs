@@ -1,8 +1,8 @@
-use super::super::bf16::{self, BLOCK_PAIRS, MultiplyPairs, PairTile, Products, ROWS, round};
+use super::super::bf16::{self, PairTile, round};
 use super::super::gemm::Gemm;
 use super::super::isa::Isa;
-use super::super::packed::{PackedWeights, PanelLayout, Prefetch};
-use super::super::simd::{Kernel, Simd, VECTORS};
+use super::super::packed::{PackedWeights, PanelLayout};
+use super::super::simd::{Kernel, Simd};
 use super::super::{Dims, Precision};
 use super::reference::{INPUT, Problem, STATE, W_HH, W_IH};
 use super::sequence::{CELLS, for_all};
@@ -35,98 +35,6 @@ fn numbers_round_to_the_nearest_bf16_and_ties_to_the_even_one() {
         let bits = round(x);
         let error = |bits: u32| (as_f32(bits) - x).abs();
         assert!(error(bits) <= error(bits + 1) && error(bits) <= error(bits - 1), "{x}");
-    }
-}
-
-/// Pairs of numbers whose products and sums are of many sizes.
-fn many_pairs(numbers: &mut Numbers, count: usize) -> Vec<u32> {
-    let values = numbers.many(2 * count, 1.0);
-    let spread = |x: f32| round(x * x * x * x.abs().sqrt() * 100.0);
-    values.chunks(2).map(|pair| spread(pair[0]) | (spread(pair[1]) << 16)).collect()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn the_instructions_of_this_processor_give_the_bits_of_the_emulation() {
-    use super::super::x86::Avx512;
-    use super::super::x86_bf16::Bf16Unit;
-    const LANES: usize = 16;
-    let mut numbers = Numbers(5);
-    for token in Avx512::available() {
-        let emulated = Avx512 { bf16: Bf16Unit::Emulated(token.bf16.order()) };
-        for rows in [1, 2, 7, 16, 17, 23, 32] {
-            for (vectors, shift) in [(1, 0), (2, 0), (3, 0), (3, 1), (4, 0)] {
-                for (blocks, from_zero) in [(1, true), (3, false), (16, false)] {
-                    let pairs = blocks * BLOCK_PAIRS;
-                    let (a_stride, row) = (pairs + 16, vectors * LANES);
-                    let a = many_pairs(&mut numbers, rows * a_stride);
-                    let b = many_pairs(&mut numbers, pairs * row);
-                    let start = numbers.many(ROWS * VECTORS * LANES, 3.0);
-                    let run = |isa: Isa| {
-                        let mut sums = start.clone();
-                        let products = Products {
-                            sums: sums.as_mut_ptr(),
-                            rows,
-                            a: a.as_ptr(),
-                            a_stride,
-                            b: b.as_ptr(),
-                            pairs,
-                            vectors,
-                            shift,
-                            from_zero,
-                            prefetch: Prefetch::none(),
-                        };
-                        // SAFETY: the operands have these shapes, and the sums are this function's.
-                        unsafe { isa.run(MultiplyPairs(products)) };
-                        // Vectors that aren't summed into needn't keep what they held.
-                        let summed = (0..vectors).map(|j| products.target(j)).collect::<Vec<_>>();
-                        let bits = |i: usize| sums[i].to_bits();
-                        let in_row = |i: usize| summed.contains(&(i / LANES % VECTORS));
-                        let last = rows * VECTORS * LANES;
-                        (0..last).filter(|&i| in_row(i)).map(bits).collect::<Vec<_>>()
-                    };
-                    let what = format!("{:?}, {rows} rows, {vectors} + {shift}", token.bf16);
-                    assert_eq!(run(Isa::Avx512(token)), run(Isa::Avx512(emulated)), "{what}");
-                }
-            }
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn results_too_small_for_a_normal_number_become_zero() {
-    use super::super::x86::Avx512;
-    for token in Avx512::available() {
-        for (a, b, start, expected) in [
-            // 2⁻⁶⁷ · 2⁻⁶⁷, below the smallest normal number.
-            (0x1e00, 0x1e00, 0.0, 0.0),
-            (0x1e00, 0x9e00, 0.0, -0.0),
-            (0, 0, 1e-39, 0.0),
-            (0, 0, -1e-39, -0.0),
-        ] {
-            let mut operand_a = vec![0_u32; BLOCK_PAIRS];
-            let mut operand_b = vec![0_u32; BLOCK_PAIRS * 16];
-            operand_a[0] = a;
-            operand_b[0] = b;
-            let mut sums = [start; VECTORS * 16];
-            let products = Products {
-                sums: sums.as_mut_ptr(),
-                rows: 1,
-                a: operand_a.as_ptr(),
-                a_stride: BLOCK_PAIRS,
-                b: operand_b.as_ptr(),
-                pairs: BLOCK_PAIRS,
-                vectors: 1,
-                shift: 0,
-                from_zero: false,
-                prefetch: Prefetch::none(),
-            };
-            // SAFETY: the operands have these shapes, and the sums are this function's.
-            unsafe { Isa::Avx512(token).run(MultiplyPairs(products)) };
-            // Adding the zeros of the padding makes -0 to 0.
-            assert_eq!(sums[0].abs(), f32::abs(expected), "{:?} {a:x} {b:x} {start:e}", token.bf16);
-        }
     }
 }
 
@@ -255,4 +163,108 @@ fn outputs_and_gradients_are_close_to_those_in_f64() {
 #[test]
 fn padding_takes_whole_blocks_of_pairs() {
     assert_eq!([0, 1, 32, 33, 64].map(bf16::pairs), [0, 16, 16, 32, 32]);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod instructions {
+    use super::super::super::bf16::{BLOCK_PAIRS, Products, ROWS, round};
+    use super::super::super::isa::Isa;
+    use super::super::super::packed::Prefetch;
+    use super::super::super::simd::VECTORS;
+    use super::super::super::x86::Avx512;
+    use super::super::super::x86_bf16::{Bf16Unit, MultiplyPairs};
+    use super::super::Numbers;
+
+    /// Pairs of numbers whose products and sums are of many sizes.
+    fn many_pairs(numbers: &mut Numbers, count: usize) -> Vec<u32> {
+        let values = numbers.many(2 * count, 1.0);
+        let spread = |x: f32| round(x * x * x * x.abs().sqrt() * 100.0);
+        values.chunks(2).map(|pair| spread(pair[0]) | (spread(pair[1]) << 16)).collect()
+    }
+
+    #[test]
+    fn the_instructions_of_this_processor_give_the_bits_of_the_emulation() {
+        const LANES: usize = 16;
+        let mut numbers = Numbers(5);
+        for token in Avx512::available() {
+            let emulated = token.with_bf16(Bf16Unit::Emulated(token.bf16().order()));
+            for rows in [1, 2, 7, 16, 17, 23, 32] {
+                for (vectors, shift) in [(1, 0), (2, 0), (3, 0), (3, 1), (4, 0)] {
+                    for (blocks, from_zero) in [(1, true), (3, false), (16, false)] {
+                        let pairs = blocks * BLOCK_PAIRS;
+                        let (a_stride, row) = (pairs + 16, vectors * LANES);
+                        let a = many_pairs(&mut numbers, rows * a_stride);
+                        let b = many_pairs(&mut numbers, pairs * row);
+                        let start = numbers.many(ROWS * VECTORS * LANES, 3.0);
+                        let run = |isa: Isa| {
+                            let mut sums = start.clone();
+                            let products = Products {
+                                sums: sums.as_mut_ptr(),
+                                rows,
+                                a: a.as_ptr(),
+                                a_stride,
+                                b: b.as_ptr(),
+                                pairs,
+                                vectors,
+                                shift,
+                                from_zero,
+                                prefetch: Prefetch::none(),
+                            };
+                            // SAFETY: the operands have these shapes, and the sums are this function's.
+                            unsafe { isa.run(MultiplyPairs(products)) };
+                            // Vectors that aren't summed into needn't keep what they held.
+                            let summed =
+                                (0..vectors).map(|j| products.target(j)).collect::<Vec<_>>();
+                            let bits = |i: usize| sums[i].to_bits();
+                            let in_row = |i: usize| summed.contains(&(i / LANES % VECTORS));
+                            let last = rows * VECTORS * LANES;
+                            (0..last).filter(|&i| in_row(i)).map(bits).collect::<Vec<_>>()
+                        };
+                        let what = format!("{:?}, {rows} rows, {vectors} + {shift}", token.bf16());
+                        assert_eq!(run(Isa::Avx512(token)), run(Isa::Avx512(emulated)), "{what}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn results_too_small_for_a_normal_number_become_zero() {
+        for token in Avx512::available() {
+            for (a, b, start, expected) in [
+                // 2⁻⁶⁷ · 2⁻⁶⁷, below the smallest normal number.
+                (0x1e00, 0x1e00, 0.0, 0.0),
+                (0x1e00, 0x9e00, 0.0, -0.0),
+                (0, 0, 1e-39, 0.0),
+                (0, 0, -1e-39, -0.0),
+            ] {
+                let mut operand_a = [0_u32; BLOCK_PAIRS];
+                let mut operand_b = vec![0_u32; BLOCK_PAIRS * 16];
+                operand_a[0] = a;
+                operand_b[0] = b;
+                let mut sums = [start; VECTORS * 16];
+                let products = Products {
+                    sums: sums.as_mut_ptr(),
+                    rows: 1,
+                    a: operand_a.as_ptr(),
+                    a_stride: BLOCK_PAIRS,
+                    b: operand_b.as_ptr(),
+                    pairs: BLOCK_PAIRS,
+                    vectors: 1,
+                    shift: 0,
+                    from_zero: false,
+                    prefetch: Prefetch::none(),
+                };
+                // SAFETY: the operands have these shapes, and the sums are this function's.
+                unsafe { Isa::Avx512(token).run(MultiplyPairs(products)) };
+                // Adding the zeros of the padding makes -0 to 0.
+                assert_eq!(
+                    sums[0].abs(),
+                    f32::abs(expected),
+                    "{:?} {a:x} {b:x} {start:e}",
+                    token.bf16()
+                );
+            }
+        }
+    }
 }
