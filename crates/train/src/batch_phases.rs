@@ -106,10 +106,10 @@ impl BatchPhases {
         self.phases.iter().rposition(|phase| starts(phase) <= step).unwrap_or(0)
     }
 
-    /// The batch of phase `to` that is at the same fraction of an epoch as `batch` in phase `from`, or the nearest to it.
+    /// The batch of phase `to` that is at the same fraction of an epoch as `batch` in phase `from`; the one before where it is
+    /// between two.
     pub fn batch_at_same_fraction(&self, batch: usize, from: usize, to: usize) -> usize {
-        let (from, to) = (self.batches(from).len(), self.batches(to).len());
-        ((2 * batch * to + from) / (2 * from)).min(to - 1)
+        batch * self.batches(to).len() / self.batches(from).len()
     }
 
     /// Characters in the batches of all steps after the first `steps`.
@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(sizes, [(5, 8), (10, 8), (10, 24)]);
         let batches: Vec<_> = (0..3).map(|phase| phases.batches(phase).len()).collect();
         assert_eq!(batches, [30, 15, 5]);
-        // 8.5, 4.83 of 5, and 24.
-        assert_eq!(phases.batch_at_same_fraction(17, 0, 1), 9);
+        // 8.5, 4.83 and 24.
+        assert_eq!(phases.batch_at_same_fraction(17, 0, 1), 8);
         assert_eq!(phases.batch_at_same_fraction(29, 0, 2), 4);
         assert_eq!(phases.batch_at_same_fraction(4, 2, 0), 24);
     }

@@ -190,9 +190,7 @@ impl Trainer {
         self.enter_phase(total_steps);
         let (config, progress) = (&self.config.train, &self.progress);
         let (epoch, batch, step) = (progress.epoch, progress.batch, progress.step);
-        // Batches of different phases may have the same number in an epoch.
-        let index = (progress.phase as u64) << 32 | batch as u64;
-        let seed = derive_seed(derive_seed(config.seed, epoch as u64), index);
+        let seed = derive_seed(derive_seed(config.seed, epoch as u64), batch as u64);
         let ramp_steps = (config.dropout_ramp * total_steps as f64).max(1.0);
         let dropout = self.config.model.dropout(((step + 1) as f64 / ramp_steps).min(1.0), seed);
 

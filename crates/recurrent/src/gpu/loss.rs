@@ -62,7 +62,7 @@ struct Forward {
 }
 
 impl Forward {
-    fn new(LossArgs { hidden, weight, bias, targets }: LossArgs<Cube>) -> Self {
+    fn new(LossArgs { hidden, weight, bias, targets, precision: _ }: LossArgs<Cube>) -> Self {
         let ([rows], [v, _]) = (targets.shape().dims(), weight.shape().dims());
         let (hidden, weight) = (PrimTensor(hidden).rows(0..rows), PrimTensor(weight));
         let bias = PrimTensor(bias).reshape(&[1, v]);
