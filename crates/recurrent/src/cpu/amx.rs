@@ -64,8 +64,8 @@ struct TileConfig {
 }
 
 thread_local! {
-    /// The [`Shape`] that this thread's tiles are configured for; 0 rows if they aren't.
-    static CONFIGURED: Cell<Shape> = const { Cell::new(Shape { first: 0, second: 0 }) };
+    /// What this thread's tiles are configured for.
+    static CONFIGURED: Cell<Shape> = const { Cell::new(Shape::NONE) };
 }
 
 /// How the rows of A and of the sums are divided over tiles.
@@ -78,6 +78,9 @@ struct Shape {
 }
 
 impl Shape {
+    /// Of tiles that aren't configured.
+    const NONE: Self = Shape { first: 0, second: 0 };
+
     fn of(rows: usize) -> Self {
         let second = if rows > TILE_ROWS { rows / 2 } else { 0 };
         Shape { first: rows - second, second }
@@ -119,14 +122,10 @@ pub struct ReleaseTiles;
 
 impl Drop for ReleaseTiles {
     fn drop(&mut self) {
-        release();
-    }
-}
-
-fn release() {
-    if CONFIGURED.replace(Shape { first: 0, second: 0 }).first != 0 {
-        // SAFETY: the instruction is there: this thread has configured tiles.
-        unsafe { asm!("tilerelease", options(nostack, nomem)) }
+        if CONFIGURED.replace(Shape::NONE) != Shape::NONE {
+            // SAFETY: the instruction is there: this thread has configured tiles.
+            unsafe { asm!("tilerelease", options(nostack, nomem)) }
+        }
     }
 }
 
@@ -137,6 +136,9 @@ fn release() {
 /// accesses the sums meanwhile.
 pub unsafe fn products(products: &Products) {
     debug_assert!(products.rows <= ROWS && products.pairs.is_multiple_of(BLOCK_PAIRS));
+    if products.pairs == 0 {
+        return;
+    }
     let shape = Shape::of(products.rows);
     configure(shape);
     // SAFETY: promised by the caller.
@@ -148,50 +150,64 @@ pub unsafe fn products(products: &Products) {
     }
 }
 
+/// Loads the sums into tiles or clears these, runs `block` for each block of pairs, and stores the sums.
+macro_rules! multiply_tiles {
+    (
+        $products:expr, $b:expr,
+        sums: [$([$tile:literal, $sum:ident, $sum_at:expr]),*],
+        a: [$([$a:ident, $a_at:expr]),*],
+        block: { $($line:tt)* }
+    ) => {
+        asm!(
+            "test {from_zero}, {from_zero}",
+            "jnz 3f",
+            $(concat!("tileloadd tmm", $tile, ", [{", stringify!($sum), "} + {sums_stride}]"),)*
+            "jmp 2f",
+            "3:",
+            $(concat!("tilezero tmm", $tile),)*
+            "2:",
+            $($line)*
+            $(concat!("add {", stringify!($a), "}, 64"),)*
+            "add {b}, {b_block}",
+            "dec {blocks}",
+            "jnz 2b",
+            $(concat!("tilestored [{", stringify!($sum), "} + {sums_stride}], tmm", $tile),)*
+            $($sum = in(reg) $sum_at,)*
+            from_zero = in(reg) usize::from($products.from_zero),
+            sums_stride = in(reg) VECTORS * ROW_BYTES,
+            $($a = inout(reg) $a_at => _,)*
+            a_stride = in(reg) 4 * $products.a_stride,
+            b = inout(reg) $b => _,
+            b_stride = in(reg) $products.vectors * ROW_BYTES,
+            b_block = in(reg) $products.vectors * ROW_BYTES * BLOCK_PAIRS,
+            blocks = inout(reg) $products.pairs / BLOCK_PAIRS => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
 /// Up to 16 rows: each tile of A meets all vectors of the panel.
 ///
 /// # Safety
-/// As [`products`]; the tiles are configured.
+/// As [`products`]; the tiles are configured, and there are pairs.
 unsafe fn one_tile_of_rows(products: &Products) {
-    let sums: [*mut f32; VECTORS] = std::array::from_fn(|j| sums_of(products, 0, j));
-    // Loads the sums or clears them, adds the products with each block of pairs, stores the sums.
     macro_rules! of_vectors {
         ($([$sum:literal, $b:literal, $to:ident, $offset:literal]),*) => {
-            asm!(
-                "test {from_zero}, {from_zero}",
-                "jnz 3f",
-                $(concat!("tileloadd tmm", $sum, ", [{", stringify!($to), "} + {sums_stride}]"),)*
-                "jmp 2f",
-                "3:",
-                $(concat!("tilezero tmm", $sum),)*
-                "2:",
-                "tileloadd tmm4, [{a} + {a_stride}]",
-                $(
-                    concat!("tileloadd tmm", $b, ", [{b} + {b_stride} + ", $offset, "]"),
-                    concat!("tdpbf16ps tmm", $sum, ", tmm4, tmm", $b),
-                )*
-                "add {a}, 64",
-                "add {b}, {b_block}",
-                "dec {blocks}",
-                "jnz 2b",
-                $(concat!("tilestored [{", stringify!($to), "} + {sums_stride}], tmm", $sum),)*
-                $($to = in(reg) sums[$sum],)*
-                from_zero = in(reg) usize::from(products.from_zero),
-                sums_stride = in(reg) VECTORS * ROW_BYTES,
-                a = inout(reg) products.a => _,
-                a_stride = in(reg) 4 * products.a_stride,
-                b = inout(reg) products.b => _,
-                b_stride = in(reg) products.vectors * ROW_BYTES,
-                b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
-                blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
+            multiply_tiles!(
+                products, products.b,
+                sums: [$([$sum, $to, sums_of(products, 0, $sum)]),*],
+                a: [[a, products.a]],
+                block: {
+                    "tileloadd tmm4, [{a} + {a_stride}]",
+                    $(
+                        concat!("tileloadd tmm", $b, ", [{b} + {b_stride} + ", $offset, "]"),
+                        concat!("tdpbf16ps tmm", $sum, ", tmm4, tmm", $b),
+                    )*
+                }
             )
         };
-    }
-    if products.pairs == 0 {
-        return;
     }
     // SAFETY: tiles are configured for these rows; the caller promised the memory.
     unsafe {
@@ -207,59 +223,38 @@ unsafe fn one_tile_of_rows(products: &Products) {
 /// 17 to 32 rows, `first` of them in the first tile: two vectors at a time, so that each tile of B that is loaded meets two of A.
 ///
 /// # Safety
-/// As [`products`]; the tiles are configured.
+/// As [`products`]; the tiles are configured, and there are pairs.
 unsafe fn two_tiles_of_rows(products: &Products, first: usize) {
     let second_a = products.a.wrapping_add(first * products.a_stride);
-    macro_rules! of_vectors {
-        ($from:expr, $([$sum:literal, $a:literal, $b:literal, $to:ident, $row:expr, $vector:literal]),*;
-         $([$load:literal, $offset:literal]),*) => {
-            asm!(
-                "test {from_zero}, {from_zero}",
-                "jnz 3f",
-                $(concat!("tileloadd tmm", $sum, ", [{", stringify!($to), "} + {sums_stride}]"),)*
-                "jmp 2f",
-                "3:",
-                $(concat!("tilezero tmm", $sum),)*
-                "2:",
-                "tileloadd tmm4, [{a} + {a_stride}]",
-                $(concat!("tileloadd tmm", $load, ", [{b} + {b_stride} + ", $offset, "]"),)*
-                "tileloadd tmm5, [{second_a} + {a_stride}]",
-                $(concat!("tdpbf16ps tmm", $sum, ", tmm", $a, ", tmm", $b),)*
-                "add {a}, 64",
-                "add {second_a}, 64",
-                "add {b}, {b_block}",
-                "dec {blocks}",
-                "jnz 2b",
-                $(concat!("tilestored [{", stringify!($to), "} + {sums_stride}], tmm", $sum),)*
-                $($to = in(reg) sums_of(products, $row, $from + $vector),)*
-                from_zero = in(reg) usize::from(products.from_zero),
-                sums_stride = in(reg) VECTORS * ROW_BYTES,
-                a = inout(reg) products.a => _,
-                second_a = inout(reg) second_a => _,
-                a_stride = in(reg) 4 * products.a_stride,
-                b = inout(reg) products.b.wrapping_byte_add($from * ROW_BYTES) => _,
-                b_stride = in(reg) products.vectors * ROW_BYTES,
-                b_block = in(reg) products.vectors * ROW_BYTES * BLOCK_PAIRS,
-                blocks = inout(reg) products.pairs / BLOCK_PAIRS => _,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            )
-        };
-    }
-    if products.pairs == 0 {
-        return;
-    }
     for from in (0..products.vectors).step_by(2) {
+        macro_rules! of_vectors {
+            (
+                $([$sum:literal, $a:literal, $b:literal, $to:ident, $row:expr, $vector:literal]),*;
+                $([$load:literal, $offset:literal]),*
+            ) => {
+                multiply_tiles!(
+                    products, products.b.wrapping_byte_add(from * ROW_BYTES),
+                    sums: [$([$sum, $to, sums_of(products, $row, from + $vector)]),*],
+                    a: [[a, products.a], [second_a, second_a]],
+                    block: {
+                        "tileloadd tmm4, [{a} + {a_stride}]",
+                        $(concat!("tileloadd tmm", $load, ", [{b} + {b_stride} + ", $offset, "]"),)*
+                        "tileloadd tmm5, [{second_a} + {a_stride}]",
+                        $(concat!("tdpbf16ps tmm", $sum, ", tmm", $a, ", tmm", $b),)*
+                    }
+                )
+            };
+        }
         // SAFETY: tiles are configured for these rows; the caller promised the memory.
         unsafe {
             if from + 1 < products.vectors {
-                of_vectors!(from,
+                of_vectors!(
                     [0, 4, 6, c0, 0, 0], [1, 4, 7, c1, 0, 1],
                     [2, 5, 6, c2, first, 0], [3, 5, 7, c3, first, 1];
-                    [6, 0], [7, 64]);
+                    [6, 0], [7, 64]
+                );
             } else {
-                of_vectors!(from, [0, 4, 6, c0, 0, 0], [2, 5, 6, c2, first, 0]; [6, 0]);
+                of_vectors!([0, 4, 6, c0, 0, 0], [2, 5, 6, c2, first, 0]; [6, 0]);
             }
         }
     }
@@ -267,6 +262,6 @@ unsafe fn two_tiles_of_rows(products: &Products, first: usize) {
 
 /// The sums of a row and a vector of the panel.
 fn sums_of(products: &Products, row: usize, vector: usize) -> *mut f32 {
-    let vector = products.target(vector.min(products.vectors - 1));
+    let vector = products.target(vector);
     products.sums.wrapping_add((row * VECTORS + vector) * ROW_BYTES / 4)
 }
