@@ -221,7 +221,7 @@ impl CharRnnConfig {
             let input = &mut rnn.layers[0].weight_ih; // [G*H, V]
             *input = Init::Normal(input_std).param(input.dims(), vocab_size, device, rng);
         }
-        CharRnn::from_parts(embed, rnn, Linear { weight, bias })
+        CharRnn { embed, rnn, fc: Linear { weight, bias } }
     }
 }
 

@@ -20,9 +20,6 @@ pub struct CharRnn {
     pub rnn: Recurrent,
     /// The linear layer from the stack's output to logits.
     pub fc: Linear,
-    /// The precision of products.
-    #[module(skip)]
-    precision: Precision,
 }
 
 /// A linear layer in PyTorch's layout: `y = x Wᵀ + b`.
@@ -40,19 +37,15 @@ impl CharRnn {
         self.fc.weight.dims()[0]
     }
 
-    pub(crate) fn from_parts(embed: Option<Param<Tensor<2>>>, rnn: Recurrent, fc: Linear) -> Self {
-        Self { embed, rnn, fc, precision: Precision::F32 }
-    }
-
     /// Sets the precision of products on the CPU, which is f32 unless it is set.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { rnn: self.rnn.with_precision(precision), precision, ..self }
+        Self { rnn: self.rnn.with_precision(precision), ..self }
     }
 
     /// The precision of products.
     pub fn precision(&self) -> Precision {
-        self.precision
+        self.rnn.precision()
     }
 
     /// The state of zeros for N rows.
@@ -83,11 +76,12 @@ impl CharRnn {
     /// An operand of a product in the network's precision. Its gradient isn't rounded.
     fn rounded(&self, operand: Tensor<2>) -> Tensor<2> {
         let device = operand.device();
-        if self.precision == Precision::F32 || !has_cpu_kernels(&device) {
+        let precision = self.precision();
+        if precision == Precision::F32 || !has_cpu_kernels(&device) {
             return operand;
         }
         let data = operand.to_data();
-        let rounded = data.iter::<f32>().map(|x| self.precision.round(x)).collect::<Vec<_>>();
+        let rounded = data.iter::<f32>().map(|x| precision.round(x)).collect::<Vec<_>>();
         let rounded = Tensor::<2>::from_data(TensorData::new(rounded, operand.dims()), &device);
         // Exact: the two are close to each other.
         let change = rounded - operand.clone().detach();
@@ -109,7 +103,7 @@ impl CharRnn {
         let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, dropout);
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
-        (linear_cross_entropy(rows(hidden), weight, bias, targets, self.precision), state)
+        (linear_cross_entropy(rows(hidden), weight, bias, targets, self.precision()), state)
     }
 
     /// The summed cross-entropy in nats, and the number of targets that were predicted as the most likely character.
@@ -126,7 +120,7 @@ impl CharRnn {
         let targets = time_major(targets);
         let (hidden, state) = self.hidden(inputs, state, None);
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
-        (linear_scores(rows(hidden), weight, bias, targets, self.precision), state)
+        (linear_scores(rows(hidden), weight, bias, targets, self.precision()), state)
     }
 
     /// The network with packed weights, which reads one character of each of `rows` streams at a time; `None` if this
@@ -135,7 +129,7 @@ impl CharRnn {
         let (weight, bias) = (self.fc.weight.val(), self.fc.bias.val());
         has_cpu_kernels(&weight.device()).then(|| {
             let embed = self.embed.as_ref().map(Param::val);
-            Stepper::new(&self.rnn, embed, weight, bias, self.precision, rows)
+            Stepper::new(&self.rnn, embed, weight, bias, rows)
         })
     }
 
@@ -228,7 +222,7 @@ impl CharRnn {
         });
         let rnn = Recurrent { layers: layers.collect::<Result<_, _>>()?, readout: config.readout };
         let fc = Linear { weight: params.next()?, bias: params.next()? };
-        Ok(Self::from_parts(embed, rnn, fc))
+        Ok(Self { embed, rnn, fc })
     }
 
     /// A network of the same kind on the same device, with the values that `values` gives for a name and a shape.
@@ -243,7 +237,7 @@ impl CharRnn {
         mut values: impl FnMut(&str, &[usize]) -> Result<TensorData, E>,
     ) -> Result<Self, E> {
         let device = self.fc.weight.device();
-        let precision = self.precision;
+        let precision = self.precision();
         let network = Self::from_tensors(&self.config(), self.vocab_size(), &device, |spec| {
             values(&spec.name, &spec.shape)
         })?;

@@ -153,6 +153,11 @@ impl RecurrentLayer {
         self.cell
     }
 
+    /// The precision of products.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Sets the precision of products, which is f32 unless it is set.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {

@@ -91,6 +91,11 @@ impl Recurrent {
         self.layers[0].cell()
     }
 
+    /// The precision of products.
+    pub fn precision(&self) -> Precision {
+        self.layers[0].precision()
+    }
+
     /// Sets the precision of products, which is f32 unless it is set.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {

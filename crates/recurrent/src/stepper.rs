@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Precision, Readout, Recurrent, State, cpu};
+use crate::{Readout, Recurrent, State, cpu};
 
 /// A network of recurrent layers and a linear one that reads ids and gives logits, on the CPU.
 pub struct Stepper {
@@ -11,13 +11,12 @@ pub struct Stepper {
 
 impl Stepper {
     /// Packs a network for `rows` streams. `embed` is `[V, D]`, or nothing where ids stand for one-hot vectors;
-    /// `weight` is `[V, H]`, `bias` `[V]`, `precision` that of the products.
+    /// `weight` is `[V, H]`, `bias` `[V]`.
     pub fn new(
         rnn: &Recurrent,
         embed: Option<Tensor<2>>,
         weight: Tensor<2>,
         bias: Tensor<1>,
-        precision: Precision,
         rows: usize,
     ) -> Self {
         let [v, h] = weight.dims();
@@ -46,7 +45,7 @@ impl Stepper {
             .map(|[w_ih, w_hh, b_ih, b_hh]| cpu::Weights { w_ih, w_hh, b_ih, b_hh })
             .collect();
         let (weight, bias) = (numbers(weight), vector(bias));
-        let linear = cpu::Linear { h, v, weight: &weight, bias: &bias, precision };
+        let linear = cpu::Linear { h, v, weight: &weight, bias: &bias, precision: rnn.precision() };
         let config = cpu::StepperConfig {
             cell: rnn.cell(),
             vocabulary: v,
