@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::ptr::{null, null_mut};
 
-use super::bf16::{self, Products, RoundRows};
-use super::buffer::Buffer;
+use super::bf16::{self, PairBuffer, RoundRows};
 use super::cell::{ForwardCell, ForwardIo};
 use super::dropout::Mask;
 use super::elman::{Relu, Tanh};
@@ -187,19 +186,8 @@ impl ForwardPass<'_> {
     ) {
         let row = self.rows.start + tile.start;
         let products = |sums: &mut [[S::F; VECTORS]], a: *const u32, b: &PackedWeights, shift| {
-            let pairs = bf16::pairs(b.k);
-            let products = Products {
-                sums: sums.as_mut_ptr().cast(),
-                rows: tile.rows,
-                a: a.wrapping_add(tile.start * pairs),
-                a_stride: pairs,
-                b: b.panel(panel).cast(),
-                pairs,
-                vectors: b.layout.vectors(),
-                shift,
-                from_zero: false,
-                prefetch: b.prefetch_next(panel, tile),
-            };
+            let sums = sums.as_mut_ptr().cast();
+            let products = b.bf16_products(panel, tile, a, sums, shift, false);
             // SAFETY: A has the rows of this work item, and the panel as many pairs.
             unsafe { s.bf16_products(&products) }
         };
@@ -248,11 +236,11 @@ impl ForwardPass<'_> {
     unsafe fn steps_bf16<S: Simd, C: ForwardCell>(&self, s: S) {
         let PackedLayer { h, d, .. } = *self.layer;
         let rows = self.rows.len();
-        let rounded = |k: usize| Buffer::new(rows * bf16::pairs(k));
+        let rounded = |k: usize| PairBuffer::new(rows * bf16::pairs(k));
         let dense = matches!(self.input, InputPtr::Dense(_));
         let (mut input, mut hidden) = (rounded(if dense { d } else { 0 }), rounded(h));
-        let round = |from: *const f32, k: usize, to: &mut [f32]| {
-            let (to, pairs) = (to.as_mut_ptr().cast(), bf16::pairs(k));
+        let round = |from: *const f32, k: usize, to: &mut [u32]| {
+            let (to, pairs) = (to.as_mut_ptr(), bf16::pairs(k));
             let rows = RoundRows { from, stride: k, rows, parts: &[(0, k)], to, pairs };
             // SAFETY: the caller promised this work item's rows of the input and of h.
             unsafe { s.vectorize(rows) };
@@ -263,7 +251,7 @@ impl ForwardPass<'_> {
                 round(from.at((t * self.batch + self.rows.start) * d), d, &mut input);
             }
             round(self.hidden.before(t).wrapping_add(self.rows.start * h), h, &mut hidden);
-            let operands = [input.as_ptr().cast(), hidden.as_ptr().cast()];
+            let operands = [input.as_ptr(), hidden.as_ptr()];
             for panel in self.panels.clone() {
                 for tile in tiles(rows, bf16::ROWS) {
                     // SAFETY: promised by the caller.

@@ -7,8 +7,7 @@
 use std::ops::Range;
 
 use super::Precision;
-use super::bf16::{self, Products, RoundRows};
-use super::buffer::Buffer;
+use super::bf16::{self, PairBuffer, RoundRows};
 use super::packed::{PackedWeights, PanelLayout, Prefetch, Tile, tiles};
 use super::simd::{Kernel, Simd, VECTORS};
 
@@ -123,26 +122,16 @@ impl Gemm<'_> {
             unreachable!("columns are packed consecutively")
         };
         let pairs = bf16::pairs(self.b.k);
-        let mut rounded = Buffer::new(self.rows * pairs);
-        let a = rounded.as_mut_ptr().cast::<u32>();
+        let mut rounded = PairBuffer::new(self.rows * pairs);
+        let a = rounded.as_mut_ptr();
         let Gemm { a: from, a_stride: stride, rows, parts, .. } = *self;
         // SAFETY: the caller promised the parts of these rows.
         unsafe { s.vectorize(RoundRows { from, stride, rows, parts, to: a, pairs }) };
         let mut sums = [[s.splat(0.0); VECTORS]; bf16::ROWS];
         for panel in self.panels.clone() {
             for tile in tiles(self.rows, bf16::ROWS) {
-                let products = Products {
-                    sums: sums.as_mut_ptr().cast(),
-                    rows: tile.rows,
-                    a: a.wrapping_add(tile.start * pairs),
-                    a_stride: pairs,
-                    b: self.b.panel(panel).cast(),
-                    pairs,
-                    vectors,
-                    shift: 0,
-                    from_zero: true,
-                    prefetch: self.b.prefetch_next(panel, tile),
-                };
+                let sums_at = sums.as_mut_ptr().cast();
+                let products = self.b.bf16_products(panel, tile, a, sums_at, 0, true);
                 // SAFETY: A and the panel have these pairs, and the sums are this function's.
                 unsafe { s.bf16_products(&products) };
                 for (i, sums) in sums.iter().enumerate().take(tile.rows) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Precision;
-use super::bf16::{self, PairRows, TransposeRows};
+use super::bf16::{self, PairRows, Products, TransposeRows};
 use super::buffer::Buffer;
 use super::isa::Isa;
 use super::simd::{Simd, VECTORS};
@@ -135,13 +135,9 @@ impl PackedWeights {
                 // SAFETY: the weight has these rows, and `data` a vector of each row of pairs.
                 return unsafe { isa.run(transposed) };
             }
-            for block in (0..k).step_by(BLOCK) {
-                for (lane, column) in span.clone().enumerate() {
-                    let source = &weight[column * k..][block..k.min(block + BLOCK)];
-                    let data = data[block * row + lane..].iter_mut().step_by(row);
-                    data.zip(source).for_each(|(d, &x)| *d = x);
-                }
-            }
+            let column =
+                |column: usize, rows: Range<usize>| weight[column * k..][rows].iter().copied();
+            copy_columns(span, k, data, row, column);
         })
     }
 
@@ -185,15 +181,9 @@ impl PackedWeights {
         layout: PanelLayout,
     ) -> Self {
         Self::pack(isa, Precision::F32, k, layout, |span, data, row| {
-            // In blocks of rows that stay in the cache from one lane to the next.
-            for block in (0..k).step_by(BLOCK) {
-                for (lane, column) in span.clone().enumerate() {
-                    let data = data[block * row + lane..].iter_mut().step_by(row);
-                    for (k, d) in (block..k.min(block + BLOCK)).zip(data) {
-                        *d = element(k, column);
-                    }
-                }
-            }
+            let element = &element;
+            let column = |column, rows: Range<usize>| rows.map(move |k| element(k, column));
+            copy_columns(span, k, data, row, column);
         })
     }
 
@@ -220,11 +210,54 @@ impl PackedWeights {
         self.data.as_ptr().wrapping_add(panel * self.panel_size)
     }
 
+    /// The products of a tile's rows of A, rounded to `[rows, pairs]`, with a panel in bf16.
+    #[inline(always)]
+    pub fn bf16_products(
+        &self,
+        panel: usize,
+        tile: Tile,
+        a: *const u32,
+        sums: *mut f32,
+        shift: usize,
+        from_zero: bool,
+    ) -> Products {
+        let pairs = self.panel_rows;
+        Products {
+            sums,
+            rows: tile.rows,
+            a: a.wrapping_add(tile.start * pairs),
+            a_stride: pairs,
+            b: self.panel(panel).cast(),
+            pairs,
+            vectors: self.layout.vectors(),
+            shift,
+            from_zero,
+            prefetch: self.prefetch_next(panel, tile),
+        }
+    }
+
     /// A tile's share of prefetching the panel that comes after this one.
     #[inline(always)]
     pub fn prefetch_next(&self, panel: usize, tile: Tile) -> Prefetch {
         let next = if panel + 1 == self.panels { 0 } else { panel + 1 };
         Prefetch::share(self.panel(next), self.panel_size, tile.index, tile.count, self.panel_rows)
+    }
+}
+
+/// Copies columns of K elements to neighbouring lanes of rows that are `row` apart, in blocks of rows that stay in the cache
+/// from one lane to the next. `column` gives some rows of a column.
+fn copy_columns<I: Iterator<Item = f32>>(
+    columns: Range<usize>,
+    k: usize,
+    data: &mut [f32],
+    row: usize,
+    column: impl Fn(usize, Range<usize>) -> I,
+) {
+    for block in (0..k).step_by(BLOCK) {
+        for (lane, index) in columns.clone().enumerate() {
+            let to = data[block * row + lane..].iter_mut().step_by(row);
+            to.zip(column(index, block..k.min(block + BLOCK))).for_each(|(to, x)| *to = x);
+        }
     }
 }
 

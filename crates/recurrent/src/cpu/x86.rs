@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::bf16::{PairTile, Products};
 use super::simd::{Kernel, Simd};
-use super::x86_bf16::Bf16Unit;
+use super::x86_bf16::{Bf16Unit, transpose};
 
 /// Calls an intrinsic that touches no memory.
 macro_rules! arithmetic {
@@ -112,36 +112,8 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn transpose(self, tile: &mut PairTile) {
-        // SAFETY: rows of the tile have 16 elements; the token has AVX-512.
-        unsafe {
-            let mut rows: [__m512i; 16] =
-                std::array::from_fn(|i| _mm512_loadu_si512(tile[i].as_ptr().cast()));
-            // Pairs of rows, then pairs of pairs: each 128-bit lane becomes a transposed 4 x 4 block.
-            for i in (0..16).step_by(4) {
-                let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
-                let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
-                rows[i] = _mm512_unpacklo_epi64(ab, cd);
-                rows[i + 1] = _mm512_unpackhi_epi64(ab, cd);
-                let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
-                rows[i + 2] = _mm512_unpacklo_epi64(ab, cd);
-                rows[i + 3] = _mm512_unpackhi_epi64(ab, cd);
-            }
-            // Then the blocks themselves.
-            for i in 0..4 {
-                let [a, b, c, d] = [rows[i], rows[i + 4], rows[i + 8], rows[i + 12]];
-                let (ab, cd) =
-                    (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
-                rows[i] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
-                rows[i + 8] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
-                let (ab, cd) =
-                    (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
-                rows[i + 4] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
-                rows[i + 12] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
-            }
-            for (to, row) in tile.iter_mut().zip(rows) {
-                _mm512_storeu_si512(to.as_mut_ptr().cast(), row);
-            }
-        }
+        // SAFETY: the token has AVX-512.
+        unsafe { transpose(tile) }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 use std::sync::OnceLock;
 
 use super::amx;
-use super::bf16::{self, BLOCK_PAIRS, Order, Products, emulate};
+use super::bf16::{self, BLOCK_PAIRS, Order, PairTile, Products, emulate};
 use super::gemm::{ABlock, multiply};
 use super::isa::Isa;
 use super::packed::Prefetch;
@@ -205,6 +205,42 @@ unsafe fn dot_tile<const M: usize, const B: usize, const SHIFT: usize>(
             for (j, &sum) in sums.iter().enumerate() {
                 s.store(at(i, j), sum);
             }
+        }
+    }
+}
+
+/// Exchanges rows and columns.
+///
+/// # Safety
+/// The processor must have AVX-512.
+#[inline(always)]
+pub unsafe fn transpose(tile: &mut PairTile) {
+    // SAFETY: rows of the tile have 16 elements; the caller promised the instructions.
+    unsafe {
+        let mut rows: [__m512i; 16] =
+            std::array::from_fn(|i| _mm512_loadu_si512(tile[i].as_ptr().cast()));
+        // Pairs of rows, then pairs of pairs: each 128-bit lane becomes a transposed 4 x 4 block.
+        for i in (0..16).step_by(4) {
+            let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+            let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+            rows[i] = _mm512_unpacklo_epi64(ab, cd);
+            rows[i + 1] = _mm512_unpackhi_epi64(ab, cd);
+            let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+            rows[i + 2] = _mm512_unpacklo_epi64(ab, cd);
+            rows[i + 3] = _mm512_unpackhi_epi64(ab, cd);
+        }
+        // Then the blocks themselves.
+        for i in 0..4 {
+            let [a, b, c, d] = [rows[i], rows[i + 4], rows[i + 8], rows[i + 12]];
+            let (ab, cd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
+            rows[i] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
+            rows[i + 8] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
+            let (ab, cd) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
+            rows[i + 4] = _mm512_shuffle_i32x4::<0x88>(ab, cd);
+            rows[i + 12] = _mm512_shuffle_i32x4::<0xdd>(ab, cd);
+        }
+        for (to, row) in tile.iter_mut().zip(rows) {
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), row);
         }
     }
 }

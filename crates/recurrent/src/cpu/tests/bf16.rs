@@ -5,7 +5,7 @@ use super::super::packed::{PackedWeights, PanelLayout};
 use super::super::simd::{Kernel, Simd};
 use super::super::{Dims, Precision};
 use super::reference::{INPUT, Problem, STATE, W_HH, W_IH};
-use super::sequence::{CELLS, for_all};
+use super::sequence::{CELLS, assert_equals_equations, for_all};
 use super::{Cell, Numbers, assert_close};
 
 fn as_f32(bits: u32) -> f32 {
@@ -139,24 +139,7 @@ fn outputs_and_gradients_are_close_to_those_in_f64() {
             return;
         }
         problem.precision = Precision::Bf16;
-        let values = problem.values_f64();
-        let expected_out = problem.output(&values);
-        let grad_out = Numbers(8).many(expected_out.len(), 1.0);
-        let grad_out_f64: Vec<f64> = grad_out.iter().map(|&x| f64::from(x)).collect();
-        let expected = problem.gradients(&values, &grad_out_f64);
-        for isa in Isa::available() {
-            let (out, grads) = problem.train(isa, &grad_out);
-            let what = format!("{isa:?} {:?} {:?}", problem.cell, problem.dims);
-            assert_close(&format!("{what} out"), &out, &expected_out, 0.02);
-            let weights = &grads.weights;
-            let found = [&weights.w_ih, &weights.w_hh, &weights.b_ih, &weights.b_hh, &grads.state];
-            for (which, found) in found.into_iter().enumerate() {
-                assert_close(&format!("{what} {which}"), found, &expected[which + 1], 0.03);
-            }
-            if let Some(input) = grads.input {
-                assert_close(&format!("{what} input"), &input, &expected[INPUT], 0.03);
-            }
-        }
+        assert_equals_equations(&problem, 0.02, 0.03);
     });
 }
 

@@ -66,34 +66,37 @@ pub fn for_all(check: impl Fn(Problem)) {
     }
 }
 
+/// Fails unless output and gradients are those of the equations, within these tolerances, on every instruction set.
+pub fn assert_equals_equations(problem: &Problem, of_output: f64, of_gradients: f64) {
+    let values = problem.values_f64();
+    let expected_out = problem.output(&values);
+    let grad_out = Numbers(8).many(expected_out.len(), 1.0);
+    let grad_out_f64: Vec<f64> = grad_out.iter().map(|&x| f64::from(x)).collect();
+    let expected = problem.gradients(&values, &grad_out_f64);
+    for isa in Isa::available() {
+        // At least two threads, so that weights are packed in parallel.
+        let (out, grads) = with_threads(2, || problem.train(isa, &grad_out));
+        let Problem { cell, dims, dropout, precision, .. } = problem;
+        let close = |name: &str, found: &[f32], expected: &[f64], tolerance| {
+            let what = format!("{isa:?} {cell:?} {dims:?} {dropout:?} {precision:?} {name}");
+            assert_close(&what, found, expected, tolerance);
+        };
+        close("out", &out, &expected_out, of_output);
+        close("w_ih", &grads.weights.w_ih, &expected[W_IH], of_gradients);
+        close("w_hh", &grads.weights.w_hh, &expected[W_HH], of_gradients);
+        close("b_ih", &grads.weights.b_ih, &expected[B_IH], of_gradients);
+        close("b_hh", &grads.weights.b_hh, &expected[B_HH], of_gradients);
+        close("state", &grads.state, &expected[STATE], of_gradients);
+        match grads.input {
+            Some(input) => close("input", &input, &expected[INPUT], of_gradients),
+            None => assert!(problem.ids.is_some(), "{cell:?} {dims:?}: no input gradient"),
+        }
+    }
+}
+
 #[test]
 fn outputs_and_gradients_equal_the_equations() {
-    for_all(|problem| {
-        let values = problem.values_f64();
-        let expected_out = problem.output(&values);
-        let grad_out = Numbers(8).many(expected_out.len(), 1.0);
-        let grad_out_f64: Vec<f64> = grad_out.iter().map(|&x| f64::from(x)).collect();
-        let expected = problem.gradients(&values, &grad_out_f64);
-        for isa in Isa::available() {
-            // At least two threads, so that weights are packed in parallel.
-            let (out, grads) = with_threads(2, || problem.train(isa, &grad_out));
-            let Problem { cell, dims, dropout, .. } = problem;
-            let close = |name: &str, found: &[f32], expected: &[f64]| {
-                let what = format!("{isa:?} {cell:?} {dims:?} {dropout:?} {name}");
-                assert_close(&what, found, expected, 1e-5);
-            };
-            close("out", &out, &expected_out);
-            close("w_ih", &grads.weights.w_ih, &expected[W_IH]);
-            close("w_hh", &grads.weights.w_hh, &expected[W_HH]);
-            close("b_ih", &grads.weights.b_ih, &expected[B_IH]);
-            close("b_hh", &grads.weights.b_hh, &expected[B_HH]);
-            close("state", &grads.state, &expected[STATE]);
-            match grads.input {
-                Some(input) => close("input", &input, &expected[INPUT]),
-                None => assert!(problem.ids.is_some(), "{cell:?} {dims:?}: no input gradient"),
-            }
-        }
-    });
+    for_all(|problem| assert_equals_equations(&problem, 1e-5, 1e-5));
 }
 
 #[test]
