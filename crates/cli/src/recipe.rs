@@ -43,8 +43,8 @@ pub fn applies(layers: &Layers, config: &RunConfig) -> Result<bool> {
     };
     let is_length = |key: &&&str| layers.level(key) == Some(minutes);
     // A run of an earlier version doesn't say its precision.
-    let chosen = RECIPE_KEYS.iter().filter(|key| **key != "train.precision");
-    let is_complete = chosen.clone().all(|key| layers.level(key).is_some());
+    let mut chosen = RECIPE_KEYS.iter().filter(|key| **key != "train.precision");
+    let is_complete = chosen.all(|key| layers.level(key).is_some());
     match LENGTHS.iter().find(is_length) {
         // The settings of a run that the recipe made.
         Some(_) if is_complete => Ok(false),

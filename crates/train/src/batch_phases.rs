@@ -1,4 +1,4 @@
-//! [`BatchPhases`]: the training part of a text, cut into batches anew at each change of `data.batch_schedule`.
+//! [`BatchPhases`]: the training part of a text, divided into batches again at each change of `data.batch_schedule`.
 
 use charloom_data::{BatchError, Batches, Corpus, DataConfig, Ids, Part, Split};
 
