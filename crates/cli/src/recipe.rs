@@ -57,6 +57,26 @@ pub fn applies(layers: &Layers, config: &RunConfig) -> Result<bool> {
     }
 }
 
+/// Whether a time budget is given, and the recipe chooses something.
+///
+/// # Errors
+/// Those of [`applies`].
+pub fn applies_for_minutes(layers: &Layers, config: &RunConfig) -> Result<bool> {
+    Ok(layers.level(MINUTES).is_some() && applies(layers, config)?)
+}
+
+/// The settings with the smallest batches that the recipe may choose.
+pub fn with_smallest_batches(layers: &Layers, config: &RunConfig) -> RunConfig {
+    let mut config = config.clone();
+    if !is_given(layers, "data.batch_size") {
+        config.data.batch_size = 1;
+    }
+    if !is_given(layers, "data.seq_length") {
+        config.data.seq_length = 8;
+    }
+    config
+}
+
 /// What the recipe chooses.
 ///
 /// # Errors
@@ -71,9 +91,9 @@ pub fn choose(
     plan(config, &|key| is_given(layers, key), corpus, device, started)
 }
 
-/// The layers with what the recipe chose on top of them.
-pub fn over(layers: Layers, plan: &Plan) -> Result<Layers> {
-    let values = Table::try_from(&plan.config).expect("settings are TOML");
+/// The layers with what the recipe chose for `config` on top of them.
+pub fn over(layers: Layers, config: &RunConfig) -> Result<Layers> {
+    let values = Table::try_from(config).expect("settings are TOML");
     let chosen = RECIPE_KEYS.iter().filter(|key| !is_given(&layers, key)).filter_map(|key| {
         // An optimizer is chosen with all its keys.
         let key = key.strip_suffix(".name").unwrap_or(key);

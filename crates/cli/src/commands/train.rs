@@ -180,7 +180,7 @@ fn by_recipe_of(
 ) -> Result<(Layers, RunConfig)> {
     let plan = recipe::choose(&layers, config, corpus, device, started)
         .map_err(|error| train_failure(&error, None, corpus, config))?;
-    let layers = recipe::over(layers, &plan)?;
+    let layers = recipe::over(layers, &plan.config)?;
     let config = settings::resolve(&layers)?;
     recipe::print(&plan);
     Ok((layers, config))

@@ -22,7 +22,7 @@ fn a_sweep_file_that_is_not_there_is_named() {
 #[test]
 fn a_sweep_of_nothing_is_refused() {
     insta::assert_snapshot!(refused(""), @r"
-    error: `my.toml` has no run: it needs a table `[grid]`, or `[[run]]` tables
+    error: `my.toml` has no run: it needs a table `[grid]` or `[random]`, or `[[run]]` tables
 
     hint: `charloom sweep --help` shows a sweep file
     ");
@@ -61,7 +61,7 @@ fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(refused("[gird]\ntrain.seed = [3]\n"), @r"
     error: `my.toml`, line 10: unknown key `gird`
 
-    hint: valid keys: `name`, `config`, `set`, `grid`, `run`
+    hint: valid keys: `name`, `config`, `set`, `grid`, `random`, `run`
     ");
     let message = refused("[grid]\n\nmodel.hiden = [3]\n");
     assert!(

@@ -22,5 +22,7 @@ mod recipe;
 mod score;
 mod settings;
 mod sweep;
+mod sweep_parts;
+mod sweep_search;
 mod workflow;
 mod world;

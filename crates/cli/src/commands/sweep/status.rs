@@ -7,6 +7,7 @@ use charloom_data::Corpus;
 use charloom_train::settings::PrecisionConfig;
 use charloom_train::{CheckpointError, RunError, RunFolder};
 
+use crate::recipe;
 use crate::report::{Failure, Result};
 use crate::settings::{self, Layer, Layers, PlannedRun};
 
@@ -22,13 +23,25 @@ pub enum RunStatus {
     Finished(RunFolder),
 }
 
-/// Settles the precision of a run: where it is left to the machine, that which the run was started with, or the fastest.
-pub fn resolve_precision(sweep: &Path, planned: &mut PlannedRun, device: &Device) -> Result<()> {
-    let precision = &mut planned.config.train.precision;
+/// Settles what is left open in the settings of a run: what the recipe chose when the run was started, and the precision, where
+/// it is left to the machine: that which the run was started with, or the fastest.
+pub fn settle(sweep: &Path, planned: &mut PlannedRun, device: &Device) -> Result<()> {
     let started = RunFolder::open(sweep, &planned.name).ok().map(|run| run.config());
-    if let (PrecisionConfig::Auto, Some(config)) = (*precision, started.filter(|c| c.is_file())) {
-        *precision =
-            settings::resolve(&Layers::new().over(Layer::saved(&config)?))?.train.precision;
+    let saved = match started.filter(|config| config.is_file()) {
+        Some(config) => Some(settings::resolve(&Layers::new().over(Layer::saved(&config)?))?),
+        None => None,
+    };
+    if recipe::applies_for_minutes(&planned.layers, &planned.config)? {
+        let Some(saved) = &saved else {
+            planned.by_recipe = true;
+            return Ok(());
+        };
+        planned.layers = recipe::over(planned.layers.clone(), saved)?;
+        planned.config = settings::resolve(&planned.layers)?;
+    }
+    let precision = &mut planned.config.train.precision;
+    if let (PrecisionConfig::Auto, Some(saved)) = (*precision, &saved) {
+        *precision = saved.train.precision;
     }
     let resolved = precision.resolve(device).map_err(|error| Failure::request_error(&error))?;
     *precision = resolved.into();

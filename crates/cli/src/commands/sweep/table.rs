@@ -9,14 +9,29 @@ use crate::chart::Curve;
 use crate::report::{Failure, Result, print_output, with_thousands};
 use crate::settings::{PlannedRun, Sweep};
 
-/// How a run ended.
+/// How a run ended, or that it didn't.
 pub enum Ending {
     Done,
     /// The error's message.
     Failed(String),
+    /// It was stopped, or another process trains it.
+    Unfinished,
+    NotStarted,
 }
 
-/// A row of the table: a run that has ended.
+impl Ending {
+    /// What `sweep.csv` says of it.
+    fn status(&self) -> String {
+        match self {
+            Self::Done => "done".to_owned(),
+            Self::Failed(why) => format!("failed: {why}"),
+            Self::Unfinished => "unfinished".to_owned(),
+            Self::NotStarted => "not started".to_owned(),
+        }
+    }
+}
+
+/// A row of the table: a run.
 struct RunRow {
     name: String,
     values: Vec<Option<String>>,
@@ -45,7 +60,7 @@ impl RunRow {
     }
 }
 
-/// The comparison so far: the runs that have ended.
+/// The comparison so far.
 pub struct Table {
     /// The keys that differ between runs: short for the table, in full for the CSV file.
     keys: Vec<(String, String)>,
@@ -63,14 +78,19 @@ impl Table {
         Self { keys, runs: Vec::new() }
     }
 
-    /// Adds a run that has ended.
+    /// Adds a run, with its evaluations.
     pub fn add(&mut self, planned: &PlannedRun, ending: Ending, rows: Vec<MetricsRow>) {
-        let PlannedRun { name, values, layers: _, config: _ } = planned;
+        let PlannedRun { name, values, .. } = planned;
         self.runs.push(RunRow { name: name.clone(), values: values.clone(), ending, rows });
     }
 
     pub fn len(&self) -> usize {
         self.runs.len()
+    }
+
+    /// Whether no run was ever started.
+    pub fn is_unstarted(&self) -> bool {
+        self.runs.iter().all(|run| matches!(run.ending, Ending::NotStarted))
     }
 
     pub fn failed(&self) -> usize {
@@ -118,11 +138,7 @@ impl Table {
         ];
         writer.write_record(["run", "status"].into_iter().chain(keys).chain(numbers))?;
         for run in &self.runs {
-            let status = match &run.ending {
-                Ending::Done => "done".to_owned(),
-                Ending::Failed(why) => format!("failed: {why}"),
-            };
-            let mut record = vec![run.name.clone(), status];
+            let mut record = vec![run.name.clone(), run.ending.status()];
             record.extend(run.values.iter().map(|value| value.clone().unwrap_or_default()));
             record.extend(match run.best() {
                 Some(best) => [
@@ -158,8 +174,8 @@ impl Table {
                     false => format!("{cell:>width$}  "),
                 };
             }
-            if let Some(RunRow { ending: Ending::Failed(why), .. }) = run {
-                text += &format!("failed: {why}");
+            if let Some(run) = run.filter(|run| !matches!(run.ending, Ending::Done)) {
+                text += &run.ending.status();
             }
             print_output!("{}", text.trim_end())?;
         }

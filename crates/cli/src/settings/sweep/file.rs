@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-use super::{GridAxis, ListedRun, Setting, Source, Sweep, is_folder_name};
+use super::random::{Distribution, RandomKey, RandomSearch};
+use super::{GridAxis, ListedRun, RunTables, Setting, Source, Sweep, is_folder_name};
 use crate::report::{Failure, Result, command};
+use crate::settings::Flag;
 use crate::settings::layers::{flatten, line_of, plain};
 use crate::settings::names::{canonical, unknown};
 use crate::settings::value::inline;
 
-const KEYS: &str = "`name`, `config`, `set`, `grid`, `run`";
+const KEYS: &str = "`name`, `config`, `set`, `grid`, `random`, `run`";
 
-/// A sweep file and its text, to name lines of.
+/// A sweep file and its text, to name lines of, and the flags that override its settings.
 pub struct SweepFile<'a> {
     pub path: &'a Path,
     pub text: &'a str,
+    pub flags: &'a [Flag],
 }
 
 impl SweepFile<'_> {
@@ -39,14 +42,15 @@ impl SweepFile<'_> {
     pub fn read(&self, table: &DeTable<'_>) -> Result<Sweep> {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (mut name, mut base) = (stem, None);
-        let (mut shared, mut grid, mut list) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tables = RunTables::default();
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "name" => name = self.name(value)?,
                 "config" => base = Some(PathBuf::from(self.text_of("config", value)?)),
-                "set" => shared = self.settings("set", value)?,
-                "grid" => grid = self.grid(value)?,
-                "run" => list = self.run_tables(value)?,
+                "set" => tables.shared = self.settings("set", value)?,
+                "grid" => tables.grid = self.grid(value)?,
+                "random" => tables.random = Some(self.random(value)?),
+                "run" => tables.list = self.run_tables(value)?,
                 unknown => {
                     let failure = self.wrong(key.span().start, format!("unknown key `{unknown}`"));
                     return Err(failure.hint(format!("valid keys: {KEYS}")));
@@ -60,21 +64,15 @@ impl SweepFile<'_> {
             ))
             .hint("`name = \"…\"` at the top of the file sets another one"));
         }
-        if grid.is_empty() && list.is_empty() {
+        if tables.grid.is_empty() && tables.random.is_none() && tables.list.is_empty() {
             return Err(Failure::request(format!(
-                "`{}` has no run: it needs a table `[grid]`, or `[[run]]` tables",
+                "`{}` has no run: it needs a table `[grid]` or `[random]`, or `[[run]]` tables",
                 self.path.display()
             ))
             .hint(format!("`{} sweep --help` shows a sweep file", command())));
         }
-        let sets = shared.iter().chain(list.iter().flat_map(|run| &run.settings));
-        for setting in sets {
-            if grid.iter().any(|axis| axis.key == setting.key) {
-                let problem = format!("`{}` is also in `[grid]`", setting.key);
-                return Err(Failure::request(problem).at(setting.source.place()));
-            }
-        }
-        self.expand(name, base.as_deref(), &shared, &grid, list)
+        tables.check_keys()?;
+        self.expand(name, base.as_deref(), tables)
     }
 
     fn name(&self, value: &Spanned<DeValue<'_>>) -> Result<String> {
@@ -130,6 +128,43 @@ impl SweepFile<'_> {
             return Err(self.wrong(value.span().start, "`[grid]` is empty"));
         }
         Ok(grid)
+    }
+
+    /// The table `[random]`.
+    fn random(&self, value: &Spanned<DeValue<'_>>) -> Result<RandomSearch> {
+        let line = self.line(value.span().start);
+        let not_a_table =
+            || self.wrong_at(line, "`random` must be a table: the number of `runs`, and settings");
+        let mut table = value.get_ref().as_table().ok_or_else(not_a_table)?.clone();
+        let mut number = |name: &str, least: u64| match table.remove(name) {
+            None => Ok(None),
+            Some(value) => {
+                let place = value.span().start;
+                let number = plain(value).ok().and_then(|value| value.as_integer());
+                let number = number.and_then(|number| u64::try_from(number).ok());
+                number.filter(|number| *number >= least).map(Some).ok_or_else(|| {
+                    let problem = format!("`{name}` must be a whole number of at least {least}");
+                    self.wrong(place, problem)
+                })
+            }
+        };
+        let (runs, seed) = (number("runs", 1)?, number("seed", 0)?.unwrap_or(1));
+        let runs = runs.ok_or_else(|| {
+            self.wrong_at(line, "`[random]` needs the number of runs, such as `runs = 20`")
+        })?;
+        let mut keys = Vec::new();
+        for Setting { key, value, source } in self.settings_of(&table)? {
+            let distribution = Distribution::parse(&key, &value)
+                .map_err(|problem| Failure::request(problem).at(source.place()))?;
+            keys.push(RandomKey { key, distribution, source });
+        }
+        if keys.is_empty() {
+            let problem =
+                "`[random]` has no setting, such as `model.dropout = { uniform = [0.0, 0.5] }`";
+            return Err(self.wrong_at(line, problem));
+        }
+        let source = Source::File(self.path.to_owned(), line);
+        Ok(RandomSearch { runs: runs as usize, seed, keys, source })
     }
 
     /// The `[[run]]` tables.

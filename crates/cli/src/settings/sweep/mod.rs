@@ -1,9 +1,10 @@
 //! Sweeps: many runs from one file, with shared settings and with settings in which they differ.
 //!
-//! [`mod@file`] reads what was typed, [`plan`] makes runs of it.
+//! [`mod@file`] reads what was typed, [`random`] draws values, [`plan`] makes runs of it.
 
 mod file;
 mod plan;
+mod random;
 
 use std::path::Path;
 
@@ -12,8 +13,9 @@ use toml::Value;
 use toml::de::DeTable;
 
 use self::file::SweepFile;
-use super::Layers;
+use self::random::RandomSearch;
 use super::layers::{Setting, Source};
+use super::{Flag, Layers};
 use crate::report::{Failure, Result};
 
 /// A sweep with its runs, whose settings are checked.
@@ -33,21 +35,49 @@ pub struct PlannedRun {
     pub values: Vec<Option<String>>,
     pub layers: Layers,
     pub config: RunConfig,
+    /// Whether the recipe is to choose settings before the run starts.
+    pub by_recipe: bool,
 }
 
 impl Sweep {
-    /// Reads a sweep file, and resolves the settings of all its runs.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Reads a sweep file, and resolves the settings of all its runs; `flags` override the file.
+    pub fn read(path: &Path, flags: &[Flag]) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::request(format!("could not read the sweep file `{}`: {error}", path.display()))
         })?;
-        let file = SweepFile { path, text: &text };
+        let file = SweepFile { path, text: &text, flags };
         let table = DeTable::parse(&text).map_err(|error| {
             let problem = error.message().replace('\n', ", ");
             file.wrong(error.span().map_or(0, |span| span.start), problem)
         })?;
         file.read(table.get_ref())
     }
+
+    /// Drops all runs but one: that of this name, or else of this number, from 0.
+    pub fn keep(&mut self, only: &str) -> Result<()> {
+        let named = self.runs.iter().position(|run| run.name == only);
+        let numbered = || only.parse().ok().filter(|number| *number < self.runs.len());
+        let Some(index) = named.or_else(numbered) else {
+            let last = self.runs.len() - 1;
+            return Err(Failure::request(format!(
+                "the sweep `{}` has no run `{only}`: `--only` takes a name, or a number from 0 to {last}",
+                self.name
+            ))
+            .hint("`--list` prints the names"));
+        };
+        self.runs = vec![self.runs.swap_remove(index)];
+        Ok(())
+    }
+}
+
+/// What a sweep file says about its runs.
+#[derive(Default)]
+struct RunTables {
+    /// The settings of all runs.
+    shared: Vec<Setting>,
+    grid: Vec<GridAxis>,
+    random: Option<RandomSearch>,
+    list: Vec<ListedRun>,
 }
 
 /// A key of the table `[grid]`, and the values that it takes.

@@ -6,7 +6,8 @@ use std::path::Path;
 use toml::Value;
 
 use super::file::SweepFile;
-use super::{GridAxis, ListedRun, PlannedRun, Setting, Sweep, is_folder_name};
+use super::random::RandomSearch;
+use super::{GridAxis, ListedRun, PlannedRun, RunTables, Setting, Sweep, is_folder_name};
 use crate::report::{Failure, Result, with_thousands};
 use crate::settings::names::last;
 use crate::settings::value::inline;
@@ -18,20 +19,15 @@ const MOST_RUNS: usize = 1000;
 const LONGEST_NAME: usize = 200;
 
 impl SweepFile<'_> {
-    /// All runs: each that is listed at every point of the grid.
-    pub fn expand(
-        &self,
-        name: String,
-        base: Option<&Path>,
-        shared: &[Setting],
-        grid: &[GridAxis],
-        mut list: Vec<ListedRun>,
-    ) -> Result<Sweep> {
+    /// All runs: each that is listed at every point of the grid, with every sample of the random values.
+    pub fn expand(&self, name: String, base: Option<&Path>, tables: RunTables) -> Result<Sweep> {
+        let RunTables { shared, grid, random, mut list } = tables;
         if list.is_empty() {
             list.push(ListedRun::default());
         }
         let points = grid.iter().fold(1usize, |all, axis| all.saturating_mul(axis.values.len()));
-        let count = points.saturating_mul(list.len());
+        let samples = random.as_ref().map_or(1, |random| random.runs);
+        let count = points.saturating_mul(samples).saturating_mul(list.len());
         if count > MOST_RUNS {
             return Err(Failure::request(format!(
                 "`{}` has {} runs; the maximum is {}",
@@ -40,19 +36,25 @@ impl SweepFile<'_> {
                 with_thousands(MOST_RUNS as u64)
             )));
         }
+        let samples = match &random {
+            Some(random) => random.samples()?,
+            None => vec![Vec::new()],
+        };
         let mut layers = Layers::new();
         if let Some(path) = base {
             let named = || format!("`{}`: `config`", self.path.display());
             layers = layers.over(Layer::file(path).map_err(|failure| failure.at(named()))?);
         }
-        let keys = keys(grid, &list);
+        let keys = keys(&grid, random.as_ref(), &list);
         let mut runs: Vec<PlannedRun> = Vec::new();
         // Names that differ in case only are one name on some file systems.
         let mut names: HashMap<String, usize> = HashMap::new();
         for listed in &list {
-            for point in 0..points {
-                let chosen = at(point, grid);
-                let run = self.plan(&layers, shared, listed, &chosen, &keys)?;
+            let all = (0..points).flat_map(|point| samples.iter().map(move |s| (point, s)));
+            for (point, sample) in all {
+                let mut chosen = at(point, &grid);
+                chosen.extend(sample.iter().cloned());
+                let run = self.plan(&layers, &shared, listed, &chosen, &keys)?;
                 let lines = chosen.iter().map(|setting| setting.source.line());
                 let line = listed.line.max(lines.max().unwrap_or(0));
                 if let Some(other) = names.insert(run.name.to_lowercase(), runs.len()) {
@@ -109,17 +111,47 @@ impl SweepFile<'_> {
         }
         // All of these are meant together: an optimizer's name resets what the base file tells it, and no more.
         let layers = layers.clone().over(Layer::of(shared.iter().chain(own.clone()).cloned())?);
+        let layers = layers.over_flags(self.flags)?;
         let config = resolve(&layers)?;
         let values = keys.iter().map(|(key, _)| Some(shown(&of(key)?.value))).collect();
-        Ok(PlannedRun { name, values, layers, config })
+        Ok(PlannedRun { name, values, layers, config, by_recipe: false })
+    }
+}
+
+impl RunTables {
+    /// Fails if a key is given in two tables that would contradict each other.
+    pub fn check_keys(&self) -> Result<()> {
+        let Self { shared, grid, random, list } = self;
+        let fixed = shared.iter().chain(list.iter().flat_map(|run| &run.settings));
+        let fixed = fixed.map(|setting| (&setting.key, &setting.source));
+        let axes = grid.iter().map(|axis| (&axis.key, &axis.source));
+        let random = random.iter().flat_map(|random| &random.keys);
+        let drawn: Vec<_> = random.map(|key| &key.key).collect();
+        let is_axis = |key: &String| grid.iter().any(|axis| axis.key == *key);
+        let mut pairs = fixed.clone().chain(axes);
+        let (table, twice) = match pairs.find(|(key, _)| drawn.contains(key)) {
+            Some(twice) => ("random", Some(twice)),
+            None => ("grid", fixed.clone().find(|(key, _)| is_axis(key))),
+        };
+        match twice {
+            Some((key, source)) => {
+                Err(Failure::request(format!("`{key}` is also in `[{table}]`")).at(source.place()))
+            }
+            None => Ok(()),
+        }
     }
 }
 
 /// The keys in which runs differ, each with its last part or what else tells it apart.
-fn keys(grid: &[GridAxis], list: &[ListedRun]) -> Vec<(String, String)> {
+fn keys(
+    grid: &[GridAxis],
+    random: Option<&RandomSearch>,
+    list: &[ListedRun],
+) -> Vec<(String, String)> {
     let mut keys: Vec<&str> = Vec::new();
     let listed = list.iter().flat_map(|run| &run.settings).map(|setting| setting.key.as_str());
-    for key in listed.chain(grid.iter().map(|axis| axis.key.as_str())) {
+    let random = random.into_iter().flat_map(|random| &random.keys).map(|key| key.key.as_str());
+    for key in listed.chain(grid.iter().map(|axis| axis.key.as_str())).chain(random) {
         if !keys.contains(&key) {
             keys.push(key);
         }
