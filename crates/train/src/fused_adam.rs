@@ -11,7 +11,7 @@ use charloom_model::has_cpu_kernels;
 use rayon::prelude::*;
 
 /// Elements of a parameter that a thread takes at a time.
-const CHUNK: usize = 1 << 14;
+pub(crate) const CHUNK: usize = 1 << 14;
 
 /// Adam or AdamW; in one pass where the parameters are in main memory, else as Burn has it.
 #[derive(Clone)]
@@ -87,7 +87,7 @@ impl<O: Variant> Optimizer for FusedAdam<O> {
     ) -> (Tensor<D>, Option<O::State<D>>) {
         let device = parameter.device();
         let state = match state {
-            Some(state) if fits(&parameter, &device) => state,
+            Some(state) if in_main_memory(&parameter) => state,
             state => return self.burn.step(lr, parameter, grad, state),
         };
         let mut momentum = O::momentum(state);
@@ -124,9 +124,9 @@ impl<O: Variant> Optimizer for FusedAdam<O> {
     }
 }
 
-/// Whether the kernels of the CPU compute with a parameter.
-fn fits<const D: usize>(parameter: &Tensor<D>, device: &Device) -> bool {
-    has_cpu_kernels(device) && parameter.dtype() == DType::F32
+/// Whether a parameter consists of `f32` in main memory.
+pub(crate) fn in_main_memory<const D: usize>(parameter: &Tensor<D>) -> bool {
+    has_cpu_kernels(&parameter.device()) && parameter.dtype() == DType::F32
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 use charloom_model::CharRnn;
+use rayon::prelude::*;
 
 use crate::flat::{Flat, flat_parameters};
+use crate::fused_adam::{CHUNK, in_main_memory};
 
 /// An exponential moving average of the weights of a network in training (Polyak averaging with a fixed decay, as
 /// `torch.optim.swa_utils.get_ema_multi_avg_fn`).
@@ -53,18 +55,50 @@ impl ModuleMapper for Average {
         let (_, weights) = self.weights.next().expect("both networks have the same parameters");
         param.map(|average| {
             let weights = weights.reshape(average.dims());
+            if in_main_memory(&average) {
+                return averaged(average, weights, self.decay);
+            }
             average.mul_scalar(self.decay) + weights.mul_scalar(1.0 - self.decay)
         })
     }
 }
 
+/// `decay · average + (1 - decay) · weights` in one pass on all threads, with the bytes of the tensor operations.
+fn averaged<const D: usize>(average: Tensor<D>, weights: Tensor<D>, decay: f64) -> Tensor<D> {
+    let device = average.device();
+    let [mut average, weights] = [average, weights].map(Tensor::into_data);
+    let (kept, added) = (decay as f32, (1.0 - decay) as f32);
+    let weights = weights.as_slice::<f32>().expect("parameters are in f32");
+    average
+        .as_mut_slice::<f32>()
+        .expect("parameters are in f32")
+        .par_chunks_mut(CHUNK)
+        .zip(weights.par_chunks(CHUNK))
+        .for_each(|(average, weights)| {
+            for (average, weight) in average.iter_mut().zip(weights) {
+                *average = *average * kept + *weight * added;
+            }
+        });
+    Tensor::from_data(average, &device)
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Distribution};
     use charloom_model::CharRnnConfig;
     use rand::SeedableRng;
 
     use super::*;
+
+    #[test]
+    fn one_pass_gives_the_bytes_of_the_tensor_operations() {
+        let device = Device::flex();
+        let random = || Tensor::<2>::random([150, 333], Distribution::Default, &device) - 0.5;
+        let (average, weights, decay) = (random(), random(), 0.997);
+        let one_pass = averaged(average.clone(), weights.clone(), decay);
+        let operations = average.mul_scalar(decay) + weights.mul_scalar(1.0 - decay);
+        assert_eq!(one_pass.into_data().as_bytes(), operations.into_data().as_bytes());
+    }
 
     #[test]
     fn the_average_follows_its_formula_for_every_parameter() {

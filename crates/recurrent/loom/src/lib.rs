@@ -1,15 +1,21 @@
-//! Model checks of `crates/recurrent/src/cpu/spin_pair.rs`.
+//! Model checks of `crates/recurrent/src/cpu/spin_pair.rs` and `team.rs`.
 #![cfg(test)]
 
+#[path = "../../src/cpu/spin.rs"]
+mod spin;
 #[path = "../../src/cpu/spin_pair.rs"]
 mod spin_pair;
 mod sync;
+#[path = "../../src/cpu/team.rs"]
+mod team;
 
 use loom::cell::UnsafeCell;
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::thread::yield_now;
+use loom::thread::{spawn, yield_now};
 
 use spin_pair::SpinPair;
+use team::{Barrier, Roster};
 
 /// Something that loom lets several threads access only if it sees that the accesses are ordered.
 #[derive(Default)]
@@ -79,5 +85,39 @@ fn a_parked_helper_is_woken_by_a_task() {
 fn a_task_without_parts_is_over_at_once() {
     model(|| {
         SpinPair::start().expect("loom has threads").run(0, &|_| unreachable!("there is no part"));
+    });
+}
+
+#[test]
+fn a_team_has_a_member_for_each_index_and_late_threads_stay_out() {
+    model(|| {
+        let roster = Arc::new(Roster::new());
+        let other = roster.clone();
+        let helper = spawn(move || other.join().map(|index| (index, other.size())));
+        let index = roster.join().expect("nobody has started the team");
+        let size = roster.start(2);
+        match helper.join().expect("no panic") {
+            Some((other, seen)) => assert_eq!((other + index, seen, size), (1, 2, 2)),
+            None => assert_eq!((index, size), (0, 1)),
+        }
+    });
+}
+
+#[test]
+fn threads_see_after_a_barrier_what_others_wrote_before_it() {
+    model(|| {
+        let shared = Arc::new((Barrier::new(), [(); 4].map(|()| Unsynchronized::default())));
+        let other = shared.clone();
+        // Two rounds: each thread writes a value of its own, and then one that depends on the other's.
+        let run = |(barrier, values): &(Barrier, [Unsynchronized; 4]), thread: usize| {
+            values[thread].set(thread + 1);
+            barrier.wait(2);
+            values[2 + thread].set(values[1 - thread].get() + 1);
+            barrier.wait(2);
+            values[3 - thread].get()
+        };
+        let helper = spawn(move || run(&other, 1));
+        assert_eq!(run(&shared, 0), 2);
+        assert_eq!(helper.join().expect("no panic"), 3);
     });
 }

@@ -8,3 +8,4 @@ pub use loom::thread::{Builder, JoinHandle, Thread, park, yield_now};
 /// None, so that the helper parks as soon as it can: a spin more is an interleaving like any other.
 pub const SPINS_BEFORE_PARK: u32 = 0;
 pub const SPINS_BEFORE_YIELD: u32 = 1;
+pub const SPINS_BEFORE_START: u32 = 1;

@@ -15,8 +15,9 @@ use super::packed::PackedWeights;
 use super::send_ptr::SendPtr;
 use super::simd::{Kernel, Simd, VECTORS};
 use super::state_buffer::StateBuffer;
+use super::threads::Share;
 
-/// The rows `rows` of a layer over the time steps `steps`, the last first.
+/// A share of a layer over the time steps `steps`, the last first.
 ///
 /// # Safety
 /// To run it, every pointer must be valid for all N rows (and T steps) of the shape that is given for it; `cell_state`
@@ -34,8 +35,8 @@ pub struct BackwardPass<'a> {
     pub d: usize,
     /// H.
     pub h: usize,
-    /// Rows of this work item.
-    pub rows: Range<usize>,
+    /// Rows and units of this work item.
+    pub share: Share<'a>,
     /// `w_hh`, row by row.
     pub hidden_weights: &'a PackedWeights,
     /// h of the forward pass, `[T, N, H]`; only read.
@@ -68,14 +69,20 @@ pub struct InputGrad<'a> {
 }
 
 impl BackwardPass<'_> {
-    /// The gradients of one row's pre-activations at step `t`.
+    /// The gradients of some of one row's pre-activations at step `t`. The units start at a whole vector.
     ///
     /// # Safety
     /// As the pass itself.
     #[inline(always)]
-    unsafe fn gates<S: Simd, C: BackwardCell>(&self, s: S, t: usize, row: usize) {
+    unsafe fn gates<S: Simd, C: BackwardCell>(
+        &self,
+        s: S,
+        t: usize,
+        row: usize,
+        units: Range<usize>,
+    ) {
         let at = t * self.batch + row;
-        for unit in (0..self.h).step_by(S::LANES) {
+        for unit in units.step_by(S::LANES) {
             let offset = row * self.h + unit;
             let index = t * self.batch * self.h + offset;
             let io = BackwardIo {
@@ -109,20 +116,24 @@ impl BackwardPass<'_> {
             *part = (grads.0 * self.h, grads.1 * self.h);
         }
         let hidden_parts = &parts[..C::HIDDEN_PARTS.len()];
+        let panels = self.share.panels(self.hidden_weights.panels());
+        let units = self.hidden_weights.columns_of(panels.clone());
         for t in self.steps.clone().rev() {
-            for row in self.rows.clone() {
+            for row in self.share.rows.clone() {
                 // SAFETY: promised by the caller.
-                unsafe { self.gates::<S, C>(s, t, row) };
+                unsafe { self.gates::<S, C>(s, t, row, units.clone()) };
             }
-            let row = self.rows.start;
+            // The products need the gradients of all units. What they give, the step before needs of its own units only.
+            self.share.wait();
+            let row = self.share.rows.start;
             let width = C::GRADS * self.h;
             let gemm = Gemm {
                 a: self.d_gates.at(((t - self.steps.start) * self.batch + row) * width),
                 a_stride: width,
-                rows: self.rows.len(),
+                rows: self.share.rows.len(),
                 parts: hidden_parts,
                 b: self.hidden_weights,
-                panels: 0..self.hidden_weights.panels(),
+                panels: panels.clone(),
                 c: self.d_hidden.at(row * self.h),
                 c_stride: self.h,
                 add: C::KEEPS_HIDDEN,
@@ -134,7 +145,7 @@ impl BackwardPass<'_> {
                     s.vectorize(Gemm {
                         parts: &[(0, weights.k)],
                         b: weights,
-                        panels: 0..weights.panels(),
+                        panels: self.share.panels(weights.panels()),
                         c: d_input.at((t * self.batch + row) * self.d),
                         c_stride: self.d,
                         add: false,

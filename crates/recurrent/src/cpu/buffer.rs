@@ -6,12 +6,17 @@ use std::sync::Mutex;
 
 use aligned_vec::{AVec, ConstAlign};
 
+use super::threads::for_each_chunk;
+
 /// Bytes in a cache line, and in the widest vector: a row that starts on such an address is read at full speed.
 const ALIGNMENT: usize = 64;
 /// Buffers smaller than this (in `f32`) go back to the allocator, which has that size at hand.
 const MIN_POOLED: usize = 1 << 14;
 /// The total size of the pool (in `f32`), 768 MB. Beyond it the oldest buffers go back to the allocator.
 const MAX_POOLED: usize = 768 << 18;
+
+/// Elements that a thread sets to zero at a time.
+const ZERO_CHUNK: usize = 1 << 16;
 
 type Storage = AVec<f32, ConstAlign<ALIGNMENT>>;
 
@@ -48,7 +53,7 @@ impl Buffer {
     /// A buffer of zeros.
     pub fn zeros(len: usize) -> Self {
         let mut buffer = Self::new(len);
-        buffer.fill(0.0);
+        for_each_chunk(&mut buffer, ZERO_CHUNK, |_, chunk| chunk.fill(0.0));
         buffer
     }
 

@@ -15,6 +15,7 @@ use super::packed_layer::{InputWeights, PackedLayer};
 use super::send_ptr::SendPtr;
 use super::simd::{Kernel, Simd, VECTORS};
 use super::state_buffer::StateBuffer;
+use super::threads::Share;
 use super::{Cell, Input, Precision};
 
 /// One-hot ids `[T, N]` or dense input `[T, N, D]`.
@@ -43,8 +44,8 @@ impl<'a> From<Input<'a>> for InputPtr<'a> {
 /// # Safety
 /// To run it, every pointer must be valid for all T steps and N rows of the shape that is given for it; `cell_state` is
 /// there for an LSTM, ids are below D, the kind of the input is that which the layer is packed for, and of what is
-/// written nothing else accesses the rows in `rows`, units in `panels`, meanwhile. Where there is more than one step,
-/// all panels are run.
+/// written nothing else accesses the rows in `share`, units in `panels`, meanwhile. Where there is more than one step, the
+/// threads of the share run all panels.
 #[derive(Clone)]
 pub struct ForwardPass<'a> {
     /// The weights.
@@ -53,8 +54,8 @@ pub struct ForwardPass<'a> {
     pub steps: usize,
     /// N.
     pub batch: usize,
-    /// Rows of this work item.
-    pub rows: Range<usize>,
+    /// Rows of this work item, and the threads that share them.
+    pub share: Share<'a>,
     /// Panels of units of this work item.
     pub panels: Range<usize>,
     /// The input.
@@ -142,7 +143,7 @@ impl ForwardPass<'_> {
         panel: usize,
         tile: Tile,
     ) {
-        let row = self.rows.start + tile.start;
+        let row = self.share.rows.start + tile.start;
         let PackedLayer { h, d, .. } = *self.layer;
         let mut sums = [[s.splat(0.0); VECTORS]; M];
         // SAFETY: row + M rows are in the batch, and panels have what their layer says.
@@ -184,7 +185,7 @@ impl ForwardPass<'_> {
         [input, hidden]: [*const u32; 2],
         sums: &mut [[S::F; VECTORS]; bf16::ROWS],
     ) {
-        let row = self.rows.start + tile.start;
+        let row = self.share.rows.start + tile.start;
         let products = |sums: &mut [[S::F; VECTORS]], a: *const u32, b: &PackedWeights, shift| {
             let sums = sums.as_mut_ptr().cast();
             let products = b.bf16_products(panel, tile, a, sums, shift, false);
@@ -210,10 +211,9 @@ impl ForwardPass<'_> {
     /// As the pass itself.
     #[inline(always)]
     unsafe fn steps<S: Simd, C: ForwardCell>(&self, s: S) {
-        debug_assert!(self.steps == 1 || self.panels == (0..self.layer.hidden.panels()));
         for t in 0..self.steps {
             for panel in self.panels.clone() {
-                for tile in tiles(self.rows.len(), S::ROWS) {
+                for tile in tiles(self.share.rows.len(), S::ROWS) {
                     macro_rules! of_rows {
                         ($($m:literal)*) => {
                             match tile.rows {
@@ -226,6 +226,7 @@ impl ForwardPass<'_> {
                     if S::ROWS > 3 { of_rows!(1 2 3 4 5 6) } else { of_rows!(1 2 3) }
                 }
             }
+            self.share.wait();
         }
         s.store_fence();
     }
@@ -235,7 +236,7 @@ impl ForwardPass<'_> {
     #[inline(always)]
     unsafe fn steps_bf16<S: Simd, C: ForwardCell>(&self, s: S) {
         let PackedLayer { h, d, .. } = *self.layer;
-        let rows = self.rows.len();
+        let rows = self.share.rows.len();
         let rounded = |k: usize| PairBuffer::new(rows * bf16::pairs(k));
         let dense = matches!(self.input, InputPtr::Dense(_));
         let (mut input, mut hidden) = (rounded(if dense { d } else { 0 }), rounded(h));
@@ -248,9 +249,9 @@ impl ForwardPass<'_> {
         let mut sums = [[s.splat(0.0); VECTORS]; bf16::ROWS];
         for t in 0..self.steps {
             if let InputPtr::Dense(from) = self.input {
-                round(from.at((t * self.batch + self.rows.start) * d), d, &mut input);
+                round(from.at((t * self.batch + self.share.rows.start) * d), d, &mut input);
             }
-            round(self.hidden.before(t).wrapping_add(self.rows.start * h), h, &mut hidden);
+            round(self.hidden.before(t).wrapping_add(self.share.rows.start * h), h, &mut hidden);
             let operands = [input.as_ptr(), hidden.as_ptr()];
             for panel in self.panels.clone() {
                 for tile in tiles(rows, bf16::ROWS) {
@@ -258,6 +259,7 @@ impl ForwardPass<'_> {
                     unsafe { self.tile_bf16::<S, C>(s, t, panel, tile, operands, &mut sums) };
                 }
             }
+            self.share.wait();
         }
         s.store_fence();
     }

@@ -33,6 +33,14 @@ impl PanelLayout {
         }
     }
 
+    /// All columns.
+    pub fn columns(self) -> usize {
+        match self {
+            PanelLayout::Gates { gates, units } => gates * units,
+            PanelLayout::Consecutive { columns, .. } => columns,
+        }
+    }
+
     /// Panels that hold all columns.
     fn panels(self, lanes: usize) -> usize {
         match self {
@@ -196,6 +204,11 @@ impl PackedWeights {
             }
             PanelLayout::Gates { .. } => unreachable!("a unit's gates aren't neighbours"),
         }
+    }
+
+    /// The size of all panels in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.data[..])
     }
 
     /// Number of panels.

@@ -13,7 +13,7 @@ use super::saved::SavedActivations;
 use super::send_ptr::SendPtr;
 use super::simd::VECTORS;
 use super::state_buffer::StateBuffer;
-use super::threads::for_each_row_range;
+use super::threads::{Shape, Share, for_each_share};
 use super::weight_grads::{WeightGradAccumulator, WeightGrads};
 use super::{Cell, Dims, Input, Precision, Weights};
 
@@ -139,7 +139,7 @@ pub(super) fn forward_on(
             layer: &layer,
             steps: t,
             batch: n,
-            rows: 0..n,
+            share: Share::of_rows(0..n),
             panels: 0..layer.hidden.panels(),
             input: input.into(),
             hidden: StateBuffer {
@@ -157,9 +157,10 @@ pub(super) fn forward_on(
             mask,
         }
     };
-    for_each_row_range(n, |rows| {
-        // SAFETY: lengths and ids were checked above, and ranges of rows don't overlap.
-        unsafe { isa.run(ForwardPass { rows, ..pass.clone() }) };
+    for_each_share(shape(n, &layer.hidden), |share| {
+        let panels = share.panels(layer.hidden.panels());
+        // SAFETY: lengths and ids were checked above, and shares don't overlap.
+        unsafe { isa.run(ForwardPass { share, panels, ..pass.clone() }) };
     });
 
     let last_hidden = match &saved {
@@ -252,7 +253,7 @@ pub(super) fn backward_on(
                 batch: n,
                 d,
                 h,
-                rows: 0..n,
+                share: Share::of_rows(0..n),
                 hidden_weights: &hidden_weights,
                 hidden: states(&saved.hidden),
                 cell_state: (cell == Cell::Lstm).then(|| states(&saved.cell_state)),
@@ -270,9 +271,9 @@ pub(super) fn backward_on(
                 },
             }
         };
-        for_each_row_range(n, |rows| {
-            // SAFETY: lengths and ids were checked above, and ranges of rows don't overlap.
-            unsafe { isa.run(BackwardPass { rows, ..pass.clone() }) };
+        for_each_share(shape(n, &hidden_weights), |share| {
+            // SAFETY: lengths and ids were checked above, and shares don't overlap.
+            unsafe { isa.run(BackwardPass { share, ..pass.clone() }) };
         });
         let rows = steps.start * n..steps.end * n;
         let d_gates = &d_gates[..rows.len() * width];
@@ -284,6 +285,16 @@ pub(super) fn backward_on(
         }
     }
     Grads { weights: sums.finish(), state: d_state, input: d_input }
+}
+
+/// What the threads of a layer with these recurrent weights divide.
+fn shape(rows: usize, weights: &PackedWeights) -> Shape {
+    Shape {
+        rows,
+        panels: weights.panels(),
+        products: weights.k * weights.layout.columns(),
+        bytes: weights.bytes(),
+    }
 }
 
 impl Input<'_> {

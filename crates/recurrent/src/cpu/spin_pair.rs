@@ -5,9 +5,10 @@
 //! waking: it spins until the next task, and parks when none has come for a while. A helper that is late takes nothing:
 //! the leader does every part that isn't taken, and waits only for those that are.
 
+use super::spin::{AbortOnUnwind, wait};
 use super::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Builder, JoinHandle, Ordering,
-    SPINS_BEFORE_PARK, SPINS_BEFORE_YIELD, Thread, fence, park, spin_loop, yield_now,
+    SPINS_BEFORE_PARK, Thread, fence, park,
 };
 
 /// Called once with each of the parts, by either thread.
@@ -107,18 +108,6 @@ impl WorkSlot {
             }
         }
     }
-}
-
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        std::process::abort();
-    }
-}
-
-fn wait(spins: u32) {
-    if spins.is_multiple_of(SPINS_BEFORE_YIELD) { yield_now() } else { spin_loop() }
 }
 
 /// The calling thread, which leads, and a helper thread of its own.

@@ -13,7 +13,7 @@ use super::send_ptr::SendPtr;
 use super::simd::{Kernel, Simd};
 use super::spin_pair::SpinPair;
 use super::state_buffer::StateBuffer;
-use super::threads::for_each_row_range;
+use super::threads::{Share, for_each_row_range};
 use super::{Cell, Input, Weights};
 
 /// The fewest multiply-adds in a step that are worth sharing its units between two threads, each of which reads half of
@@ -313,7 +313,7 @@ impl<'a> Step<'a> {
             layer,
             steps: 1,
             batch: self.streams,
-            rows: self.rows.clone(),
+            share: Share::of_rows(self.rows.clone()),
             panels,
             input: match index {
                 0 => self.ids,

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::spin::AbortOnUnwind;
+use super::team::{Barrier, Roster};
+
 /// The fewest rows that are worth another thread's read of the weights.
 const MIN_ROWS: usize = 4;
 /// The fewest `f32` to write that are worth a second thread.
@@ -14,6 +17,113 @@ const MIN_PARALLEL: usize = 1 << 15;
 pub fn for_each_row_range(rows: usize, work: impl Fn(Range<usize>) + Sync) {
     let parts = rayon::current_num_threads().min(rows.div_ceil(MIN_ROWS)).max(1);
     for_each_task(parts, |i| work(i * rows / parts..(i + 1) * rows / parts));
+}
+
+/// The fewest multiply-adds of a thread at a time step that are worth a wait for other threads: some microseconds.
+const MIN_STEP: usize = 1 << 18;
+/// The fewest rows of a thread before units are divided too: they use a vector of weights as long as it is in a register.
+const MIN_UNDIVIDED_ROWS: usize = 16;
+/// The most bytes of recurrent weights that a thread reads at each time step before units are divided too: what a core's
+/// second-level cache holds, about.
+const MAX_STEP_WEIGHTS: usize = 4 << 20;
+
+/// What the threads of a layer divide.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The rows of the batch.
+    pub rows: usize,
+    /// The panels of weights, which units are divided by.
+    pub panels: usize,
+    /// Multiply-adds of a row at each time step.
+    pub products: usize,
+    /// Bytes of weights that each time step reads.
+    pub bytes: usize,
+}
+
+impl Shape {
+    /// Among how many threads the units of each row are divided.
+    pub(super) fn unit_parts(self, threads: usize) -> usize {
+        if self.rows * self.products / threads < MIN_STEP {
+            return 1;
+        }
+        let fit_rows = threads.min(self.rows / MIN_UNDIVIDED_ROWS).max(1);
+        let fit_cache = self.bytes.div_ceil(MAX_STEP_WEIGHTS);
+        (threads / fit_rows).max(fit_cache).min(threads).min(self.panels)
+    }
+}
+
+/// What one thread computes of a layer: some rows, and of these some units.
+///
+/// Threads with the same rows divide the units, run at the same time and wait for one another at each time step.
+#[derive(Clone)]
+pub struct Share<'a> {
+    /// The rows.
+    pub rows: Range<usize>,
+    /// Index of this thread among those with the same rows.
+    part: usize,
+    /// Number of threads with the same rows.
+    parts: usize,
+    /// Where they wait for one another.
+    barrier: Option<&'a Barrier>,
+}
+
+impl Share<'_> {
+    /// All units of some rows.
+    pub fn of_rows(rows: Range<usize>) -> Self {
+        Share { rows, part: 0, parts: 1, barrier: None }
+    }
+
+    /// This thread's part of some panels.
+    pub fn panels(&self, panels: usize) -> Range<usize> {
+        self.part * panels / self.parts..(self.part + 1) * panels / self.parts
+    }
+
+    /// Waits for the other threads with these rows. What any of them wrote before, all see afterwards.
+    pub fn wait(&self) {
+        if let Some(barrier) = self.barrier {
+            barrier.wait(self.parts);
+        }
+    }
+}
+
+/// Runs `work` on shares that together are all units of all rows.
+pub fn for_each_share(shape: Shape, work: impl Fn(Share<'_>) + Sync) {
+    let threads = rayon::current_num_threads();
+    if shape.unit_parts(threads) == 1 {
+        return for_each_row_range(shape.rows, |rows| work(Share::of_rows(rows)));
+    }
+    let barriers: Vec<Barrier> = (0..threads).map(|_| Barrier::new()).collect();
+    run_team(threads, |index, threads| {
+        let parts = shape.unit_parts(threads);
+        let (row_part, row_parts) = (index / parts, threads / parts);
+        if row_part < row_parts {
+            let first = |part: usize| part * shape.rows / row_parts;
+            work(Share {
+                rows: first(row_part)..first(row_part + 1),
+                part: index % parts,
+                parts,
+                barrier: Some(&barriers[row_part]),
+            });
+        }
+    });
+}
+
+/// Calls `work` on up to `wanted` threads that run at the same time, with each thread's index and their number.
+fn run_team(wanted: usize, work: impl Fn(usize, usize) + Sync) {
+    let roster = Roster::new();
+    let take_part = |starts: bool| {
+        let Some(index) = roster.join() else { return };
+        let size = if starts { roster.start(wanted) } else { roster.size() };
+        let abort = AbortOnUnwind;
+        work(index, size);
+        std::mem::forget(abort);
+    };
+    rayon::scope(|scope| {
+        for _ in 1..wanted {
+            scope.spawn(|_| take_part(false));
+        }
+        take_part(true);
+    });
 }
 
 /// Runs `task` on each of `0..tasks`, as threads become free.

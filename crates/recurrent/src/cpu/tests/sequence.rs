@@ -136,8 +136,9 @@ fn a_sequence_equals_its_chunks() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    // The second packs weights in parallel, the third has more than a chunk of the backward pass.
-    let sizes = [(6, 37, 20, 70), (3, 37, 180, 64), (40, 33, 9, 32)];
+    // The second packs weights in parallel, the third has more than a chunk of the backward pass, and of the last an LSTM
+    // and a GRU divide units among three threads.
+    let sizes = [(6, 37, 20, 70), (3, 37, 180, 64), (40, 33, 9, 32), (3, 19, 50, 150)];
     let problems = sizes.iter().flat_map(|&sizes| {
         CELLS
             .into_iter()
