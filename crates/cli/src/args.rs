@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::device::Backend;
-use crate::settings::{BatchFlags, Flag, SampleFlags, SettingsFlags};
+use crate::settings::{BatchFlags, Flag, FormatFlags, SampleFlags, SettingsFlags};
 
 mod analysis;
 mod comparison;
@@ -196,7 +196,7 @@ impl SampleArgs {
         let mut flags = self.settings.to_vec();
         if self.greedy {
             let (typed, path) = ("--greedy".to_owned(), "sample.temperature".to_owned());
-            flags.push(Flag { typed, path, value: "0".to_owned() });
+            flags.push(Flag { typed, path, values: vec!["0".to_owned()] });
         }
         flags
     }
@@ -204,11 +204,13 @@ impl SampleArgs {
 
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A model or a text
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// A model, or the files, folders and patterns of a text; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub batch: BatchFlags,
+    #[command(flatten)]
+    pub format: FormatFlags,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use charloom_data::{BatchConfig, CorpusError, DataConfig, Part, Split, Validation};
+use charloom_data::{BatchConfig, CorpusError, DataConfig, FileKind, Part, Split, Validation};
 
 use crate::commands::dataset;
 use crate::report::{Failure, command, shell_quoted};
@@ -53,16 +53,61 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
         CorpusError::Missing(path) => failure.maybe_hint(
             dataset::at(path).map(|name| format!("`{} dataset get {name}` downloads it", command())),
         ),
-        CorpusError::NotUtf8 { path, .. } => failure.hint(format!(
-            "if its encoding is Latin-1, `iconv -f latin1 -t utf-8 {} > {}` converts it",
-            shell_quoted(&path.to_string_lossy()),
-            shell_quoted(&path.with_extension("utf8.txt").to_string_lossy())
+        CorpusError::NotText { path, kind } => failure.maybe_hint(other_kind(path, *kind)),
+        CorpusError::Cut { .. } => failure
+            .hint("a file that was copied or downloaded in part is truncated: copy it again"),
+        CorpusError::OtherEncoding { encoding, .. } => failure.hint(format!(
+            "`--encoding {}` reads it so; any name of an encoding may be given",
+            encoding.to_lowercase()
         )),
+        CorpusError::Malformed { .. } => failure.hint(
+            "`--encoding NAME` reads another encoding, such as windows-1252, koi8-r, shift_jis or gbk",
+        ),
+        CorpusError::NoFiles(_) => failure.hint("`--text FILE...` names the files of a text"),
         CorpusError::UnknownCharacters { .. } => {
             failure.hint("a model can only read the characters that it was trained on")
         }
         _ => failure,
     }
+}
+
+/// What makes a text of a file of another kind.
+fn other_kind(path: &Path, kind: FileKind) -> Option<String> {
+    let file = quoted(path);
+    let text = quoted(&path.with_extension("txt"));
+    let piped =
+        |program: &str| format!("`{program} {file} | {} train --text -` reads it", command());
+    Some(match kind {
+        FileKind::Gzip => piped("gzip -dc --"),
+        FileKind::Bzip2 => piped("bzip2 -dc --"),
+        FileKind::Xz => piped("xz -dc --"),
+        FileKind::Zstd => piped("zstd -dc --"),
+        FileKind::Zip => {
+            format!("`unzip -l {file}` lists what is in it; a document can be saved as plain text")
+        }
+        FileKind::SevenZip => format!("`7z x {file}` unpacks it"),
+        FileKind::Pdf => format!("`pdftotext {file} {text}` extracts its text"),
+        FileKind::Rtf | FileKind::OldOffice => "save it as plain text".to_owned(),
+        FileKind::PyTorch | FileKind::Pickle => {
+            format!("`{} import {file}` imports a model", command())
+        }
+        FileKind::Safetensors => format!("`{} inspect {file}` shows what is in a model", command()),
+        FileKind::Utf32 => format!("`iconv -f utf-32 -t utf-8 {file} > {text}` converts it"),
+        FileKind::UnmarkedUtf16 => {
+            "`--encoding utf-16le` (of Windows) or `--encoding utf-16be` reads it".to_owned()
+        }
+        FileKind::Image
+        | FileKind::Media
+        | FileKind::Sqlite
+        | FileKind::Program
+        | FileKind::Binary => {
+            return None;
+        }
+    })
+}
+
+fn quoted(path: &Path) -> String {
+    shell_quoted(&path.to_string_lossy())
 }
 
 #[cfg(test)]

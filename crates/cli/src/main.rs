@@ -14,6 +14,7 @@ mod invocation;
 mod loaded_ensemble;
 mod loaded_model;
 mod progress;
+mod read_text;
 mod recipe;
 mod report;
 mod run_banner;

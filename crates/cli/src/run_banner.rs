@@ -21,7 +21,7 @@ pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunB
     };
     let model = &config.model;
     RunBanner {
-        text: format!("`{}`", config.data.text.display()),
+        text: format!("`{}`", config.data.text),
         network: format!(
             "{}, {} of {}",
             model.cell,

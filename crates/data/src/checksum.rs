@@ -14,7 +14,17 @@ pub(crate) struct HashingReader<R> {
 
 impl<R> HashingReader<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, hash: Sha256::new(), bytes: 0 }
+        Self::with_hash(inner, Sha256::new())
+    }
+
+    /// Continues a hash of other bytes.
+    pub(crate) fn with_hash(inner: R, hash: Sha256) -> Self {
+        Self { inner, hash, bytes: 0 }
+    }
+
+    /// The hash, to be continued.
+    pub(crate) fn into_hash(self) -> Sha256 {
+        self.hash
     }
 
     /// Number of bytes read so far.
@@ -42,7 +52,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string can't fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,21 +1,33 @@
 //! The section `[data]` of a settings file.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchConfig, LastTarget};
 use crate::batch_schedule::BatchChange;
 use crate::split::{FractionError, Fractions};
+use crate::text_format::{Newlines, Normalize, TextFormat, UnknownEncoding, encoding_of};
+use crate::text_paths::TextPaths;
 
 /// Which text a run is about, how it is split and how it is cut into batches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Training text, UTF-8
-    #[schemars(length(min = 1), extend("format" = "path"))]
-    pub text: PathBuf,
+    /// Training text: a file, or several files, folders, patterns, pipes, or - for standard input
+    ///
+    /// Files are read in the order in which they are given. The files of a folder, and those that match a pattern such as
+    /// "poems/*.txt", are read in the order of their names.
+    pub text: TextPaths,
+    /// Encoding of the text, such as "windows-1252", or "auto"
+    ///
+    /// "auto" reads UTF-8, UTF-16 with a byte-order mark, and Windows-1252 where it is recognised. Any label of the WHATWG
+    /// Encoding Standard is a name.
+    #[schemars(length(min = 1))]
+    pub encoding: String,
+    /// Line ends: "universal" reads \r\n and \r as \n, as Python's text mode does, or "keep"
+    pub newlines: Newlines,
+    /// Unicode normalization: "none", or "nfc" for composed characters
+    pub normalize: Normalize,
     /// Fraction held out for validation, after the training part
     #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub valid_fraction: f64,
@@ -71,7 +83,10 @@ pub enum Validation {
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
-            text: PathBuf::from("datasets/burn-source.txt"),
+            text: "datasets/burn-source.txt".into(),
+            encoding: "auto".to_owned(),
+            newlines: Newlines::default(),
+            normalize: Normalize::default(),
             valid_fraction: 0.1,
             test_fraction: 0.0,
             batch_size: 64,
@@ -85,6 +100,15 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// How the bytes of the text's files become characters.
+    ///
+    /// # Errors
+    /// If `encoding` is not the name of one.
+    pub fn format(&self) -> Result<TextFormat, UnknownEncoding> {
+        let Self { newlines, normalize, .. } = *self;
+        Ok(TextFormat { encoding: encoding_of(&self.encoding)?, newlines, normalize })
+    }
+
     /// How the training part is cut into batches at first.
     pub fn batch(&self) -> BatchConfig {
         let Self { batch_size, seq_length, last_target, .. } = *self;

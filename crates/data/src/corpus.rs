@@ -1,106 +1,93 @@
 //! [`Corpus`]: a text as character ids, with its vocabulary and checksum.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::checksum::{HashingReader, sha256};
+use crate::char_counts::CharCounts;
+use crate::checksum::sha256;
+use crate::file_kind::FileKind;
 use crate::ids::{Ids, IdsBuilder};
-use crate::utf8::{DecodeError, decode_chunks};
-use crate::vocab::{EscapedChar, Vocab};
+use crate::text::{Text, TextNote};
+use crate::text_format::TextFormat;
+use crate::text_paths::TextPaths;
+use crate::vocab::{EscapedChar, UnknownCharacters, Vocab};
 
 /// A text encoded as character ids, with its vocabulary.
-///
-/// Nothing is normalised: line endings and case are kept, and a byte-order mark at the start is a character like any
-/// other.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     ids: Ids,
     vocab: Vocab,
-    path: Option<PathBuf>,
+    files: Vec<PathBuf>,
     sha256: String,
+    notes: Vec<TextNote>,
 }
 
 impl Corpus {
-    /// Reads a text file; the vocabulary is the set of its characters.
+    /// Reads a text file in the default [`TextFormat`]; the vocabulary is the set of its characters. [`Text`] reads several
+    /// files, or with other settings.
     ///
     /// The file is read twice, in chunks: once to count its characters, once to encode them. So a gigabyte of ASCII needs
     /// a gigabyte of memory.
     ///
     /// # Errors
-    /// If the file is missing, can't be read or isn't UTF-8, or has fewer than two distinct characters.
+    /// If the file is missing, can't be read or isn't text, or has fewer than two distinct characters.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
-        let path = path.as_ref();
-        let counts = CharCounts::of(open(path)?, path)?;
-        let vocab = counts.vocab(Origin::File(path.to_owned()))?;
-        Self::encode_file(path, vocab, &counts)
+        Text::open(&path.as_ref().into(), TextFormat::default())?.corpus()
     }
 
     /// Reads a text file with a given vocabulary, such as a model's.
     ///
     /// # Errors
-    /// If the file is missing, empty, can't be read or isn't UTF-8, or has characters that the vocabulary lacks.
+    /// If the file is missing, empty, can't be read or isn't text, or has characters that the vocabulary lacks.
     pub fn read_with_vocab(path: impl AsRef<Path>, vocab: &Vocab) -> Result<Self, CorpusError> {
-        let path = path.as_ref();
-        let counts = CharCounts::of(open(path)?, path)?;
-        if counts.total == 0 {
-            return Err(CorpusError::Empty(Origin::File(path.to_owned())));
-        }
-        let mut unknown: Vec<_> = (counts.by_char.iter())
-            .filter(|&(&char, _)| vocab.id(char).is_none())
-            .map(|(&char, &count)| (char, count))
-            .collect();
-        if !unknown.is_empty() {
-            unknown.sort_unstable_by_key(|&(char, count)| (std::cmp::Reverse(count), char));
-            let (line, column) = first_unknown(path, vocab)?;
-            return Err(CorpusError::UnknownCharacters {
-                origin: Origin::File(path.to_owned()),
-                unknown,
-                line,
-                column,
-            });
-        }
-        Self::encode_file(path, vocab.clone(), &counts)
+        Text::open(&path.as_ref().into(), TextFormat::default())?.corpus_with_vocab(vocab)
     }
 
-    /// Encodes a text in memory; the vocabulary is the set of its characters.
+    /// Encodes a text in memory as it is; the vocabulary is the set of its characters.
     ///
     /// # Errors
     /// If the text has fewer than two distinct characters.
     pub fn from_text(text: &str) -> Result<Self, CorpusError> {
         let mut counts = CharCounts::default();
         counts.add(text);
-        let vocab = counts.vocab(Origin::Memory)?;
+        let vocab = counts.vocab(&Origin::Memory)?;
         let mut ids = IdsBuilder::new(vocab.len(), counts.total);
         // No character is missing: the vocabulary was made from them.
         (text.chars().filter_map(|char| vocab.id(char))).for_each(|id| ids.push(id));
-        Ok(Self { ids: ids.finish(), vocab, path: None, sha256: sha256(text.as_bytes()) })
+        let sha256 = sha256(text.as_bytes());
+        Ok(Self::new(ids.finish(), vocab, Vec::new(), sha256, Vec::new()))
     }
 
-    /// The second pass. It hashes the bytes that it encodes, so that checksum and ids agree even if the file is being
-    /// written to.
-    fn encode_file(path: &Path, vocab: Vocab, counts: &CharCounts) -> Result<Self, CorpusError> {
-        let mut ids = IdsBuilder::new(vocab.len(), counts.total);
-        let mut file = HashingReader::new(open(path)?);
-        let mut changed = false;
-        decode_chunks(&mut file, |text| {
-            for char in text.chars() {
-                match vocab.id(char) {
-                    Some(id) if ids.len() < counts.total => ids.push(id),
-                    _ => changed = true,
-                }
-            }
-            !changed
-        })
-        .map_err(|error| CorpusError::reading(path, error))?;
-        if changed || ids.len() < counts.total {
-            return Err(CorpusError::Changed(path.to_owned()));
+    pub(crate) fn new(
+        ids: Ids,
+        vocab: Vocab,
+        files: Vec<PathBuf>,
+        sha256: String,
+        notes: Vec<TextNote>,
+    ) -> Self {
+        Self { ids, vocab, files, sha256, notes }
+    }
+
+    /// The same text in the ids of another vocabulary.
+    ///
+    /// # Errors
+    /// If that vocabulary lacks a character of the text.
+    pub fn with_vocab(&self, vocab: &Vocab) -> Result<Self, UnknownCharacters> {
+        let counts = self.ids.counts(self.vocab.len());
+        let occurring = self.vocab.chars().iter().zip(&counts).filter(|&(_, &count)| count > 0);
+        let unknown: Vec<char> =
+            occurring.map(|(&char, _)| char).filter(|&char| vocab.id(char).is_none()).collect();
+        if !unknown.is_empty() {
+            return Err(UnknownCharacters { chars: unknown });
         }
-        Ok(Self { ids: ids.finish(), vocab, path: Some(path.to_owned()), sha256: file.finish() })
+        let mut ids = IdsBuilder::new(vocab.len(), self.ids.len());
+        let new_ids: Vec<Option<u32>> =
+            self.vocab.chars().iter().map(|&char| vocab.id(char)).collect();
+        (self.ids.iter().filter_map(|id| new_ids[id as usize])).for_each(|id| ids.push(id));
+        Ok(Self { ids: ids.finish(), vocab: vocab.clone(), ..self.clone() })
     }
 
     /// The text as ids of [`Corpus::vocab`].
@@ -118,94 +105,20 @@ impl Corpus {
         self.ids.len()
     }
 
-    /// Path of the file, or `None` for a text in memory.
-    pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+    /// Paths of the files in the order in which they were read; none for a text in memory.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
-    /// SHA-256 of the text's UTF-8 bytes, in lower-case hexadecimal. For a file this is the checksum of the file.
+    /// SHA-256 in lower-case hexadecimal of the files' bytes, one file after the other; for a text in memory that of its
+    /// UTF-8.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
-}
 
-/// Opens a regular file: a text is read twice, which is impossible with a pipe.
-fn open(path: &Path) -> Result<File, CorpusError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => CorpusError::Missing(path.to_owned()),
-        _ => CorpusError::Unreadable { path: path.to_owned(), source },
-    };
-    // Before opening, because opening a named pipe blocks until it has a writer.
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(CorpusError::NotAFile { path: path.to_owned(), folder: metadata.is_dir() });
-    }
-    File::open(path).map_err(failed)
-}
-
-/// Line and column, counted from 1, of the first character that `vocab` lacks.
-fn first_unknown(path: &Path, vocab: &Vocab) -> Result<(u64, u64), CorpusError> {
-    let (mut line, mut column) = (1, 1);
-    decode_chunks(open(path)?, |text| {
-        for char in text.chars() {
-            if vocab.id(char).is_none() {
-                return false;
-            }
-            if char == '\n' {
-                (line, column) = (line + 1, 1);
-            } else {
-                column += 1;
-            }
-        }
-        true
-    })
-    .map_err(|error| CorpusError::reading(path, error))?;
-    Ok((line, column))
-}
-
-/// The number of characters of a text, in all and of each kind.
-#[derive(Default)]
-struct CharCounts {
-    total: usize,
-    by_char: HashMap<char, u64>,
-}
-
-impl CharCounts {
-    fn of(file: File, path: &Path) -> Result<Self, CorpusError> {
-        let mut counts = Self::default();
-        decode_chunks(file, |text| {
-            counts.add(text);
-            true
-        })
-        .map_err(|error| CorpusError::reading(path, error))?;
-        Ok(counts)
-    }
-
-    fn add(&mut self, text: &str) {
-        // ASCII is counted in an array: hashing every character would dominate the run time.
-        let mut ascii = [0; 128];
-        for char in text.chars() {
-            self.total += 1;
-            match ascii.get_mut(char as usize) {
-                Some(count) => *count += 1,
-                None => *self.by_char.entry(char).or_default() += 1,
-            }
-        }
-        for (char, count) in ('\0'..).zip(ascii) {
-            if count > 0 {
-                *self.by_char.entry(char).or_default() += count;
-            }
-        }
-    }
-
-    /// The vocabulary, if the text has at least two distinct characters.
-    fn vocab(&self, origin: Origin) -> Result<Vocab, CorpusError> {
-        let vocab = Vocab::from_chars(self.by_char.keys().copied());
-        match *vocab.chars() {
-            [] => Err(CorpusError::Empty(origin)),
-            [char] => Err(CorpusError::OneCharacter { origin, char, count: self.total }),
-            _ => Ok(vocab),
-        }
+    /// What was done to the files' characters.
+    pub fn notes(&self) -> &[TextNote] {
+        &self.notes
     }
 }
 
@@ -214,15 +127,15 @@ impl CharCounts {
 pub enum Origin {
     /// A text in memory.
     Memory,
-    /// A file.
-    File(PathBuf),
+    /// Files.
+    Files(TextPaths),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Memory => f.write_str("the text"),
-            Origin::File(path) => write!(f, "`{}`", path.display()),
+            Origin::Files(paths) => write!(f, "`{paths}`"),
         }
     }
 }
@@ -233,7 +146,7 @@ pub enum CorpusError {
     /// The file does not exist.
     #[error("there is no file `{}`", .0.display())]
     Missing(PathBuf),
-    /// The path is a folder, a device or a pipe.
+    /// The path is a device, or a folder where a file is needed.
     #[error("`{}` is not a regular file{}", .path.display(), if *.folder { " but a folder" } else { "" })]
     NotAFile {
         /// The path.
@@ -241,6 +154,12 @@ pub enum CorpusError {
         /// Whether the path is a folder.
         folder: bool,
     },
+    /// A folder has no files, or a pattern matches none.
+    #[error("{}", no_files(.0))]
+    NoFiles(PathBuf),
+    /// The list of paths is empty.
+    #[error("no text is named")]
+    NoPaths,
     /// The file can't be read.
     #[error("could not read `{}`", .path.display())]
     Unreadable {
@@ -262,11 +181,41 @@ pub enum CorpusError {
         /// Number of times that it occurs.
         count: usize,
     },
-    /// The file is not UTF-8.
-    #[error("`{}` is not UTF-8 text: invalid byte at offset {offset}", .path.display())]
-    NotUtf8 {
+    /// The file is something else than text.
+    #[error("`{}` is {kind}: text is needed", .path.display())]
+    NotText {
         /// Path of the file.
         path: PathBuf,
+        /// What it is.
+        kind: FileKind,
+    },
+    /// The file ends within a character of UTF-8.
+    #[error("`{}` ends within a character, at offset {offset}: its end is missing", .path.display())]
+    Cut {
+        /// Path of the file.
+        path: PathBuf,
+        /// Offset of the character's first byte, counted from 0.
+        offset: u64,
+    },
+    /// The file is not UTF-8, and what it is can only be guessed.
+    #[error(
+        "`{}` is not UTF-8 text: invalid byte at offset {offset}; its encoding may be {encoding}", .path.display()
+    )]
+    OtherEncoding {
+        /// Path of the file.
+        path: PathBuf,
+        /// Name of the encoding that it most likely has.
+        encoding: &'static str,
+        /// Offset of the first byte that isn't UTF-8, counted from 0.
+        offset: u64,
+    },
+    /// The file has bytes that are no character in its encoding.
+    #[error("`{}` is not {encoding} text: invalid byte at offset {offset}", .path.display())]
+    Malformed {
+        /// Path of the file.
+        path: PathBuf,
+        /// Name of the encoding that was given, or that its byte-order mark tells.
+        encoding: &'static str,
         /// Offset of the first invalid byte, counted from 0.
         offset: u64,
     },
@@ -290,13 +239,10 @@ pub enum CorpusError {
     Changed(PathBuf),
 }
 
-impl CorpusError {
-    fn reading(path: &Path, error: DecodeError) -> Self {
-        let path = path.to_owned();
-        match error {
-            DecodeError::Io(source) => Self::Unreadable { path, source },
-            DecodeError::NotUtf8 { offset } => Self::NotUtf8 { path, offset },
-        }
+fn no_files(path: &Path) -> String {
+    match path.is_dir() {
+        true => format!("there are no files in `{}`", path.display()),
+        false => format!("no file matches `{}`", path.display()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Corpora, vocabularies and batches for character-level language models, on Burn.
 //!
-//! A [`Corpus`] is a text as [`Ids`] of a [`Vocab`]; a [`Split`] divides it into training, validation and test parts;
+//! A [`Text`] is one file or several, decoded in a [`TextFormat`]. A [`Corpus`] is a text as [`Ids`] of a [`Vocab`]; a [`Split`] divides it into training, validation and test parts;
 //! [`Batches`] cut a part into rows of contiguous text, and a [`BatchLoader`] yields them as tensors.
 //! A [`DatasetDescriptor`] describes a well-known text and where to download it; [`TextStats`] are statistics of a text.
 //!
@@ -28,17 +28,25 @@
 pub mod atomic;
 mod batch;
 mod batch_schedule;
+mod char_counts;
 mod checksum;
 mod config;
 mod corpus;
 mod dataset;
 mod derive_seed;
 mod download;
+mod file_kind;
 mod ids;
+mod input_files;
 mod inspect;
 mod loader;
+mod normalizer;
 mod one_hot;
 mod split;
+mod text;
+mod text_file;
+mod text_format;
+mod text_paths;
 mod utf8;
 mod vocab;
 
@@ -49,9 +57,13 @@ pub use corpus::{Corpus, CorpusError, Origin};
 pub use dataset::{DatasetDescriptor, DescriptorError};
 pub use derive_seed::derive_seed;
 pub use download::{DownloadError, Mismatch};
+pub use file_kind::FileKind;
 pub use ids::Ids;
 pub use inspect::{PartBatches, TextStats};
 pub use loader::{BatchLoader, CharBatch};
 pub use one_hot::one_hot;
 pub use split::{FractionError, Fractions, Part, Split};
+pub use text::{Change, Text, TextNote};
+pub use text_format::{Newlines, Normalize, TextFormat, UnknownEncoding, encoding_of};
+pub use text_paths::{TextPaths, setting_of_path};
 pub use vocab::{EscapedChar, UnknownCharacters, Vocab, VocabError};

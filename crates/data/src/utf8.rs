@@ -6,14 +6,14 @@ use std::io::{self, Read};
 #[derive(Debug)]
 pub(crate) enum DecodeError {
     Io(io::Error),
-    /// The bytes at `offset`, counted from 0, are not a complete character.
-    NotUtf8 {
+    /// The bytes at `offset`, counted from 0, are no character of the encoding.
+    Invalid {
         offset: u64,
     },
 }
 
 /// Bytes read at a time: enough to make the number of calls irrelevant, few enough to stay in the cache.
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// Passes the text of `reader` to `take` in pieces that end at character boundaries, until the end of the text or until
 /// `take` returns `false`.
@@ -38,7 +38,7 @@ pub(crate) fn decode_chunks(
             Err(error) if error.error_len().is_none() && read > 0 => error.valid_up_to(),
             Err(error) => {
                 let offset = decoded + error.valid_up_to() as u64;
-                return Err(DecodeError::NotUtf8 { offset });
+                return Err(DecodeError::Invalid { offset });
             }
         };
         // Validated above, so the default is never taken.
@@ -90,7 +90,7 @@ mod tests {
     fn a_wrong_byte_is_found_where_it_is() {
         for step in 1..9 {
             let found = decode(b"ab\xc3\xa9\xff!", step);
-            assert!(matches!(found, Err(DecodeError::NotUtf8 { offset: 4 })));
+            assert!(matches!(found, Err(DecodeError::Invalid { offset: 4 })));
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
     fn an_end_within_a_character_is_not_utf8() {
         for step in 1..9 {
             let found = decode(b"abc\xf0\x9f\xa6", step);
-            assert!(matches!(found, Err(DecodeError::NotUtf8 { offset: 3 })));
+            assert!(matches!(found, Err(DecodeError::Invalid { offset: 3 })));
         }
     }
 }

@@ -72,7 +72,14 @@ impl Info {
             }
             text => text.map_err(unreadable(&path))?,
         };
-        serde_json::from_str(&text).map_err(unreadable(&path))
+        let mut value: serde_json::Value =
+            serde_json::from_str(&text).map_err(unreadable(&path))?;
+        if let Some(data) = value.pointer_mut("/config/data").and_then(|data| data.as_object_mut())
+        {
+            // Where a checkpoint doesn't say it, it was before there was more than one way.
+            data.entry("newlines").or_insert_with(|| "keep".into());
+        }
+        serde_json::from_value(value).map_err(unreadable(&path))
     }
 
     /// Checks that the checkpoint is of this text, and of settings that make it the same training.

@@ -54,6 +54,11 @@ impl RunConfig {
     /// If two values don't fit each other.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         let invalid = |key, problem: String, hint| Err(InvalidSetting { key, problem, hint });
+        if let Err(error) = self.data.format() {
+            let problem = format!("must be `\"auto\"` or the name of an encoding: {error}");
+            let hint = "such as `utf-8`, `utf-16le`, `windows-1252`, `koi8-r`, `shift_jis`, `gbk` or `big5`";
+            return invalid("data.encoding", problem, Some(hint));
+        }
         let DataConfig { valid_fraction, test_fraction, .. } = self.data;
         if valid_fraction + test_fraction >= 1.0 {
             let problem = format!(

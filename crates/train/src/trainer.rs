@@ -344,12 +344,7 @@ impl Trainer {
                 step: self.progress.step,
                 train_loss: None,
                 valid_loss: None,
-                text: self
-                    .config
-                    .data
-                    .text
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
+                text: Some(self.config.data.text.file_name()),
                 text_sha256: Some(self.text_sha256.clone()),
                 run_config: Some(self.config_toml.clone()),
             },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{DeviceArgs, ModelsArgs, PrecisionArg};
-use crate::settings::SplitFlags;
+use crate::settings::{FormatFlags, SplitFlags};
 
 pub const BASELINE_HELP: &str = "\
 The text is split as `train` splits it. Each method sees the training part, and predicts every
@@ -101,6 +101,8 @@ pub struct PredictArgs {
     #[command(flatten)]
     pub page: PageArgs,
     #[command(flatten)]
+    pub format: FormatFlags,
+    #[command(flatten)]
     pub device: DeviceArgs,
 }
 
@@ -108,9 +110,9 @@ pub struct PredictArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Text")]
 pub struct PageArgs {
-    /// Text to predict
-    #[arg(long, value_name = "FILE")]
-    pub text: PathBuf,
+    /// Text to predict: files, folders or patterns; `-` is standard input
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub text: Vec<PathBuf>,
     /// Number of most likely characters to show for each character [default: 3]
     #[arg(long, value_name = "K")]
     pub top: Option<usize>,
@@ -124,7 +126,7 @@ pub struct PageArgs {
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// Texts to score, UTF-8
+    /// Texts to score; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Score each line instead of each file
@@ -133,6 +135,8 @@ pub struct ScoreArgs {
     /// Lines are `label<TAB>text`, a label being a model's name: print the accuracy and a confusion matrix
     #[arg(long, conflicts_with = "average")]
     pub labels: bool,
+    #[command(flatten)]
+    pub format: FormatFlags,
     #[command(flatten)]
     pub models: ModelsArgs,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use charloom_train::AdaptConfig;
 use clap::{Args, ValueEnum};
 
 use super::{DeviceArgs, ModelsArgs};
+use crate::settings::FormatFlags;
 
 pub(super) const EVAL_HELP: &str = "\
 examples:
@@ -21,9 +22,12 @@ examples:
 pub struct EvalArgs {
     #[command(flatten)]
     pub models: ModelsArgs,
-    /// Text to evaluate on [default: the one that the model was trained on]
-    #[arg(long, value_name = "FILE")]
-    pub text: Option<PathBuf>,
+    /// Text to evaluate on: files, folders or patterns; `-` is standard input [default: the one that the model was
+    /// trained on]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub text: Vec<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatFlags,
     /// Part of the training's text to evaluate on, as the training does [default: valid]
     #[arg(long, value_name = "PART")]
     pub split: Option<SplitArg>,

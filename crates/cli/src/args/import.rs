@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use charloom_model::{Cell, Readout};
 use clap::Args;
 
+use crate::settings::FormatFlags;
+
 pub(super) const IMPORT_HELP: &str = "\
 FILE holds a state_dict, or a dictionary with one under `state_dict` and perhaps the vocabulary under
 `tokens`. No code in it is run. docs/interop.md lists the names and layers that are understood.
@@ -23,8 +25,10 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     pub vocab: Option<PathBuf>,
     /// Text whose distinct characters, sorted by code point, are the vocabulary
-    #[arg(long, value_name = "TEXT")]
-    pub vocab_from: Option<PathBuf>,
+    #[arg(long, value_name = "TEXT", num_args = 1..)]
+    pub vocab_from: Vec<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatFlags,
     /// Recurrent cell: lstm, gru, tanh or relu; needed only to tell relu from tanh
     #[arg(long, value_name = "CELL", value_parser = cell)]
     pub cell: Option<Cell>,

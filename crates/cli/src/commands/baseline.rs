@@ -11,10 +11,10 @@ use charloom_train::RunConfig;
 use indicatif::ProgressBar;
 use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 
-use super::eval::{corpus_of, ids_of_part, measure};
+use super::eval::{ids_of_part, measure};
 use crate::args::BaselineArgs;
-use crate::corpus_hints::corpus_failure;
 use crate::loaded_ensemble::LoadedEnsemble;
+use crate::read_text::read_corpus;
 use crate::report::{Failure, Result, pluralize, print_output};
 use crate::settings::{self, Layers};
 use crate::threads;
@@ -32,7 +32,7 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
     let loaded = loaded.transpose()?;
     let layers = loaded.as_ref().map_or_else(|| Ok(Layers::new()), LoadedEnsemble::settings)?;
     let config = settings::resolve(&layers.clone().over_flags(&args.split)?)?;
-    let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
+    let corpus = read_corpus(&config.data)?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
     let parts = Parts::of(&corpus, fractions)?;
     let network = loaded.map(|loaded| {
@@ -56,7 +56,7 @@ pub fn run(args: &BaselineArgs) -> Result<()> {
     rows.extend(network);
     let [train, valid] =
         [&parts.train, &parts.valid].map(|part| pluralize(part.len(), "character"));
-    print_output!("text        {}, {} distinct", config.data.text.display(), parts.vocab_size())?;
+    print_output!("text        {}, {} distinct", config.data.text, parts.vocab_size())?;
     print_output!("training    {train}")?;
     print_output!("validation  {valid}\n")?;
     print_table("method", &rows)?;
@@ -79,7 +79,7 @@ fn network(
         if sha256 != corpus.sha256() {
             return Err(Failure::request(format!(
                 "`{}` is not the text that the model was trained on",
-                config.data.text.display()
+                config.data.text
             ))
             .hint("leave out `--text` to compare the model on its own text, or compare no model"));
         }
@@ -91,7 +91,10 @@ fn network(
     // A model may have its characters in an order of its own, as an imported one.
     let in_own_ids = match loaded.ensemble.vocab() == corpus.vocab() {
         true => None,
-        false => Some(corpus_of(loaded, config)?),
+        false => Some(
+            (corpus.with_vocab(loaded.ensemble.vocab()))
+                .map_err(|error| Failure::request_error(&error))?,
+        ),
     };
     let ids = ids_of_part(loaded, config, in_own_ids.as_ref().unwrap_or(corpus), Part::Valid)?;
     let found = measure(ids.len(), |progress| evaluate(&loaded.ensemble, &ids, progress))?;

@@ -10,8 +10,8 @@ use charloom_train::{AdaptConfig, RunConfig, evaluate_adaptively};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::EvalArgs;
-use crate::corpus_hints::corpus_failure;
 use crate::loaded_ensemble::LoadedEnsemble;
+use crate::read_text::{other_text, read_corpus_with_vocab};
 use crate::report::{Failure, Result, print_output, with_thousands};
 use crate::settings;
 use crate::threads;
@@ -20,28 +20,28 @@ mod mix;
 
 /// Measures how well a model, or the average of several, predicts a text.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let EvalArgs { models, text, split, window, mix, adapt, device } = args;
+    let EvalArgs { models, text, format, split, window, mix, adapt, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
     let mut trained_on = None;
-    let (ids, batches, about) = match (text, split) {
-        (Some(text), None) => {
+    let (ids, batches, about) = match (&text[..], split) {
+        ([_, ..], None) => {
             if *mix {
                 return Err(Failure::request(
                     "`--mix` needs the text that the model was trained on",
                 )
                 .hint("leave out `--text`, or add `--split valid`"));
             }
-            let corpus = Corpus::read_with_vocab(text, loaded.ensemble.vocab())
-                .map_err(|error| corpus_failure(&error))?;
+            let data = other_text(&loaded, text.clone(), format)?;
+            let corpus = read_corpus_with_vocab(&data, loaded.ensemble.vocab())?;
             let lines = with_thousands(TextStats::of(&corpus).lines);
-            (corpus.ids().clone(), None, format!("{}, {lines} lines", text.display()))
+            (corpus.ids().clone(), None, format!("{}, {lines} lines", data.text))
         }
         (text, split) => {
-            let mut config = settings::resolve(&loaded.settings()?)?;
-            if let Some(text) = text {
-                config.data.text.clone_from(text);
+            let mut config = settings::resolve(&loaded.settings()?.over_flags(format)?)?;
+            if !text.is_empty() {
+                config.data.text = text.to_vec().into();
             }
             let part = split.map_or(Part::Valid, Part::from);
             let corpus = corpus_of(&loaded, &config)?;
@@ -53,7 +53,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                         .map_err(|error| Failure::request_error(&error.in_part(part)))?,
                 ),
             };
-            let about = format!("{part} of {}", config.data.text.display());
+            let about = format!("{part} of {}", config.data.text);
             trained_on = Some((config, corpus));
             (ids, batches, about)
         }
@@ -91,8 +91,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 
 /// The text that the settings name, in the models' ids.
 pub(super) fn corpus_of(loaded: &LoadedEnsemble, config: &RunConfig) -> Result<Corpus> {
-    Corpus::read_with_vocab(&config.data.text, loaded.ensemble.vocab())
-        .map_err(|error| corpus_failure(&error))
+    read_corpus_with_vocab(&config.data, loaded.ensemble.vocab())
 }
 
 /// The ids of a part of `corpus`, the text that the models were trained on, held out as their trainings did.
@@ -102,7 +101,7 @@ pub(super) fn ids_of_part(
     corpus: &Corpus,
     part: Part,
 ) -> Result<Ids> {
-    let path = &config.data.text;
+    let text = &config.data.text;
     let range_of = |config: &RunConfig| {
         let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
         Ok::<_, Failure>(Split::new(corpus.chars(), fractions).range(part))
@@ -116,23 +115,21 @@ pub(super) fn ids_of_part(
                 _ => format!("the model `{}`", model.path.display()),
             };
             return Err(Failure::request(format!(
-                "`{}` is not the text that {the_model} was trained on: {part} would be another",
-                path.display()
+                "`{text}` is not the text that {the_model} was trained on: {part} would be another"
             ))
             .hint("`--text FILE` without `--split` evaluates the whole of any text"));
         }
         // A model that was trained on what another held out would look better than it is.
         if range_of(&settings::resolve(&model.settings()?)?)? != range {
             return Err(Failure::request(format!(
-                "{part} of `{}` is not the same for all models: the run of `{}` split it differently",
-                path.display(),
+                "{part} of `{text}` is not the same for all models: the run of `{}` split it differently",
                 model.path.display()
             ))
             .hint("`--text FILE` without `--split` evaluates the whole of any text"));
         }
     }
     if range.is_empty() {
-        let failure = Failure::request(format!("{part} of `{}` is empty", path.display()));
+        let failure = Failure::request(format!("{part} of `{text}` is empty"));
         return Err(match part {
             Part::Test => failure.hint("the run held out no test part (`data.test_fraction`)"),
             _ => failure,

@@ -1,19 +1,20 @@
 //! `charloom import`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use charloom_data::{Corpus, Vocab};
+use charloom_data::{DataConfig, Vocab};
 use charloom_model::{Cell, ImportError, ImportOptions, NotPyTorch, TrainedModel, read_vocab};
 
 use super::inspect::{network_line, vocab_line};
 use crate::args::ImportArgs;
-use crate::corpus_hints::corpus_failure;
 use crate::device::Backend;
+use crate::read_text::read_corpus;
 use crate::report::{Failure, Result, command, print_status, shell_quoted};
+use crate::settings::{self, FormatFlags, Layers};
 
 /// Converts a PyTorch file to a model file.
 pub fn run(args: ImportArgs) -> Result<()> {
-    let ImportArgs { file, vocab, vocab_from, cell, readout, output, force } = args;
+    let ImportArgs { file, vocab, vocab_from, format, cell, readout, output, force } = args;
     let output = output.unwrap_or_else(|| file.with_extension("safetensors"));
     let same = |path: &Path| path.canonicalize().ok();
     if output.exists() && same(&output) == same(&file) {
@@ -27,10 +28,10 @@ pub fn run(args: ImportArgs) -> Result<()> {
         return Err(Failure::request(format!("`{}` already exists", output.display()))
             .hint("`--force` overwrites it; `--output FILE` writes to another file"));
     }
-    let vocab = match (vocab, vocab_from) {
+    let vocab = match (vocab, vocab_from.is_empty()) {
         (Some(path), _) => Some(read_vocab(&path).map_err(|error| Failure::request_error(&error))?),
-        (None, Some(text)) => Some(vocab_of(&text)?),
-        (None, None) => None,
+        (None, false) => Some(vocab_of(vocab_from, &format)?),
+        (None, true) => None,
     };
     let device = Backend::default().open(None)?;
     let model = TrainedModel::import(&file, ImportOptions { vocab, cell, readout }, &device)
@@ -51,9 +52,9 @@ pub fn run(args: ImportArgs) -> Result<()> {
 }
 
 /// The vocabulary of a text.
-fn vocab_of(text: &Path) -> Result<Vocab> {
-    let corpus = Corpus::read(text).map_err(|error| corpus_failure(&error))?;
-    Ok(corpus.vocab().clone())
+fn vocab_of(text: Vec<PathBuf>, format: &FormatFlags) -> Result<Vocab> {
+    let data = settings::data(&Layers::new().over_flags(format)?)?;
+    Ok(read_corpus(&DataConfig { text: text.into(), ..data })?.vocab().clone())
 }
 
 /// The failure of a file that can't be imported.

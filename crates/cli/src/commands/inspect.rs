@@ -13,9 +13,9 @@ use charloom_model::{
 
 use crate::args::InspectArgs;
 use crate::char_list::char_list;
-use crate::corpus_hints::corpus_failure;
 use crate::device::Backend;
 use crate::loaded_model::load;
+use crate::read_text::read_corpus;
 use crate::report::{Failure, Result, pluralize, print_output, with_thousands};
 use crate::settings::{self, Layers};
 
@@ -24,13 +24,17 @@ const MOST_LISTED: usize = 40;
 
 /// Shows what is in a file.
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let InspectArgs { file, batch } = args;
-    if is_model(file) {
+    let InspectArgs { files, batch, format } = args;
+    if let [file] = &files[..]
+        && is_model(file)
+    {
         let device = Backend::default().open(None)?;
         return model(file, &load(file, &device)?);
     }
-    let config = settings::resolve(&Layers::new().over_flags(batch)?)?;
-    let corpus = Corpus::read(file).map_err(|error| corpus_failure(&error))?;
+    let mut config = settings::resolve(&Layers::new().over_flags(batch)?.over_flags(format)?)?;
+    config.data.text = files.clone().into();
+    let corpus = read_corpus(&config.data)?;
+    print_files(&corpus)?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
     text(&corpus, fractions, config.data.batch())
 }
@@ -107,12 +111,27 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     format!("{cell}, {layers} of {hidden_size}{readout}, {input}, {bias}, dropout {dropout}")
 }
 
+/// The files in the order in which they were read.
+fn print_files(corpus: &Corpus) -> Result<()> {
+    const MOST_FILES: usize = 20;
+    match corpus.files() {
+        [file] => print_output!("{}: a text", file.display()),
+        files => {
+            print_output!("a text in {}", pluralize(files.len(), "file"))?;
+            for file in files.iter().take(MOST_FILES) {
+                print_output!("  {}", file.display())?;
+            }
+            match files.len().saturating_sub(MOST_FILES) {
+                0 => Ok(()),
+                more => print_output!("  and {more} more"),
+            }
+        }
+    }
+}
+
 fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()> {
     const MOST_COUNTED: usize = 12;
     let stats = TextStats::of(corpus);
-    if let Some(path) = corpus.path() {
-        print_output!("{}: a text", path.display())?;
-    }
     print_output!(
         "length      {}, {}, {}",
         pluralize(stats.chars as usize, "character"),

@@ -6,14 +6,14 @@ mod shade;
 use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use charloom_data::{Corpus, EscapedChar, Vocab};
+use charloom_data::{EscapedChar, Vocab};
 use charloom_infer::{CharPrediction, CharPredictions, LanguageModel, PredictError, predict_chars};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::shade::{Shade, stand_in};
 use crate::args::{PageArgs, PredictArgs};
-use crate::corpus_hints::corpus_failure;
 use crate::loaded_ensemble::LoadedEnsemble;
+use crate::read_text::{other_text, read_corpus_with_vocab};
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
@@ -24,13 +24,14 @@ const TOP: usize = 3;
 
 /// Shows the probability of each character of a text, and the most likely characters.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    let PredictArgs { models, page, device } = args;
+    let PredictArgs { models, page, format, device } = args;
     let PageArgs { text, top, length, html } = page;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
     let vocab = loaded.ensemble.vocab();
-    let corpus = Corpus::read_with_vocab(text, vocab).map_err(|error| corpus_failure(&error))?;
+    let data = other_text(&loaded, text.clone(), format)?;
+    let corpus = read_corpus_with_vocab(&data, vocab)?;
     let ids = match *length {
         0 => corpus.ids().clone(),
         length => corpus.ids().slice(0..length),
@@ -58,10 +59,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     }
     let colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let sums = match html {
-        Some(path) => {
-            let (models, text) = (loaded.paths(), text.display());
-            page::write(path, &text.to_string(), &models, predicted)?
-        }
+        Some(path) => page::write(path, &data.text.to_string(), &loaded.paths(), predicted)?,
         None if colored && top.is_none() => print_colored(predicted)?,
         None => print_rows(predicted, colored)?,
     };

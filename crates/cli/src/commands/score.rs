@@ -3,26 +3,29 @@
 mod labels;
 mod models;
 
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use charloom_data::{CorpusError, EscapedChar, Origin};
+use charloom_data::{DataConfig, EscapedChar};
 use charloom_infer::{Score, best_model, score, unknown_char_nll};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::models::{NamedModel, load_all};
 use crate::args::ScoreArgs;
-use crate::corpus_hints::corpus_failure;
+use crate::read_text::read_to_string;
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
+use crate::settings::{self, Layers};
 use crate::threads;
 
 /// Scores lines or files under one model or several.
 pub fn run(args: &ScoreArgs) -> Result<()> {
-    let ScoreArgs { files, lines, labels, models, device } = args;
+    let ScoreArgs { files, lines, labels, format, models, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let models = load_all(models, &device)?;
+    // Models that differ in how they read are compared on the same characters.
+    let data = settings::data(&Layers::new().over_flags(format)?)?;
+    let read = |path: &Path| read_to_string(&DataConfig { text: path.into(), ..data.clone() });
     let texts = files.iter().map(|path| Ok((path.as_path(), read(path)?)));
     let texts: Vec<(&Path, String)> = texts.collect::<Result<_>>()?;
     if *labels {
@@ -37,31 +40,6 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     print_rows(&models, &named, &scores).map_err(Failure::output)?;
     print_summary(&models, &scores);
     Ok(())
-}
-
-/// Reads a whole text file. Unlike a corpus it may have characters that the models don't know.
-fn read(path: &Path) -> Result<String> {
-    let owned = || path.to_owned();
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => CorpusError::Missing(owned()),
-        _ => CorpusError::Unreadable { path: owned(), source },
-    };
-    let read = || {
-        // Checked before reading: opening a named pipe would wait for its writer.
-        let metadata = fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(CorpusError::NotAFile { path: owned(), folder: metadata.is_dir() });
-        }
-        let text = String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
-            let offset = error.utf8_error().valid_up_to() as u64;
-            CorpusError::NotUtf8 { path: owned(), offset }
-        })?;
-        if text.is_empty() {
-            return Err(CorpusError::Empty(Origin::File(owned())));
-        }
-        Ok(text)
-    };
-    read().map_err(|error| corpus_failure(&error))
 }
 
 /// The scores of all texts under each model: `[models][texts]`.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use charloom_data::{BatchError, Corpus};
+use charloom_data::{BatchError, Corpus, TextPaths};
 use charloom_model::Precision;
 use charloom_train::{
     CheckpointError, Observer, Outcome, RunConfig, RunError, RunFolder, TrainConfig, TrainError,
@@ -13,12 +13,13 @@ use charloom_train::{
 };
 
 use crate::args::{RunsDir, TrainArgs};
-use crate::corpus_hints::{corpus_failure, smaller_batches};
+use crate::corpus_hints::smaller_batches;
 use crate::dashboard;
 use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
 use crate::progress::{Progress, RunBanner};
+use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{
     Failure, Result, command, pluralize, print_status, shell_quoted, with_thousands,
@@ -111,7 +112,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         (None, None) => Layers::from_settings(&settings)?,
     };
     let config = settings::resolve(&layers)?;
-    let corpus = Corpus::read(&config.data.text).map_err(|error| corpus_failure(&error))?;
+    let corpus = read_corpus(&config.data)?;
     let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
     let (layers, config) = match by_recipe {
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,
@@ -217,13 +218,11 @@ fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Res
 }
 
 /// The folder of a new run: of that name, or of the text's with the next free number.
-fn new_run(runs_dir: &Path, name: Option<&str>, text: &Path) -> Result<RunFolder> {
+fn new_run(runs_dir: &Path, name: Option<&str>, text: &TextPaths) -> Result<RunFolder> {
     if let Some(name) = name {
         return RunFolder::create(runs_dir, name).map_err(|error| run_failure(&error));
     }
-    let stem = text.file_stem().unwrap_or_default().to_string_lossy();
-    let stem: String = stem
-        .chars()
+    let stem: String = (text.stem().chars())
         .map(|char| if char.is_alphanumeric() || char == '_' { char } else { '-' })
         .collect();
     let stem = match stem.trim_matches('-') {

@@ -33,7 +33,11 @@ impl Rule {
                 return Err(Problem::must_be(&format!("{key}.{tag}"), self.form_names(), named));
             }
         }
-        if let (Self::List(rule), Value::Array(values)) = (self, value) {
+        let list = self.alternatives().iter().find_map(|rule| match rule {
+            Self::List(each) => Some(each),
+            _ => None,
+        });
+        if let (Some(rule), Value::Array(values)) = (list, value) {
             let mut values = values.iter().enumerate();
             return values
                 .try_for_each(|(index, value)| rule.check(&format!("{key}[{index}]"), value));

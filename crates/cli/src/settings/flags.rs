@@ -5,7 +5,9 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use charloom_data::setting_of_path;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::names::{ALIASES, OPTIMIZER, last};
 use super::schema::{Field, Form, Rule, Word, keys};
@@ -18,7 +20,8 @@ pub struct Flag {
     pub typed: String,
     /// The key, as in `data.batch_size`.
     pub path: String,
-    pub value: String,
+    /// One value, but for a flag that may be repeated.
+    pub values: Vec<String>,
 }
 
 /// The flags of all keys, `--config` and `--set`.
@@ -45,7 +48,7 @@ impl SettingsFlags {
     pub fn override_key(&mut self, path: &str, value: String) {
         self.flags.0.retain(|flag| flag.path != path);
         let typed = format!("--{}", last(path).replace('_', "-"));
-        self.flags.0.push(Flag { typed, path: path.to_owned(), value });
+        self.flags.0.push(Flag { typed, path: path.to_owned(), values: vec![value] });
     }
 }
 
@@ -53,6 +56,8 @@ impl SettingsFlags {
 pub type SampleFlags = KeyFlags<Sample>;
 /// The flags of the batch size and the sequence length.
 pub type BatchFlags = KeyFlags<Batch>;
+/// The flags that say how the files of a text are read.
+pub type FormatFlags = KeyFlags<Format>;
 /// The flags of the text and of what is held out of training.
 pub type SplitFlags = KeyFlags<Split>;
 
@@ -97,6 +102,17 @@ impl Subset for Batch {
     }
 }
 
+/// How the files of a text are read. What isn't given is as a model's run had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Format;
+
+impl Subset for Format {
+    const HAS_DEFAULTS: bool = true;
+    fn holds(key: &str) -> bool {
+        ["data.encoding", "data.newlines", "data.normalize"].contains(&key)
+    }
+}
+
 /// The text and what is held out of training. What isn't given is as a model's run had it, if there is a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Split;
@@ -104,7 +120,8 @@ pub struct Split;
 impl Subset for Split {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
-        ["data.text", "data.valid_fraction", "data.test_fraction"].contains(&key)
+        let split = ["data.text", "data.valid_fraction", "data.test_fraction"];
+        split.contains(&key) || Format::holds(key)
     }
 }
 
@@ -141,6 +158,8 @@ struct FlagSpec {
     heading: &'static str,
     value_name: String,
     is_switch: bool,
+    /// Whether it is given several paths.
+    is_paths: bool,
     help: String,
     long_help: String,
     default: Option<String>,
@@ -183,6 +202,7 @@ impl FlagSpec {
             },
             value_name: value_name(rule),
             is_switch: matches!(rule, Rule::Bool),
+            is_paths: rule.is_paths(),
             help: summary.to_owned(),
             long_help: parts.join("\n\n"),
             default,
@@ -197,8 +217,12 @@ impl FlagSpec {
             .value_name(&*self.value_name)
             .help_heading(self.heading)
             .help(&*self.help)
-            .long_help(self.long_help.clone() + &default.unwrap_or_default())
-            .allow_hyphen_values(true);
+            .long_help(self.long_help.clone() + &default.unwrap_or_default());
+        arg = match self.is_paths {
+            // A shell makes several words of a pattern.
+            true => arg.num_args(1..).action(ArgAction::Append).value_parser(path_parser()),
+            false => arg.allow_hyphen_values(true),
+        };
         if let Some(alias) = self.alias {
             arg = arg.alias(alias);
         }
@@ -209,12 +233,18 @@ impl FlagSpec {
     }
 }
 
+/// A path as a settings file has it: a name need not be Unicode.
+fn path_parser() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|path| setting_of_path(path.as_ref()))
+}
+
 /// What stands for the value in a line of help.
 fn value_name(rule: &Rule) -> String {
     match rule {
         Rule::Whole { .. } => "N".to_owned(),
         Rule::Real { .. } => "X".to_owned(),
         Rule::Text { is_path: true, .. } => "FILE".to_owned(),
+        rule if rule.is_paths() => "FILE".to_owned(),
         Rule::Text { .. } => "TEXT".to_owned(),
         Rule::Bool => "BOOL".to_owned(),
         Rule::AnyOf(_) if rule.words().count() == rule.alternatives().len() => {
@@ -227,9 +257,9 @@ fn value_name(rule: &Rule) -> String {
 /// The legal values, one in a line where there are alternatives.
 fn explained(rule: &Rule) -> String {
     let alternatives = match rule {
-        Rule::AnyOf(alternatives) => alternatives,
         // Any text will do: on a command line it needs no quotes.
-        Rule::Text { .. } => return String::new(),
+        rule if rule.is_paths() || matches!(rule, Rule::Text { .. }) => return String::new(),
+        Rule::AnyOf(alternatives) => alternatives,
         rule => return sentence(rule),
     };
     let mut lines = vec!["Possible values:".to_owned()];
@@ -284,8 +314,8 @@ impl<S: Subset> Args for KeyFlags<S> {
 impl<S: Subset> FromArgMatches for KeyFlags<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = flags_of::<S>().filter_map(|FlagSpec { name, path, .. }| {
-            let value = matches.get_one::<String>(path)?.clone();
-            Some(Flag { typed: format!("--{name}"), path: path.clone(), value })
+            let values = matches.get_many(path)?.cloned().collect();
+            Some(Flag { typed: format!("--{name}"), path: path.clone(), values })
         });
         Ok(given.collect::<Vec<_>>().into())
     }

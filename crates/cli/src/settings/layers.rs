@@ -85,11 +85,12 @@ impl Layer {
     /// Reads the settings that a run was saved with from `text`, which `path` holds.
     pub fn saved_text(path: &Path, text: &str) -> Result<Self> {
         let mut layer = Self::document(text, |line| Source::Saved(path.to_owned(), line))?;
-        // Where a run doesn't say how it is validated, it was before there was more than one way.
-        let key = "data.validation".to_owned();
-        if layer.0.iter().all(|setting| setting.key != key) {
-            let value = Value::String("rows".to_owned());
-            layer.0.push(Setting { key, value, source: Source::Saved(path.to_owned(), 1) });
+        // Where a run doesn't say these, it was before there was more than one way.
+        for (key, value) in [("data.validation", "rows"), ("data.newlines", "keep")] {
+            if layer.0.iter().all(|setting| setting.key != key) {
+                let source = Source::Saved(path.to_owned(), 1);
+                layer.0.push(Setting { key: key.to_owned(), value: value.into(), source });
+            }
         }
         Ok(layer)
     }
@@ -131,13 +132,17 @@ impl Layer {
         for typed in set {
             layer.add(assignment(typed)?)?;
         }
-        for Flag { typed, path, value } in flags {
+        for Flag { typed, path, values } in flags {
+            // Text flags hold text: what looks like a number is text there.
+            let value = |typed: &String| match is_text(path) {
+                true => Value::String(typed.clone()),
+                false => parse(typed),
+            };
             layer.add(Setting {
                 key: path.clone(),
-                // Text flags hold text: what looks like a number is text there.
-                value: match is_text(path) {
-                    true => Value::String(value.clone()),
-                    false => parse(value),
+                value: match &values[..] {
+                    [one] => value(one),
+                    several => several.iter().map(value).collect::<Vec<_>>().into(),
                 },
                 source: Source::Flag(typed.clone(), path.clone()),
             })?;
@@ -237,7 +242,8 @@ fn assignment(typed: &str) -> Result<Setting> {
 /// Whether a key holds text.
 fn is_text(key: &str) -> bool {
     let rule = |path| keys().iter().find(|key| key.path == path).map(|key| &key.rule);
-    matches!(canonical(key).and_then(rule), Some(Rule::Text { .. }))
+    let rule = canonical(key).and_then(rule);
+    rule.is_some_and(|rule| rule.is_paths() || matches!(rule, Rule::Text { .. }))
 }
 
 /// The line of a text in which a byte is, from 1.

@@ -14,13 +14,14 @@ mod show;
 mod sweep;
 mod value;
 
+use charloom_data::DataConfig;
 use charloom_infer::SampleConfig;
 use charloom_train::RunConfig;
 use charloom_train::settings::InvalidSetting;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-pub use flags::{BatchFlags, Flag, SampleFlags, SettingsFlags, SplitFlags};
+pub use flags::{BatchFlags, Flag, FormatFlags, SampleFlags, SettingsFlags, SplitFlags};
 pub use layers::{Layer, Layers};
 pub use schema::json_schema;
 pub use show::show;
@@ -50,6 +51,14 @@ pub fn sample(layers: &Layers) -> Result<SampleConfig> {
     check(&merged, |key| key.section == "sample")?;
     let sample = merged.table.remove("sample").and_then(|sample| sample.try_into().ok());
     read(sample.unwrap_or_default())
+}
+
+/// The section `[data]` alone: reading a text needs no more.
+pub fn data(layers: &Layers) -> Result<DataConfig> {
+    let mut merged = layers.merge();
+    check(&merged, |key| key.section == "data")?;
+    let data = merged.table.remove("data").and_then(|data| data.try_into().ok());
+    read(data.unwrap_or_default())
 }
 
 /// Checks the values of some keys, each by itself.

@@ -178,6 +178,12 @@ impl Rule {
         }
     }
 
+    /// Whether it is a path, or a list of paths.
+    pub fn is_paths(&self) -> bool {
+        let is_path = |rule: &Self| matches!(rule, Self::Text { is_path: true, .. });
+        self.alternatives().iter().any(|rule| matches!(rule, Self::List(each) if is_path(each)))
+    }
+
     /// The words among the alternatives.
     pub fn words(&self) -> impl Iterator<Item = &Word> {
         self.alternatives().iter().filter_map(|rule| match rule {

@@ -36,7 +36,7 @@ fn set(set: &[&str]) -> SettingsFlags {
 }
 
 fn flag(typed: &str, path: &str, value: &str) -> Flag {
-    Flag { typed: typed.into(), path: path.into(), value: value.into() }
+    Flag { typed: typed.into(), path: path.into(), values: vec![value.into()] }
 }
 
 fn settings(settings: &SettingsFlags) -> RunConfig {
@@ -298,12 +298,12 @@ fn set_takes_numbers_words_and_tables() {
     assert_eq!(config.train.optimizer.lr(), 0.5);
     assert_eq!(config.train.clip, GradClip::None);
     assert_eq!(config.sample.prompt, "5");
-    assert_eq!(config.data.text, Path::new("a b.txt"));
+    assert_eq!(config.data.text, "a b.txt".into());
 }
 
 #[test]
 fn a_text_flag_may_look_like_a_number() {
     let flags = vec![flag("--text", "data.text", "1984")].into();
     let typed = SettingsFlags { flags, ..SettingsFlags::default() };
-    assert_eq!(settings(&typed).data.text, Path::new("1984"));
+    assert_eq!(settings(&typed).data.text, "1984".into());
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use burn::train::Interrupter;
 use charloom_train::{Outcome, RunFolder};
 
-use self::prepared::{Prepared, check, metrics, texts};
+use self::prepared::{Prepared, Texts, check, metrics};
 use self::status::{RunStatus, settle};
 use self::table::{Ending, Table};
 use super::plot;
@@ -29,7 +29,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let minutes = minutes.iter().map(|value| Flag {
         typed: "--minutes".to_owned(),
         path: "train.minutes".to_owned(),
-        value: value.clone(),
+        values: vec![value.clone()],
     });
     let mut sweep = Sweep::read(file, &minutes.collect::<Vec<_>>())?;
     if let Ok(run) = RunFolder::open(runs_dir, &sweep.name) {
@@ -42,10 +42,10 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     }
     threads::limit(machine.threads)?;
 
-    let texts = texts(file, &sweep)?;
+    let texts = Texts::read(file, &sweep)?;
     if args.list {
         for planned in &sweep.runs {
-            check(file, planned, &texts[&planned.config.data.text])?;
+            check(file, planned, texts.of(planned))?;
         }
         return sweep.runs.iter().try_for_each(|run| print_output!("{}", run.name));
     }
@@ -53,8 +53,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     for planned in &mut sweep.runs {
         settle(&folder, planned, &device)?;
     }
-    let prepare =
-        |planned| Prepared::new(file, &folder, planned, &texts[&planned.config.data.text]);
+    let prepare = |planned| Prepared::new(file, &folder, planned, texts.of(planned));
     let runs = sweep.runs.iter().map(prepare).collect::<Result<Vec<_>>>()?;
     if args.table {
         return compare(&sweep, runs, &folder);

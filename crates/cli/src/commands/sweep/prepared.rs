@@ -1,18 +1,19 @@
 //! A run of a sweep, from its check to its end.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::hash_map::Entry;
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use charloom_data::Corpus;
+use charloom_data::{Corpus, DataConfig, Newlines, Normalize, TextPaths};
 use charloom_train::{MetricsRow, Outcome, RunConfig, RunError, RunFolder, TrainError, Trainer};
 
 use super::status::{RunStatus, run_status};
 use crate::args::DeviceArgs;
-use crate::corpus_hints::corpus_failure;
 use crate::progress::Progress;
+use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{Failure, Result};
 use crate::run_banner::banner;
@@ -20,22 +21,37 @@ use crate::runs::run_failure;
 use crate::settings::{self, Layers, PlannedRun, Sweep};
 
 /// The texts of all runs, each read once.
-pub fn texts(file: &Path, sweep: &Sweep) -> Result<HashMap<PathBuf, Corpus>> {
-    let mut texts = HashMap::new();
-    for PlannedRun { config, layers, .. } in &sweep.runs {
-        let text = &config.data.text;
-        if texts.contains_key(text) {
-            continue;
+pub struct Texts(HashMap<TextKey, Corpus>);
+
+/// What decides which characters a text has.
+type TextKey = (TextPaths, String, Newlines, Normalize);
+
+fn key_of(data: &DataConfig) -> TextKey {
+    (data.text.clone(), data.encoding.clone(), data.newlines, data.normalize)
+}
+
+impl Texts {
+    /// Reads the texts of all runs.
+    pub fn read(file: &Path, sweep: &Sweep) -> Result<Self> {
+        let mut texts = HashMap::new();
+        for PlannedRun { config, layers, .. } in &sweep.runs {
+            if let Entry::Vacant(entry) = texts.entry(key_of(&config.data)) {
+                let corpus = read_corpus(&config.data).map_err(|failure| {
+                    let place = layers.origin("data.text").unwrap_or_else(|| {
+                        format!("`{}` does not set it, so it is the default", file.display())
+                    });
+                    failure.at(format!("{place}: `data.text`"))
+                })?;
+                entry.insert(corpus);
+            }
         }
-        let corpus = Corpus::read(text).map_err(|error| {
-            let place = layers.origin("data.text").unwrap_or_else(|| {
-                format!("`{}` does not set it, so it is the default", file.display())
-            });
-            corpus_failure(&error).at(format!("{place}: `data.text`"))
-        })?;
-        texts.insert(text.clone(), corpus);
+        Ok(Self(texts))
     }
-    Ok(texts)
+
+    /// The text of one of the runs.
+    pub fn of(&self, run: &PlannedRun) -> &Corpus {
+        &self.0[&key_of(&run.config.data)]
+    }
 }
 
 /// Fails if the settings of a run don't fit its text.
