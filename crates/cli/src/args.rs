@@ -93,6 +93,7 @@ examples:
   charloom generate --prompt \"fn main\" --length 500
   charloom generate --run anna --temperature 0.7 --top-k 20 --seed 4
   charloom generate --run names --samples 10 --stop \"\\n\"
+  charloom generate --run anna --prompt-file chapter.txt
   charloom generate --run one --run two --average";
 
 /// The device that computes.
@@ -176,6 +177,9 @@ pub struct GenerateArgs {
 pub struct SampleArgs {
     #[command(flatten)]
     pub settings: SampleFlags,
+    /// File with the prompt, to its last character; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "sample.prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// Greedy decoding (same as `--temperature 0`)
     #[arg(long, conflicts_with_all = ["sample.temperature", "sample.top_k", "sample.top_p"])]
     pub greedy: bool,
@@ -185,7 +189,9 @@ pub struct SampleArgs {
     /// Number of texts to generate
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub samples: u32,
-    /// End a text after this sequence (`\n` and `\t` are understood)
+    /// End a text after this sequence
+    ///
+    /// As in every text on the command line, `\n`, `\r`, `\t`, `\\` and `\u{e9}` are understood.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub stop: Option<String>,
 }

@@ -7,14 +7,19 @@ use charloom_data::{BatchConfig, CorpusError, DataConfig, FileKind, Part, Split,
 use crate::commands::dataset;
 use crate::report::{Failure, command, shell_quoted};
 
-/// A hint at a smaller batch size or sequence length that fits a text of `chars` characters.
-pub fn smaller_batches(chars: usize, data: &DataConfig) -> Option<String> {
+/// The number of characters of the shortest part that is cut into batches, of a text of `chars` characters.
+pub fn shortest_part(chars: usize, data: &DataConfig) -> Option<usize> {
     let split = Split::new(chars, data.fractions().ok()?);
     let mut parts = vec![split.range(Part::Train)];
     if data.validation == Validation::Rows {
         parts.push(split.range(Part::Valid));
     }
-    let shortest = parts.into_iter().map(|part| part.len()).min()?;
+    parts.into_iter().map(|part| part.len()).min()
+}
+
+/// A hint at a smaller batch size or sequence length that fits a text of `chars` characters.
+pub fn smaller_batches(chars: usize, data: &DataConfig) -> Option<String> {
+    let shortest = shortest_part(chars, data)?;
     let batch = data.batch();
     // The largest size below the requested one that makes a batch.
     let largest = |requested: usize, with: &dyn Fn(usize) -> BatchConfig| {
@@ -63,7 +68,8 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
         CorpusError::Malformed { .. } => failure.hint(
             "`--encoding NAME` reads another encoding, such as windows-1252, koi8-r, shift_jis or gbk",
         ),
-        CorpusError::NoFiles(_) => failure.hint("`--text FILE...` names the files of a text"),
+        CorpusError::NoFiles(_) => failure
+            .hint("a text is in files, in a folder with files, or in those that a pattern such as `'poems/*.txt'` matches"),
         CorpusError::UnknownCharacters { .. } => {
             failure.hint("a model can only read the characters that it was trained on")
         }

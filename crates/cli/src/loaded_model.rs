@@ -65,8 +65,7 @@ impl LoadedModel {
         let path = run.model();
         if !path.exists() {
             let failure = Failure::request(format!("the run `{}` has no model yet", run.name()));
-            let resume =
-                run.has_checkpoint().then(|| run_command("train --resume", &run, runs_dir));
+            let resume = run.has_checkpoint().then(|| run_command("train --resume", &run));
             return Err(match resume {
                 Some(resume) => failure.hint(format!(
                     "a model is written at the first evaluation; `{resume}` resumes the training"

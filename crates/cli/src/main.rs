@@ -8,6 +8,8 @@ mod commands;
 mod corpus_hints;
 mod dashboard;
 mod device;
+mod escapes;
+mod fit;
 mod init_from;
 mod interrupt;
 mod invocation;

@@ -9,14 +9,15 @@ use crate::device::Backend;
 use crate::report::{command, shell_quoted};
 
 /// The command that runs `subcommand` on a run.
-pub fn run_command(subcommand: &str, run: &RunFolder, runs_dir: &Path) -> String {
+pub fn run_command(subcommand: &str, run: &RunFolder) -> String {
     let name = shell_quoted(run.name());
+    let runs_dir = run.path().parent().unwrap_or(Path::new(""));
     format!("{} {subcommand} --run {name}{}", command(), runs_dir_flag(runs_dir))
 }
 
 /// The command that resumes a run on the same device.
-pub fn resume_command(run: &RunFolder, runs_dir: &Path, device: &DeviceArgs) -> String {
-    run_command("train --resume", run, runs_dir) + &device_flags(device)
+pub fn resume_command(run: &RunFolder, device: &DeviceArgs) -> String {
+    run_command("train --resume", run) + &device_flags(device)
 }
 
 /// `--runs-dir` with a space before it, unless the folder is the default one.

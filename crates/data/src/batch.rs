@@ -41,6 +41,26 @@ impl BatchConfig {
             .unwrap_or(0)
     }
 
+    /// Sizes for a text that is too short for `batches` batches: N is halved, and then T down to `shortest`, until so many fit
+    /// or nothing is left to halve. N is kept unless `may_halve_n`, and T if `shortest` is `None`.
+    #[must_use]
+    pub fn shrunk_to(
+        mut self,
+        chars: usize,
+        batches: usize,
+        may_halve_n: bool,
+        shortest: Option<usize>,
+    ) -> Self {
+        while self.batches_of(chars) < batches {
+            match shortest {
+                _ if may_halve_n && self.batch_size > 1 => self.batch_size /= 2,
+                Some(shortest) if self.seq_length > shortest => self.seq_length /= 2,
+                _ => break,
+            }
+        }
+        self
+    }
+
     /// The number of characters that one batch needs.
     pub fn chars_needed(&self) -> usize {
         (self.batch_size.saturating_mul(self.seq_length)).saturating_add(self.extra_chars())

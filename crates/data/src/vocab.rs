@@ -136,8 +136,9 @@ impl Vocab {
         let text = std::fs::read_to_string(path)
             .map_err(|source| VocabError::Unreadable { path: path.to_owned(), source })?;
         let invalid = |reason: String| VocabError::Invalid { path: path.to_owned(), reason };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let file: File =
-            toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
+            toml::from_str(text).map_err(|error| invalid(error.message().to_owned()))?;
         if file.format != FORMAT {
             return Err(invalid(format!(
                 "its format is {}, but this version reads only {FORMAT}",

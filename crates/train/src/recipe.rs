@@ -154,15 +154,13 @@ fn choose_batch(config: &mut RunConfig, given: &dyn Fn(&str) -> bool, text: &Tex
     if !fixed_t {
         data.seq_length = 64;
     }
-    while data.batch().batches_of(text.train_chars) < MIN_BATCHES {
-        match (fixed_n, fixed_t) {
-            (false, _) if data.batch_size > 1 => data.batch_size /= 2,
-            (_, false) if data.seq_length > 8 => data.seq_length /= 2,
-            _ => break,
-        }
-    }
+    let shortest = (!fixed_t).then_some(SHORTEST);
+    let batch = data.batch().shrunk_to(text.train_chars, MIN_BATCHES, !fixed_n, shortest);
+    (data.batch_size, data.seq_length) = (batch.batch_size, batch.seq_length);
 }
 
+/// Shortest sequence that the recipe takes.
+const SHORTEST: usize = 8;
 /// Fewest batches of an epoch, if the text is long enough.
 const MIN_BATCHES: usize = 4;
 

@@ -157,6 +157,9 @@ pub struct CompleteArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Text")]
 pub struct SearchArgs {
+    /// File with the prompt, to its last character; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// Prompt: text to continue; an empty one stands for a newline
     #[arg(
         long,
@@ -176,7 +179,9 @@ pub struct SearchArgs {
     /// Beam width [default: 50, or as many as there are continuations]
     #[arg(long, alias = "beam", value_name = "B", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub beam_width: Option<u16>,
-    /// End a continuation after this sequence (`\n` and `\t` are understood)
+    /// End a continuation after this sequence
+    ///
+    /// As in every text on the command line, `\n`, `\r`, `\t`, `\\` and `\u{e9}` are understood.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub stop: Option<String>,
 }

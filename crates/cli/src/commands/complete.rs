@@ -5,11 +5,14 @@ use std::num::NonZeroUsize;
 use charloom_data::EscapedChar;
 use charloom_infer::{BeamConfig, beam_search};
 
-use super::generate::{failure, unescaped};
+use super::generate::failure;
 use super::predict::shown;
 use crate::args::{CompleteArgs, SearchArgs};
+use crate::escapes::unescaped;
 use crate::loaded_ensemble::LoadedEnsemble;
+use crate::read_text::{other_text, read_to_string};
 use crate::report::{Failure, Result, print_output, print_status};
+use crate::settings::FormatFlags;
 use crate::threads;
 
 /// The default of `--beam-width`.
@@ -18,7 +21,7 @@ const BEAM_WIDTH: u16 = 50;
 /// Finds the most likely continuations of a prompt.
 pub fn run(args: &CompleteArgs) -> Result<()> {
     let CompleteArgs { models, search, device } = args;
-    let SearchArgs { prompt, count, length, beam_width, stop } = search;
+    let SearchArgs { prompt, prompt_file, count, length, beam_width, stop } = search;
     if let Some(beam) = beam_width.filter(|beam| beam < count) {
         return Err(Failure::request(format!(
             "`--beam-width {beam}` is too narrow to find {count} continuations"
@@ -31,10 +34,18 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
     let size = |number: u16| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
+    let prompt = match prompt_file {
+        Some(file) => {
+            let format = FormatFlags::default();
+            read_to_string(&other_text(&loaded, vec![file.clone()], &format)?)?
+        }
+        None => unescaped("`--prompt`", prompt)?,
+    };
+    let stop = stop.as_deref().map(|typed| unescaped("`--stop`", typed)).transpose()?;
     let config = BeamConfig {
-        prompt: prompt.clone(),
+        prompt,
         length: usize::from(*length),
-        stop: stop.as_deref().map(unescaped),
+        stop,
         count: size(*count),
         beam_width: size(beam_width.unwrap_or(BEAM_WIDTH.max(*count))),
     };

@@ -3,13 +3,15 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 
-use charloom_infer::{GenerateConfig, GenerateError, Generator, generate_many};
+use charloom_infer::{BatchGenerator, GenerateConfig, GenerateError, Generator, RowOutput};
 
 use crate::args::{GenerateArgs, SampleArgs};
+use crate::escapes::unescaped;
 use crate::loaded_ensemble::LoadedEnsemble;
 use crate::loaded_model::LoadedModel;
+use crate::read_text::{other_text, read_to_string};
 use crate::report::{Failure, Result, print_status};
-use crate::settings;
+use crate::settings::{self, FormatFlags};
 use crate::threads;
 
 /// Generates text to standard output.
@@ -37,42 +39,60 @@ fn generate_one(loaded: &LoadedEnsemble, config: &GenerateConfig) -> Result<()> 
     text.end(text.is_terminal)
 }
 
-/// Generates all samples in one batch and writes them in order, each as soon as it and those before it are complete.
+/// Generates all samples in one batch and writes them in order: the first as it is generated, each other one as soon as it and
+/// those before it are complete. Ends early when nobody reads the output any more.
 fn generate_several(
     loaded: &LoadedEnsemble,
     config: &GenerateConfig,
     samples: usize,
 ) -> Result<()> {
-    let mut text = Text::new();
-    let mut completed: Vec<Option<String>> = vec![None; samples];
+    let mut batch = BatchGenerator::new(&loaded.ensemble);
+    let rows = batch.add_samples(config, samples).map_err(|error| failure(&error))?;
+    print_models(loaded, config.seed);
+    let mut out = Text::new();
+    // What is generated of the samples that can't be written yet, and whether they are complete.
+    let mut waiting: Vec<(String, bool)> = vec![Default::default(); samples];
     let mut next = 0;
-    let mut written = Ok(());
-    let done = generate_many(&loaded.ensemble, config, samples, &mut |number, sample| {
-        completed[number] = Some(sample.to_owned());
-        while let Some(sample) = completed.get_mut(next).and_then(Option::take) {
-            if next == 0 {
-                print_models(loaded, config.seed);
+    out.start_sample(1, &config.prompt)?;
+    while !batch.is_empty() {
+        for RowOutput { row, text, finished } in batch.step().map_err(|error| failure(&error))? {
+            let Ok(number) = rows.binary_search(&row) else { continue };
+            waiting[number].0 += &text;
+            waiting[number].1 = finished;
+        }
+        while next < samples {
+            out.write(&std::mem::take(&mut waiting[next].0))?;
+            if !waiting[next].1 {
+                break;
             }
+            out.end(true)?;
             next += 1;
-            if written.is_ok() {
-                written = text.sample(next, &config.prompt, &sample);
+            if next < samples {
+                out.start_sample(next + 1, &config.prompt)?;
             }
         }
-    });
-    // A failed write is reported first: it is why nothing more was written.
-    written?;
-    done.map(drop).map_err(|error| failure(&error))
+        out.flush()?;
+    }
+    Ok(())
 }
 
 fn generate_config(args: &SampleArgs, loaded: &LoadedEnsemble) -> Result<GenerateConfig> {
     let layers = loaded.settings()?.over_flags(&args.flags())?;
     let sample = settings::sample(&layers)?;
+    let prompt = match &args.prompt_file {
+        Some(file) => {
+            let format = FormatFlags::default();
+            read_to_string(&other_text(loaded, vec![file.clone()], &format)?)?
+        }
+        None => sample.prompt.clone(),
+    };
+    let stop = args.stop.as_deref().map(|typed| unescaped("`--stop`", typed));
     Ok(GenerateConfig {
         sampling: sample.sampling(),
-        prompt: sample.prompt,
+        prompt,
         length: sample.length,
         seed: args.seed.unwrap_or_else(random_seed),
-        stop: args.stop.as_deref().map(unescaped),
+        stop: stop.transpose()?,
     })
 }
 
@@ -80,26 +100,6 @@ fn generate_config(args: &SampleArgs, loaded: &LoadedEnsemble) -> Result<Generat
 fn random_seed() -> u64 {
     // The standard library keys its hash maps with random numbers from the system.
     RandomState::new().build_hasher().finish() % 1_000_000
-}
-
-/// `typed` with `\n`, `\t` and `\\` replaced by the characters that they stand for.
-pub(super) fn unescaped(typed: &str) -> String {
-    let mut text = String::new();
-    let mut chars = typed.chars();
-    while let Some(char) = chars.next() {
-        match (char, chars.clone().next()) {
-            ('\\', Some(escaped @ ('n' | 't' | '\\'))) => {
-                chars.next();
-                text.push(match escaped {
-                    'n' => '\n',
-                    't' => '\t',
-                    other => other,
-                });
-            }
-            _ => text.push(char),
-        }
-    }
-    text
 }
 
 /// Prints which models generate, and with which seed.
@@ -146,11 +146,13 @@ impl Text {
         self.out.flush().map_err(Failure::output)
     }
 
-    fn sample(&mut self, number: usize, prompt: &str, sample: &str) -> Result<()> {
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(Failure::output)
+    }
+
+    fn start_sample(&mut self, number: usize, prompt: &str) -> Result<()> {
         self.write(&format!("--- sample {number} ---\n"))?;
-        self.write(prompt)?;
-        self.write(sample)?;
-        self.end(true)
+        self.write(prompt)
     }
 }
 
@@ -162,18 +164,4 @@ pub(super) fn failure(error: &GenerateError) -> Failure {
         GenerateError::NonFiniteLogits(_) | GenerateError::Device(_) => Failure::work_error(error),
     }
     .maybe_hint(error.hint())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stop_sequence_may_contain_escapes() {
-        for (typed, text) in
-            [("\\n", "\n"), ("a\\tb", "a\tb"), ("\\\\n", "\\n"), ("\\x", "\\x"), ("end\\", "end\\")]
-        {
-            assert_eq!(unescaped(typed), text);
-        }
-    }
 }

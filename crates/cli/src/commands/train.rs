@@ -15,6 +15,7 @@ use charloom_train::{
 use crate::args::{RunsDir, TrainArgs};
 use crate::corpus_hints::smaller_batches;
 use crate::dashboard;
+use crate::fit;
 use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
@@ -26,7 +27,7 @@ use crate::report::{
 };
 use crate::run_banner::banner;
 use crate::run_commands::{resume_command, run_command, runs_dir_flag};
-use crate::runs::{find_run, run_failure};
+use crate::runs::{find_run, place, run_failure};
 use crate::settings::{self, Layer, Layers, SettingsFlags};
 use crate::threads;
 
@@ -59,7 +60,8 @@ fn train_members(
         let name = format!("{base}-{member}");
         print_status!("\nmember {member}/{members}  `{name}`");
         let mut args = TrainArgs { run: Some(name.clone()), members: None, ..args.clone() };
-        match RunFolder::open(runs_dir, &name).is_ok_and(|run| run.has_checkpoint()) {
+        let (folder, file) = place(runs_dir, &name);
+        match RunFolder::open(folder, file).is_ok_and(|run| run.has_checkpoint()) {
             true => (args.resume, args.settings) = (true, SettingsFlags::default()),
             false => {
                 let seed = seed.saturating_add(member as u64 - 1);
@@ -116,7 +118,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
     let (layers, config) = match by_recipe {
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,
-        false => (layers, config),
+        false => fit::batches(layers, config, corpus.chars())?,
     };
     let precision = config.train.precision.resolve(&device);
     let precision = precision.map_err(|error| Failure::request_error(&error))?;
@@ -159,8 +161,8 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     progress.close();
 
     let outcome = done.map_err(|error| train_failure(&error, Some(&run), &corpus, &config))?;
-    let resume = resume_command(&run, &runs_dir, &machine);
-    print_outcome(&outcome, &run, &runs_dir, &resume);
+    let resume = resume_command(&run, &machine);
+    print_outcome(&outcome, &run, &resume);
     if already_finished {
         let TrainConfig { epochs, max_steps, .. } = config.train;
         print_how_to_continue(&outcome, &run, &resume, epochs, max_steps);
@@ -220,7 +222,8 @@ fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Res
 /// The folder of a new run: of that name, or of the text's with the next free number.
 fn new_run(runs_dir: &Path, name: Option<&str>, text: &TextPaths) -> Result<RunFolder> {
     if let Some(name) = name {
-        return RunFolder::create(runs_dir, name).map_err(|error| run_failure(&error));
+        let (folder, name) = place(runs_dir, name);
+        return RunFolder::create(folder, name).map_err(|error| run_failure(&error));
     }
     let stem: String = (text.stem().chars())
         .map(|char| if char.is_alphanumeric() || char == '_' { char } else { '-' })
@@ -240,7 +243,7 @@ fn new_run(runs_dir: &Path, name: Option<&str>, text: &TextPaths) -> Result<RunF
 }
 
 /// Prints how a training ended, and what to do next.
-fn print_outcome(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &str) {
+fn print_outcome(outcome: &Outcome, run: &RunFolder, resume: &str) {
     let (what, best) = match *outcome {
         Outcome::Finished { best_valid_loss, step } => {
             (format!("done after {}", pluralize(step, "step")), best_valid_loss)
@@ -263,7 +266,7 @@ fn print_outcome(outcome: &Outcome, run: &RunFolder, runs_dir: &Path, resume: &s
     };
     let best = best.map(|loss| format!(", best validation loss {loss:.4}")).unwrap_or_default();
     print_status!("{what}{best}: `{}`", run.model().display());
-    print_status!("\nto generate text:  {}", run_command("generate", run, runs_dir));
+    print_status!("\nto generate text:  {}", run_command("generate", run));
 }
 
 /// Prints how to train a resumed run further that had already finished.

@@ -12,6 +12,7 @@ use super::flags::{Flag, SettingsFlags};
 use super::names::{OPTIMIZER, canonical, is_section, unknown};
 use super::schema::{Rule, keys};
 use super::value::{inline, parse};
+use crate::escapes::unescaped;
 use crate::report::{Failure, Result, command};
 
 /// Where a value was typed.
@@ -27,6 +28,8 @@ pub enum Source {
     Set(String),
     /// Nowhere: it was chosen by the recipe.
     Recipe,
+    /// Nowhere: it was fitted to the length of the text.
+    Text,
 }
 
 impl Source {
@@ -39,6 +42,7 @@ impl Source {
             Self::Flag(flag, _) => format!("`{flag}`"),
             Self::Set(key) => format!("`--set {key}`"),
             Self::Recipe => "the recipe".to_owned(),
+            Self::Text => "the length of the text".to_owned(),
         }
     }
 
@@ -46,7 +50,7 @@ impl Source {
     pub fn line(&self) -> usize {
         match self {
             Self::File(_, line) | Self::Saved(_, line) => *line,
-            Self::Flag(..) | Self::Set(_) | Self::Recipe => 0,
+            Self::Flag(..) | Self::Set(_) | Self::Recipe | Self::Text => 0,
         }
     }
 
@@ -100,6 +104,11 @@ impl Layer {
         Self::of_source(&Source::Recipe, settings)
     }
 
+    /// Settings that were fitted to the length of the text.
+    pub fn fitted(settings: impl IntoIterator<Item = (String, Value)>) -> Result<Self> {
+        Self::of_source(&Source::Text, settings)
+    }
+
     /// Settings that another file implies, such as the sizes of a model.
     pub fn implied(
         path: &Path,
@@ -134,15 +143,18 @@ impl Layer {
         }
         for Flag { typed, path, values } in flags {
             // Text flags hold text: what looks like a number is text there.
-            let value = |typed: &String| match is_text(path) {
-                true => Value::String(typed.clone()),
-                false => parse(typed),
+            let value = |text: &String| {
+                Ok(match kind_of(path) {
+                    Kind::Path => Value::String(text.clone()),
+                    Kind::Text => Value::String(unescaped(&format!("`{typed}`"), text)?),
+                    Kind::Other => parse(text),
+                })
             };
             layer.add(Setting {
                 key: path.clone(),
                 value: match &values[..] {
-                    [one] => value(one),
-                    several => several.iter().map(value).collect::<Vec<_>>().into(),
+                    [one] => value(one)?,
+                    several => several.iter().map(value).collect::<Result<Vec<_>>>()?.into(),
                 },
                 source: Source::Flag(typed.clone(), path.clone()),
             })?;
@@ -229,21 +241,43 @@ fn assignment(typed: &str) -> Result<Setting> {
     };
     match typed.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
         Some((key, value))
-            if key.split('.').all(is_name) && (!value.is_empty() || is_text(key)) =>
+            if key.split('.').all(is_name)
+                && (!value.is_empty() || kind_of(key) != Kind::Other) =>
         {
             let source = Source::Set(key.to_owned());
-            Ok(Setting { key: key.to_owned(), value: parse(value), source })
+            let value = match parse(value) {
+                // In quotes it is TOML, which has escapes of its own.
+                Value::String(text) if text == value && kind_of(key) == Kind::Text => {
+                    Value::String(unescaped(&source.place(), &text)?)
+                }
+                value => value,
+            };
+            Ok(Setting { key: key.to_owned(), value, source })
         }
         _ => Err(Failure::request(format!("`--set` needs `section.key=value`, not `{typed}`"))
             .hint(format!("`{} config show` prints every section and key", command()))),
     }
 }
 
-/// Whether a key holds text.
-fn is_text(key: &str) -> bool {
+/// What a key holds that is typed without quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Text, with escapes.
+    Text,
+    /// A path, as it is.
+    Path,
+    /// TOML.
+    Other,
+}
+
+fn kind_of(key: &str) -> Kind {
     let rule = |path| keys().iter().find(|key| key.path == path).map(|key| &key.rule);
-    let rule = canonical(key).and_then(rule);
-    rule.is_some_and(|rule| rule.is_paths() || matches!(rule, Rule::Text { .. }))
+    match canonical(key).and_then(rule) {
+        Some(rule) if rule.is_paths() => Kind::Path,
+        Some(Rule::Text { is_path: true, .. }) => Kind::Path,
+        Some(Rule::Text { is_path: false, .. }) => Kind::Text,
+        _ => Kind::Other,
+    }
 }
 
 /// The line of a text in which a byte is, from 1.

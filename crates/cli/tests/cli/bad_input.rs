@@ -41,12 +41,18 @@ fn the_hint_for_a_missing_dataset_downloads_it() {
 }
 
 #[test]
-fn a_folder_is_refused_as_a_text() {
+fn a_folder_without_files_is_refused_as_a_text() {
     let world = World::new();
-    insta::assert_snapshot!(
-        world.run("train --text .").fails(2),
-        @"error: `.` is not a regular file but a folder"
-    );
+    insta::assert_snapshot!(world.run("train --text .").fails(2), @r"
+    error: there are no files in `.`
+
+    hint: a text is in files, in a folder with files, or in those that a pattern such as `'poems/*.txt'` matches
+    ");
+    insta::assert_snapshot!(world.run("train --text *.tex").fails(2), @r"
+    error: no file matches `*.tex`
+
+    hint: a text is in files, in a folder with files, or in those that a pattern such as `'poems/*.txt'` matches
+    ");
 }
 
 #[test]
@@ -63,12 +69,37 @@ fn a_text_of_one_character_is_refused() {
 }
 
 #[test]
-fn a_text_that_is_not_utf_8_is_refused_at_its_byte() {
-    insta::assert_snapshot!(refused(b"caf\xc3\xa9 caf\xe9 noir"), @"
+fn a_text_in_an_encoding_that_can_only_be_guessed_is_refused_at_its_byte() {
+    insta::assert_snapshot!(refused(b"\xc2\xe0\xf8\xe0 \xec\xe0\xec\xe0 \xec\xfb\xeb\xe0 \xf0\xe0\xec\xf3"), @"
+    error: `text.txt` is not UTF-8 text: invalid byte at offset 0; its encoding may be windows-1251
+
+    hint: `--encoding windows-1251` reads it so; any name of an encoding may be given
+    ");
+    insta::assert_snapshot!(refused_with(b"caf\xc3\xa9 caf\xe9 noir", "--encoding utf-8"), @"
     error: `text.txt` is not UTF-8 text: invalid byte at offset 9
 
-    hint: if its encoding is Latin-1, `iconv -f latin1 -t utf-8 text.txt > text.utf8.txt` converts it
+    hint: `--encoding NAME` reads another encoding, such as windows-1252, koi8-r, shift_jis or gbk
     ");
+    insta::assert_snapshot!(refused_with("a text", "--encoding ebcdic"), @r#"
+    error: `--encoding` must be `"auto"` or the name of an encoding: `ebcdic` is not the name of an encoding
+
+    hint: such as `utf-8`, `utf-16le`, `windows-1252`, `koi8-r`, `shift_jis`, `gbk` or `big5`
+    "#);
+}
+
+#[test]
+fn a_file_that_is_no_text_is_named_with_the_command_that_helps() {
+    insta::assert_snapshot!(refused(b"\x1f\x8b\x08\0\0"), @"
+    error: `text.txt` is a gzip file: text is needed
+
+    hint: `gzip -dc -- text.txt | charloom train --text -` reads it
+    ");
+    insta::assert_snapshot!(refused("na\u{ef}ve \u{5b57}".as_bytes().split_last().unwrap().1), @"
+    error: `text.txt` ends within a character, at offset 7: its end is missing
+
+    hint: a file that was copied or downloaded in part is truncated: copy it again
+    ");
+    insta::assert_snapshot!(refused(b"\x00\xff\x00\xfe\x01\x02"), @"error: `text.txt` is binary data: text is needed");
 }
 
 #[test]
@@ -138,11 +169,11 @@ fn a_run_that_exists_is_not_overwritten() {
 }
 
 #[test]
-fn a_path_is_refused_as_a_run_name() {
+fn a_hidden_folder_is_refused_as_a_run_name() {
     let world = World::with_text();
     insta::assert_snapshot!(
-        world.train("--run ../tiny").fails(2),
-        @"error: `../tiny` is not a run name: it must be one folder name, without `/` or a leading `.`"
+        world.train("--run .tiny").fails(2),
+        @"error: `.tiny` is not a run name: it must be one folder name, without `/` or a leading `.`"
     );
 }
 

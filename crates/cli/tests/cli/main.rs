@@ -24,5 +24,6 @@ mod settings;
 mod sweep;
 mod sweep_parts;
 mod sweep_search;
+mod texts;
 mod workflow;
 mod world;

@@ -113,9 +113,11 @@ fn a_missing_run_is_refused_with_the_available_ones() {
     hint: available runs: `one`, `two`
     ");
     insta::assert_snapshot!(
-        world.run("plot ../one").fails(2),
-        @"error: `../one` is not a run name: it must be one folder name, without `/` or a leading `.`"
-    );
+        world.run("plot runs/four").fails(2), @"
+    error: there is no run `four` in `runs`
+
+    hint: available runs: `one`, `two`
+    ");
     insta::assert_snapshot!(
         world.run("plot one two one").fails(2),
         @"error: the run `one` is named twice"

@@ -73,11 +73,12 @@ pub fn from_pickle(pickle: &Pickle, id: Id) -> Result<Vocab, VocabularyError> {
 pub fn read_vocab(path: &Path) -> Result<Vocab, VocabularyError> {
     let unreadable = |source| VocabularyError::Unreadable { path: path.to_path_buf(), source };
     let content = std::fs::read(path).map_err(unreadable)?;
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
     let first = content.iter().find(|byte| !byte.is_ascii_whitespace());
     if !matches!(first, Some(b'[' | b'{')) {
         return Ok(Vocab::load(path)?);
     }
-    let json = serde_json::from_slice(&content)
+    let json = serde_json::from_slice(content)
         .map_err(|source| VocabularyError::Json { path: path.to_path_buf(), source })?;
     from_json(json).map_err(|source| VocabularyError::Content {
         path: path.to_path_buf(),

@@ -145,7 +145,7 @@ fn finish(mut table: Table, folder: &Path, name: &str) -> Result<()> {
     if let Some(best) = table.best().and_then(|name| RunFolder::open(folder, name).ok()) {
         print_status!(
             "\nto generate text with the best model:  {}",
-            run_command("generate", &best, folder)
+            run_command("generate", &best)
         );
     }
     failures(&table)

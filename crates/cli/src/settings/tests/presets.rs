@@ -20,7 +20,10 @@ fn the_preset_of_the_classic_exercise_is_the_exercise() {
 }
 
 /// What the programs that presets reproduce don't have: off, unless they are asked for.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 14] = [
+    "encoding",
+    "newlines",
+    "normalize",
     "readout",
     "batch_schedule",
     "row_offset",
