@@ -259,6 +259,7 @@ impl fmt::Display for Rule {
             Self::Word(Word { word, .. }) => write!(f, "`\"{word}\"`"),
             Self::Table(form) => write!(f, "`{form}`"),
             Self::List(each) => write!(f, "a list of {each}"),
+            paths if paths.is_paths() => f.write_str("a path in quotes, or a list of paths"),
             Self::AnyOf(_) if self.tag().is_some() => {
                 write!(f, "{}, or a table with one of these as its `name`", self.form_names())
             }

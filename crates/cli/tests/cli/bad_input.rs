@@ -99,7 +99,7 @@ fn a_file_that_is_no_text_is_named_with_the_command_that_helps() {
 
     hint: a file that was copied or downloaded in part is truncated: copy it again
     ");
-    insta::assert_snapshot!(refused(b"\x00\xff\x00\xfe\x01\x02"), @"error: `text.txt` is binary data: text is needed");
+    insta::assert_snapshot!(refused(b"\x93\x00\x01\xfe\x07\x00\x00\x80"), @"error: `text.txt` is binary data: text is needed");
 }
 
 #[test]

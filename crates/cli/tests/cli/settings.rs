@@ -61,7 +61,7 @@ fn a_wrong_type_is_named_with_what_is_legal() {
     );
     insta::assert_snapshot!(
         refused("[data]\ntext = 5\n"),
-        @"error: `my.toml`, line 2: `data.text` must be non-empty text in quotes, not `5`"
+        @"error: `my.toml`, line 2: `data.text` must be a path in quotes, or a list of paths, not `5`"
     );
     insta::assert_snapshot!(
         refused("train = 5\n"),
@@ -121,7 +121,10 @@ fn a_value_out_of_range_is_named_with_the_range() {
             "[model]\ninput = { embedding = 2.5 }",
             "line 2: `model.input.embedding` must be a whole number from 1 to 65536, not `2.5`",
         ),
-        ("[data]\ntext = \"\"", "line 2: `data.text` must be non-empty text in quotes, not `\"\"`"),
+        (
+            "[data]\ntext = \"\"",
+            "line 2: `data.text` must be a path in quotes, or a list of paths, not `\"\"`",
+        ),
         (
             "[train]\noptimizer = { name = \"adam\", eps = 0 }",
             "line 2: `train.optimizer.eps` must be a number from 1e-38 to 1, not `0`: \
