@@ -193,11 +193,11 @@ impl TrainedModel {
     /// Reads a model file onto a device.
     ///
     /// All of the file's metadata is checked before a tensor is read: the names, shapes and types of its
-    /// tensors against the configuration, and their sizes against the length of the file. The values aren't checked:
-    /// they may be infinite or NaN.
+    /// tensors against the configuration, and their sizes against the length of the file.
     ///
     /// # Errors
-    /// If the file can't be read, or isn't a model file of a format version that this code knows.
+    /// If the file can't be read, isn't a model file of a format version that this code knows, or has a value that is
+    /// infinite or NaN.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelFileError> {
         let unreadable = |error| match error {
             ReadError::Io(source) if source.kind() == io::ErrorKind::NotFound => {
@@ -244,6 +244,9 @@ impl TrainedModel {
             let bytes = tensors.remove(&spec.name).ok_or_else(missing)?;
             let (values, _) = bytes.as_chunks();
             let values: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(tensor_error(path)((spec.name.clone(), TensorProblem::NotFinite)));
+            }
             Ok(TensorData::new(values, spec.shape.clone()))
         })?;
         Ok(Self { network, config, vocab, summary })

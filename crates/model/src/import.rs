@@ -1,29 +1,32 @@
 //! Import of weights that were trained with PyTorch.
 
 mod archive;
-mod checkpoint;
+mod candidate;
+mod contents;
 mod error;
 mod layout;
 mod pickle;
-mod safetensors;
+mod role;
+mod source;
+mod storages;
+mod torch_file;
 mod vocabulary;
 
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::rc::Rc;
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::Vocab;
 
 pub use error::{ImportError, NotPyTorch, Tensors, VocabularyError};
+pub use role::TensorRole;
 pub use vocabulary::read_vocab;
 
-use crate::{Cell, CharRnn, Readout, TrainedModel, TrainingSummary};
-use checkpoint::{Checkpoint, TensorError};
-use layout::{NamedShape, STATE_DICT, VOCABULARY, checked_vocab, layout};
-use pickle::{Id, Pickle, Tensor, Value};
+use crate::{Cell, CharRnn, ParamSpec, Readout, TrainedModel, TrainingSummary};
+use candidate::{FoundVocab, NoVocab, choose};
+use layout::{Layout, Shaped};
+use source::Source;
+use storages::TensorError;
 
 /// What a file of weights may leave open.
 #[derive(Clone, Debug, Default)]
@@ -34,195 +37,201 @@ pub struct ImportOptions {
     pub cell: Option<Cell>,
     /// What the linear layer reads, which the weights don't tell; `None` for the last layer, or what a model file says.
     pub readout: Option<Readout>,
+    /// Roles of tensors that their shapes and names leave open.
+    pub roles: Vec<TensorRole>,
 }
 
+/// An imported model, and where its parts were found.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The model.
+    pub model: TrainedModel,
+    /// The keys on the way to the vocabulary in the file, joined by dots; `None` if it was given.
+    pub vocab_key: Option<String>,
+    /// The name in the file of each parameter that it has, by the parameter's own name.
+    pub names: BTreeMap<String, String>,
+}
+
+/// Bytes of memory that the parameters of any file may take; those of a large one may take twice the file's size.
+const ANY_SIZE: u64 = 16 << 20;
+
 impl TrainedModel {
-    /// Reads a file of `torch.save` or a safetensors file. The first has a `state_dict`, or a dictionary with one under
-    /// `state_dict`, `model_state_dict` or `model`, and perhaps the characters under `tokens` or the like.
+    /// Reads a network that PyTorch wrote: a file of `torch.save`, an archive of TorchScript, a safetensors file, or a
+    /// folder of shards with an index.
     ///
-    /// The architecture is deduced from the tensors' names (`lstm.`, `rnn.`, …; `fc.`, `decoder.`, …;
-    /// `embed.`, `embedding.`, …) and shapes. Ids keep their order, and so do the rows of the weights. No code in
-    /// the file is executed: a pickle that references anything but what weights are made of is refused.
+    /// The tensors may lie anywhere in the file. The architecture is deduced from their shapes, whatever their names; what
+    /// they leave open is chosen by [`ImportOptions`]. Ids keep their order, and so do the rows of the weights. No code in
+    /// the file is executed: what a pickle calls stays an opaque value.
     ///
     /// # Errors
-    /// If the file is in neither format, its network isn't one that charloom has, or its characters aren't known.
+    /// If the file is in none of these formats, its network isn't one that charloom has, a weight is infinite or NaN, or
+    /// the characters aren't known.
     pub fn import(
         path: &Path,
         options: ImportOptions,
         device: &Device,
-    ) -> Result<Self, ImportError> {
-        match FileKind::of(path)? {
-            FileKind::Torch => import_torch(path, options, device),
-            FileKind::Safetensors => safetensors::import(path, options, device),
-        }
-    }
-}
-
-enum FileKind {
-    /// A file of `torch.save`.
-    Torch,
-    Safetensors,
-}
-
-impl FileKind {
-    /// Tells by the first bytes.
-    fn of(path: &Path) -> Result<Self, ImportError> {
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ImportError::Missing { path: path.to_path_buf() },
-            _ => ImportError::Unreadable { path: path.to_path_buf(), source },
-        };
-        let mut start = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(9).read_to_end(&mut start).map_err(unreadable)?;
-        match start[..] {
-            [b'P', b'K', ..] | [0x80, 2..=5, _, ..] => Ok(Self::Torch),
-            // The length of the header, which is at most 100 MB, and its first byte.
-            [_, _, _, _, 0, 0, 0, 0, b'{'] => Ok(Self::Safetensors),
-            _ => {
-                let source = NotPyTorch::Foreign;
-                Err(ImportError::NotPyTorch { path: path.to_path_buf(), source })
-            }
-        }
-    }
-}
-
-fn import_torch(
-    path: &Path,
-    options: ImportOptions,
-    device: &Device,
-) -> Result<TrainedModel, ImportError> {
-    let ImportOptions { vocab, cell, readout } = options;
-    let file = Checkpoint::read(path)?;
-    let pickle = &file.pickle;
-    let state_dict = STATE_DICT.iter().find_map(|key| pickle.get(pickle.root, key));
-    let tensors = tensors(pickle, state_dict.unwrap_or(pickle.root)).map_err(|problem| {
-        ImportError::Layout {
+    ) -> Result<Imported, ImportError> {
+        let ImportOptions { vocab, cell, readout, roles } = options;
+        let (source, pickles) = Source::read(path)?;
+        refuse_quantized(&source)?;
+        let (shaped, indices) = shaped(path, &source, &roles)?;
+        let not_a_model = |problem, choices| ImportError::Layout {
             path: path.to_path_buf(),
-            problem: problem.to_owned(),
-            tensors: Tensors(Vec::new()),
+            problem,
+            tensors: listed(&source),
+            choices,
+        };
+        let mut layout = Layout::of(&shaped, &source.contents.scopes, cell)
+            .map_err(|misfit| not_a_model(misfit.problem, misfit.choices))?;
+        for index in layout.tensors.values_mut() {
+            *index = indices[*index];
         }
-    })?;
-    let shapes: Vec<NamedShape> =
-        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
-    let mut layout = layout(path, shapes, cell)?;
-    layout.config.readout = readout.unwrap_or_default();
-    let vocab = match vocab {
-        Some(vocab) => Some(vocab),
-        None => own_vocab(path, pickle)?,
-    };
-    let vocab = checked_vocab(path, vocab, layout.vocab_size)?;
+        let stored = source.readout.clone().map(serde_json::from_value).transpose();
+        let stored = stored.map_err(|_| {
+            let problem = "its linear layer reads the layers in a way that is not known here";
+            not_a_model(problem.to_owned(), Vec::new())
+        })?;
+        layout.config.readout = readout.or(stored).unwrap_or_default();
 
-    let tensor_error = |tensor: &str, error| {
-        let (path, tensor) = (path.to_path_buf(), tensor.to_owned());
+        let needed = layout.vocab_size;
+        let (vocab, vocab_key) = match vocab {
+            Some(vocab) if vocab.len() == needed => (vocab, None),
+            Some(vocab) => {
+                let found = vocab.len();
+                return Err(ImportError::VocabSize { path: path.to_path_buf(), found, needed });
+            }
+            None => {
+                let found = choose(&source.contents.candidates, &pickles, needed);
+                let FoundVocab { name, vocab } =
+                    found.map_err(|problem| no_vocab(path, problem, needed))?;
+                (vocab, Some(name))
+            }
+        };
+        drop(pickles);
+
+        let mut values = values(&source, &layout)?;
+        let names = layout.tensors.iter().map(|(parameter, &index)| {
+            (parameter.clone(), source.contents.tensors[index].name.clone())
+        });
+        let names = names.collect();
+        drop(source);
+        let network = CharRnn::from_tensors(&layout.config, vocab.len(), device, |spec| {
+            let zeros = || vec![0.0; spec.num_elements()];
+            let values = values.remove(&spec.name).unwrap_or_else(zeros);
+            Ok::<_, ImportError>(TensorData::new(values, spec.shape.clone()))
+        })?;
+        let config = layout.config;
+        let model = TrainedModel { network, config, vocab, summary: TrainingSummary::default() };
+        Ok(Imported { model, vocab_key, names })
+    }
+}
+
+/// Refuses a file with quantized numbers, by the first tensor of them: the layers of which it is a part are stored in ways
+/// of their own.
+fn refuse_quantized(source: &Source) -> Result<(), ImportError> {
+    let is_quantized = |found: &&contents::FoundTensor| {
+        matches!(found.tensor.storage.element, pickle::Element::Quantized(_))
+    };
+    match source.contents.tensors.iter().find(is_quantized) {
+        None => Ok(()),
+        Some(found) => Err(ImportError::Tensor {
+            path: source.files[found.file].path.clone(),
+            tensor: found.name.clone(),
+            problem: storages::QUANTIZED,
+        }),
+    }
+}
+
+/// The tensors that may be parameters, under the names that their roles give them, and their indices in the file.
+fn shaped(
+    path: &Path,
+    source: &Source,
+    roles: &[TensorRole],
+) -> Result<(Vec<Shaped>, Vec<usize>), ImportError> {
+    let tensors = &source.contents.tensors;
+    let names = |found: &contents::FoundTensor| -> Vec<String> {
+        [&found.name].into_iter().chain(&found.aliases).cloned().collect()
+    };
+    let is_unnamed = |role: &&TensorRole| {
+        !tensors.iter().any(|found| names(found).iter().any(|name| role.rest(name).is_some()))
+    };
+    if let Some(role) = roles.iter().find(is_unnamed) {
+        let (path, name, tensors) = (path.to_path_buf(), role.name.clone(), listed(source));
+        return Err(ImportError::Unnamed { path, name, tensors });
+    }
+    let (mut shaped, mut indices) = (Vec::new(), Vec::new());
+    for (index, found) in tensors.iter().enumerate() {
+        let contents::FoundTensor { name, view, scope, tensor, .. } = found;
+        let shape = tensor.shape.clone();
+        let mut names = names(found).into_iter();
+        let given =
+            names.find_map(|name| roles.iter().find_map(|role| role.of(&name, shape.len())));
+        let is_counter = matches!(tensor.storage.element, pickle::Element::Integer(_));
+        let name = match given {
+            Some(None) => continue,
+            None if is_counter => continue,
+            Some(Some(name)) => name,
+            None => name.clone(),
+        };
+        shaped.push(Shaped { name, shape, scope: *scope, view: *view });
+        indices.push(index);
+    }
+    Ok((shaped, indices))
+}
+
+/// Names and shapes of all tensors of a file.
+fn listed(source: &Source) -> Tensors {
+    let tensors = source.contents.tensors.iter();
+    Tensors(tensors.map(|found| (found.name.clone(), found.tensor.shape.clone())).collect())
+}
+
+/// The error of a file without a vocabulary that can be used.
+fn no_vocab(path: &Path, problem: NoVocab, needed: usize) -> ImportError {
+    let path = path.to_path_buf();
+    match problem {
+        NoVocab::Nowhere => ImportError::NoVocab { path, needed },
+        NoVocab::Invalid(key, source) => ImportError::Vocab { path, key, source },
+        NoVocab::Size(key, found) => ImportError::OwnVocabSize { path, key, found, needed },
+        NoVocab::Contradiction(first, second) => ImportError::TwoVocabs { path, first, second },
+    }
+}
+
+/// The values of a network's parameters. Each storage is read once; sizes are checked before any is.
+fn values(source: &Source, layout: &Layout) -> Result<HashMap<String, Vec<f32>>, ImportError> {
+    let error = |index: usize, error| {
+        let found = &source.contents.tensors[index];
+        let (path, tensor) = (source.files[found.file].path.clone(), found.name.clone());
         match error {
             TensorError::Invalid(problem) => ImportError::Tensor { path, tensor, problem },
             TensorError::Io(source) => ImportError::Values { path, tensor, source },
         }
     };
-    // A file may claim any shape: all are compared with what it holds before any values are read.
-    let mut total = 0;
-    for (name, tensor) in &tensors {
-        let count = file.check(tensor).map_err(|error| tensor_error(name, error))?;
-        total += (count * tensor.storage.element.size()) as u64;
-        if total > file.capacity() {
+    let len: usize = source.files.iter().map(|file| file.storages.file_len()).sum();
+    let capacity = ANY_SIZE.max(2 * len as u64);
+    let (mut total, mut inflated) = (0, 0);
+    let mut by_storage: BTreeMap<_, Vec<(String, usize)>> = BTreeMap::new();
+    for ParamSpec { name, .. } in layout.config.parameters(layout.vocab_size) {
+        let Some(&index) = layout.tensors.get(&name) else { continue };
+        let found = &source.contents.tensors[index];
+        let storages = &source.files[found.file].storages;
+        let count = storages.check(&found.tensor).map_err(|problem| error(index, problem))?;
+        total += (count * size_of::<f32>()) as u64;
+        inflated = inflated.max(storages.inflated_size(&found.tensor.storage.key));
+        if total + inflated > capacity {
             let problem = "and those before it have more values than the file can hold";
-            return Err(tensor_error(name, problem.into()));
+            return Err(error(index, problem.into()));
+        }
+        let storage = (found.file, &*found.tensor.storage.key);
+        by_storage.entry(storage).or_default().push((name, index));
+    }
+    let mut values = HashMap::new();
+    for ((file, key), parameters) in by_storage {
+        let read = source.files[file].storages.read(key);
+        let bytes = read.map_err(|problem| error(parameters[0].1, problem))?;
+        for (name, index) in parameters {
+            let read = storages::values(&source.contents.tensors[index].tensor, &bytes);
+            values.insert(name, read.map_err(|problem| error(index, problem))?);
         }
     }
-    let tensors: HashMap<_, _> = tensors.into_iter().collect();
-    let network = CharRnn::from_tensors(&layout.config, vocab.len(), device, |spec| {
-        let name = layout.name(&spec.name);
-        let tensor = tensors.get(&name).ok_or_else(|| "is missing".into());
-        let values = tensor.and_then(|tensor| file.values(tensor));
-        let values = values.map_err(|error| tensor_error(&name, error))?;
-        Ok(TensorData::new(values, spec.shape.clone()))
-    })?;
-    let config = layout.config;
-    Ok(TrainedModel { network, config, vocab, summary: TrainingSummary::default() })
-}
-
-/// Largest number of tensors that are looked at, and longest name in bytes: a short file can repeat a long key often.
-const MAX_TENSORS: usize = 10_000;
-const MAX_NAME: usize = 500;
-
-/// The tensors in a dictionary and in the dictionaries within it, under names joined by dots.
-fn tensors(pickle: &Pickle, dict: Id) -> Result<Vec<(String, Rc<Tensor>)>, &'static str> {
-    let mut found = Vec::new();
-    // Each dictionary is visited once: a pickle can have one in many places, and in itself.
-    let mut seen = HashSet::from([dict]);
-    let mut open = vec![(String::new(), dict)];
-    while let Some((prefix, dict)) = open.pop() {
-        let Value::Dict(pairs) = pickle.value(dict) else { continue };
-        for &(key, value) in pairs {
-            let (Some(key), Value::Tensor(_) | Value::Dict(_)) =
-                (pickle.text(key), pickle.value(value))
-            else {
-                continue;
-            };
-            if prefix.len() + key.len() > MAX_NAME {
-                return Err("the name of a tensor is longer than 500 bytes");
-            }
-            let name = format!("{prefix}{key}");
-            match pickle.value(value) {
-                Value::Tensor(_) if found.len() == MAX_TENSORS => {
-                    return Err("it has more than 10,000 tensors");
-                }
-                Value::Tensor(tensor) => found.push((name, Rc::clone(tensor))),
-                _ if seen.insert(value) => open.push((format!("{name}."), value)),
-                _ => {}
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The vocabulary that the file has beside its weights.
-fn own_vocab(path: &Path, pickle: &Pickle) -> Result<Option<Vocab>, ImportError> {
-    let found = VOCABULARY.iter().find_map(|key| pickle.get(pickle.root, key));
-    let vocab = found.map(|found| vocabulary::from_pickle(pickle, found)).transpose();
-    vocab.map_err(|source| ImportError::Vocab { path: path.to_path_buf(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A dictionary with 1,000 tensors under the same key.
-    fn with_key(len: usize) -> Vec<u8> {
-        let mut bytes = b"\x80\x02}q\x00X".to_vec();
-        bytes.extend((len as u32).to_le_bytes());
-        bytes.extend(vec![b'k'; len]);
-        bytes.extend(b"q\x010ctorch._utils\n_rebuild_tensor_v2\n(");
-        bytes.extend(b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ");
-        bytes.extend(b"K\x00K\x01\x85K\x01\x85tRq\x020(");
-        bytes.extend(b"h\x01h\x02".repeat(1000));
-        bytes.extend(b"u.");
-        bytes
-    }
-
-    #[test]
-    fn a_long_name_that_is_repeated_often_is_refused() {
-        for (len, count) in
-            [(500, Ok(1000)), (501, Err("the name of a tensor is longer than 500 bytes"))]
-        {
-            let (pickle, _) = Pickle::read(&with_key(len)).unwrap_or_else(|e| panic!("{e:?}"));
-            assert_eq!(tensors(&pickle, pickle.root).map(|found| found.len()), count);
-        }
-    }
-
-    #[test]
-    fn a_dictionary_in_many_places_is_visited_once() {
-        // {} in {"a": _, "b": _} in {"a": _, "b": _} …: 2^60 paths. And the outermost one in itself.
-        let mut bytes = b"}q\x00".to_vec();
-        for depth in 1..=60 {
-            bytes.extend([b'}', b'q', depth, b'(']);
-            for key in [b'a', b'b'] {
-                bytes.extend([0x8c, 1, key, b'h', depth - 1]);
-            }
-            bytes.push(b'u');
-        }
-        bytes.extend(b"\x8c\x01ch\x3cs.");
-        let (pickle, _) = Pickle::read(&bytes).unwrap_or_else(|error| panic!("{error:?}"));
-        assert_eq!(tensors(&pickle, pickle.root), Ok(Vec::new()));
-    }
+    Ok(values)
 }

@@ -48,7 +48,10 @@ pub use charloom_recurrent::{
 };
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
 pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
-pub use import::{ImportError, ImportOptions, NotPyTorch, Tensors, VocabularyError, read_vocab};
+pub use import::{
+    ImportError, ImportOptions, Imported, NotPyTorch, TensorRole, Tensors, VocabularyError,
+    read_vocab,
+};
 pub use network::{CharRnn, Linear};
 pub use params::{ParamSpec, TensorProblem};
 pub use vocab_remap::{RemapError, VocabDiff};

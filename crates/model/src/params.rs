@@ -87,6 +87,9 @@ pub enum TensorProblem {
     /// Its elements aren't single-precision numbers.
     #[error("has elements of type {0}, expected F32")]
     Dtype(String),
+    /// An element is infinite or NaN.
+    #[error("has values that are infinite or not a number")]
+    NotFinite,
 }
 
 /// Compares names and shapes of tensors with the parameters of a network.

@@ -34,11 +34,7 @@ impl SafetensorsFile {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         let len = metadata.is_file().then_some(metadata.len());
-        let (prefix, header) = read_header(&mut file, len)?;
-        let expected = prefix.checked_add(header.data_len() as u64);
-        if len.is_some_and(|len| expected != Some(len)) {
-            return Err(ReadError::Format(SafeTensorError::MetadataIncompleteBuffer));
-        }
+        let (_, header) = read_header(&mut file, len)?;
         Ok(Self { rest: file, header })
     }
 
@@ -71,11 +67,12 @@ impl SafetensorsFile {
 
 /// Length of the number before the header, which is the header's length.
 const PREFIX: u64 = 8;
-/// Largest header that the format allows.
-const MAX_HEADER: u64 = 100_000_000;
+/// Largest header that is read. The format allows ten times as much, but what is made of a header takes several times its
+/// size, and that of a network with a vocabulary of all Unicode is smaller.
+const MAX_HEADER: u64 = 10_000_000;
 
-/// Reads the header of a file of `len` bytes, if that is known. The first result is the position of the first value.
-fn read_header(file: &mut File, len: Option<u64>) -> Result<(u64, Metadata), ReadError> {
+/// Reads the header of a file of `len` bytes, if that is known, and checks it against the length. The first result is the position of the first value.
+pub fn read_header(file: &mut impl Read, len: Option<u64>) -> Result<(u64, Metadata), ReadError> {
     use SafeTensorError::{
         HeaderTooLarge, HeaderTooSmall, InvalidHeader, InvalidHeaderDeserialization,
         InvalidHeaderLength,
@@ -96,13 +93,17 @@ fn read_header(file: &mut File, len: Option<u64>) -> Result<(u64, Metadata), Rea
         return Err(format(InvalidHeaderLength));
     }
     let header = std::str::from_utf8(&header).map_err(|error| format(InvalidHeader(error)))?;
-    let header = serde_json::from_str(header)
+    let header: Metadata = serde_json::from_str(header)
         .map_err(|error| format(InvalidHeaderDeserialization(error)))?;
+    let expected = end.checked_add(header.data_len() as u64);
+    if len.is_some_and(|len| expected != Some(len)) {
+        return Err(format(SafeTensorError::MetadataIncompleteBuffer));
+    }
     Ok((end, header))
 }
 
 /// The next `len` bytes, or those that are left. Memory grows with the bytes that arrive, since a pipe may claim any size.
-fn read_up_to(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+fn read_up_to(file: &mut impl Read, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(len).read_to_end(&mut bytes)?;
     Ok(bytes)

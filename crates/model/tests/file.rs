@@ -97,7 +97,7 @@ fn a_file_says_that_the_outputs_are_summed_and_nothing_where_they_are_not() {
         // So it is when the file is imported.
         let options = ImportOptions::default();
         let imported = TrainedModel::import(&file.path, options, &Device::flex()).unwrap();
-        assert_eq!(loss(&imported), loss(model));
+        assert_eq!(loss(&imported.model), loss(model));
     }
 }
 

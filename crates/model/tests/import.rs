@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use charloom_data::Vocab;
 use charloom_model::{
-    Bias, Cell, ImportError, ImportOptions, InputEncoding, NotPyTorch, Readout, TrainedModel,
+    Bias, Cell, ImportError, ImportOptions, Imported, InputEncoding, NotPyTorch, Readout,
+    TensorRole, TrainedModel,
 };
 
 /// As in `make.py`.
@@ -21,6 +22,10 @@ fn tokens() -> Vocab {
 }
 
 fn import(name: &str, options: ImportOptions) -> Result<TrainedModel, ImportError> {
+    Ok(imported(name, options)?.model)
+}
+
+fn imported(name: &str, options: ImportOptions) -> Result<Imported, ImportError> {
     TrainedModel::import(&file(name), options, &Device::flex())
 }
 
@@ -74,7 +79,8 @@ fn a_bare_state_dict_predicts_as_in_pytorch_under_the_vocabulary_that_is_given()
 
 #[test]
 fn the_sum_of_the_layers_is_taken_where_it_is_asked_for() {
-    let options = |readout| ImportOptions { readout, vocab: Some(tokens()), cell: None };
+    let options =
+        |readout| ImportOptions { readout, vocab: Some(tokens()), ..ImportOptions::default() };
     let sum = import("lstm_bare", options(Some(Readout::Sum))).unwrap();
     assert_eq!(sum.config.readout, Readout::Sum);
     assert!((loss(&sum) - expected("lstm_bare")).abs() > 1e-3);
@@ -126,7 +132,7 @@ fn a_safetensors_file_with_pytorchs_names_becomes_a_model() {
     write(&bare);
     let load = |vocab: Option<&Vocab>| {
         let options = ImportOptions { vocab: vocab.cloned(), ..ImportOptions::default() };
-        TrainedModel::import(&path, options, &Device::flex())
+        TrainedModel::import(&path, options, &Device::flex()).map(|imported| imported.model)
     };
     let model = load(Some(&original.vocab)).unwrap();
     assert_eq!(model.network.parameters(), original.network.parameters());
@@ -141,22 +147,123 @@ fn a_safetensors_file_with_pytorchs_names_becomes_a_model() {
 }
 
 #[test]
-fn a_pickle_that_would_run_code_is_refused_by_the_name_of_what_it_would_run() {
-    for (name, reference) in [("malicious", "posix.system"), ("whole_module", "__main__.CharRnn")] {
-        let expected = format!(
-            "`FILE` is refused: its pickle references `{reference}`, which weights don't need; nothing was executed"
-        );
-        assert_eq!(refused(name), expected);
+fn a_pickle_that_would_run_code_is_read_as_data_and_runs_nothing() {
+    // It would run `echo this must never be seen`.
+    let model = import("malicious", ImportOptions::default()).unwrap();
+    let exercise = import("lstm_exercise", ImportOptions::default()).unwrap();
+    assert_eq!(model.network.parameters(), exercise.network.parameters());
+}
+
+#[test]
+fn a_pickled_module_has_the_weights_of_its_state_dict() {
+    let options = ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
+    let model = import("whole_module", options).unwrap();
+    let exercise = import("lstm_exercise", ImportOptions::default()).unwrap();
+    assert_eq!(model.network.parameters(), exercise.network.parameters());
+}
+
+#[test]
+fn an_archive_of_torchscript_predicts_as_in_pytorch() {
+    let options = ImportOptions { vocab: Some(tokens()), ..ImportOptions::default() };
+    let model = predicts_as_pytorch_does("traced", options);
+    assert_eq!((model.config.cell, model.config.input), (Cell::Gru, InputEncoding::Embedding(3)));
+}
+
+#[test]
+fn a_checkpoint_with_optimizer_states_predicts_as_in_pytorch_with_the_vocabulary_in_its_settings() {
+    predicts_as_pytorch_does("lightning", ImportOptions::default());
+    let found = imported("lightning", ImportOptions::default()).unwrap();
+    assert_eq!(found.vocab_key.as_deref(), Some("hyper_parameters.args.characters"));
+    assert_eq!(found.names["fc.bias"], "state_dict.model.fc.bias");
+}
+
+#[test]
+fn tied_weights_predict_as_in_pytorch() {
+    let model = predicts_as_pytorch_does("tied", ImportOptions::default());
+    assert_eq!(model.config.input, InputEncoding::Embedding(5));
+}
+
+#[test]
+fn a_role_chooses_a_tensor_and_one_of_no_tensor_is_refused() {
+    let with = |typed: &str| {
+        let roles = vec![TensorRole::parse(typed).unwrap()];
+        import("tied", ImportOptions { roles, ..ImportOptions::default() })
+    };
+    assert!(
+        with("optimizer=ignore").unwrap_err().to_string().contains("no tensor named `optimizer`")
+    );
+    let error = with("state_dict.rnn.weight_hh_l1=ignore").unwrap_err().to_string();
+    assert!(error.ends_with("`state_dict.rnn.weight_hh_l1` is missing"), "{error}");
+    assert!(with("state_dict.decoder=fc").is_ok());
+}
+
+#[test]
+fn quantized_weights_are_refused_by_their_tensor() {
+    let expected = "`FILE`: tensor `state_dict.lstm.weight_hh_l0` holds quantized numbers, which charloom doesn't compute with";
+    assert_eq!(refused("quantized"), expected);
+}
+
+#[test]
+fn a_folder_of_shards_is_read_by_its_index_and_the_vocabulary_beside_it() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lstm.safetensors");
+    let original = TrainedModel::load(&fixture, &Device::flex()).unwrap();
+    let bytes = std::fs::read(&fixture).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write =
+        |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).unwrap();
+    let mut map = serde_json::Map::new();
+    for (shard, is_in) in [("a.safetensors", true), ("b.safetensors", false)] {
+        let part = tensors.tensors().into_iter().filter(|(name, _)| name.ends_with("0") == is_in);
+        let part: Vec<_> = part.collect();
+        map.extend(part.iter().map(|(name, _)| (name.clone(), shard.into())));
+        write(shard, &safetensors::serialize(part, None).unwrap());
+    }
+    let chars: Vec<String> = original.vocab.chars().iter().map(char::to_string).collect();
+    write("vocab.json", serde_json::to_string(&chars).unwrap().as_bytes());
+    let import =
+        |path: &Path| TrainedModel::import(path, ImportOptions::default(), &Device::flex());
+    let error = import(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("has several files of weights: name one of them"), "{error}");
+    let index =
+        |map: serde_json::Value| write("model.safetensors.index.json", map.to_string().as_bytes());
+    index(serde_json::json!({"metadata": {}, "weight_map": map}));
+    let found = import(folder.path()).unwrap();
+    assert_eq!(found.model.network.parameters(), original.network.parameters());
+    assert_eq!(found.vocab_key.as_deref(), Some("vocab"));
+    for (map, problem) in [
+        (
+            serde_json::json!({"fc.weight": "../a.safetensors"}),
+            "lists a file that is not in its folder",
+        ),
+        (serde_json::json!({"fc.weight": 1}), "has a `weight_map` whose values aren't file names"),
+        (serde_json::json!({}), "lists no files, or more than 1,000"),
+    ] {
+        index(serde_json::json!({"weight_map": map}));
+        let error = import(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with(problem), "{error}");
     }
 }
 
 #[test]
 fn other_networks_are_refused_with_all_their_tensors() {
     for (name, problem) in [
-        ("bidirectional", "it is bidirectional, so it can't generate text"),
-        ("projected", "its LSTM has projections (`proj_size`), which charloom doesn't support"),
-        ("batch_norm", "`norm.bias` is not a parameter of this network"),
-        ("no_linear", "it has no recurrent layers: expected a tensor `lstm.weight_hh_l0` or"),
+        (
+            "bidirectional",
+            "`state_dict.lstm.weight_ih_l0_reverse` [20, 7] is of a bidirectional layer, which can't generate text",
+        ),
+        (
+            "projected",
+            "`state_dict.lstm.weight_hr_l0` [4, 5] is a projection of an LSTM (`proj_size`), which charloom doesn't support",
+        ),
+        (
+            "batch_norm",
+            "`state_dict.norm.weight` [5] is part of a normalisation layer, which charloom's networks don't have",
+        ),
+        (
+            "no_linear",
+            "it has no output layer: no matrix [V, 5] maps its 5 hidden units to characters",
+        ),
     ] {
         let found = refused(name);
         assert!(
@@ -173,7 +280,7 @@ fn other_networks_are_refused_with_all_their_tensors() {
 fn characters_that_are_missing_or_too_few_are_counted() {
     let expected = "`FILE` does not say which characters its 7 ids stand for";
     assert_eq!(refused("lstm_bare"), expected);
-    let expected = "the vocabulary has 6 characters, but the network of `FILE` has 7";
+    let expected = "`tokens` in `FILE` has 6 characters, but the network has 7";
     assert_eq!(refused("tokens_short"), expected);
 }
 

@@ -129,7 +129,8 @@ fn a_pickle_that_references_a_storage_with_a_long_key_again_and_again_takes_no_m
     pickle.extend(b"q\x000");
     pickle.extend(b"h\x00Q0".repeat(100_000));
     pickle.extend(b"N.");
-    import_refused(&pickle, 0, "`FILE` is not a character model: it has no tensors");
+    let expected = "`FILE` is not a complete `torch.save` file: the name of a storage is longer than 500 bytes";
+    import_refused(&pickle, 0, expected);
 }
 
 #[test]
@@ -157,6 +158,6 @@ fn a_checkpoint_whose_tensors_all_share_one_storage_is_refused_by_their_total_si
     let tokens: String = ('Ā'..).take(256).collect();
     pickle.extend(text(tokens.as_bytes()));
     pickle.extend(b"u.");
-    let expected = "`FILE`: tensor `rnn.weight_ih_l10` and those before it have more values than the file can hold";
+    let expected = "`FILE`: tensor `rnn.weight_ih_l32` and those before it have more values than the file can hold";
     import_refused(&pickle, 256 << 10, expected);
 }

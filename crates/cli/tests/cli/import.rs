@@ -35,7 +35,9 @@ fn the_exercises_checkpoint_becomes_a_model_that_evaluates_and_generates() {
     assert_eq!(ran.out, "");
     insta::assert_snapshot!(ran.err, @r"
     network     lstm, 2 layers of 5, one-hot input of 7, two biases, dropout 0
+    tensors     `state_dict.lstm.weight_ih_l0` first layer, `state_dict.fc.weight` output
     characters  7: `o`, ` `, `m`, `t`, `é`, `l`, `\n`
+                from `tokens` in the file
     model       `lstm_exercise.safetensors`
 
     to generate text:  charloom generate --model lstm_exercise.safetensors
@@ -137,24 +139,59 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
-fn a_malicious_file_is_refused_by_the_name_it_references_and_runs_nothing() {
-    insta::assert_snapshot!(refused(pytorch_file("malicious.pt")), @r#"
-    error: `net.pt` is refused: its pickle references `posix.system`, which weights don't need; nothing was executed
+fn a_malicious_file_is_read_as_data_and_runs_nothing() {
+    let world = world_with(&["malicious.pt"]);
+    let ran = world.run("import malicious.pt").succeeds();
+    assert!(!(ran.out + &ran.err).contains("this must never be seen"));
+}
 
-    hint: if you trust the file, load it in Python and save its weights only: `torch.save(model.state_dict(), "weights.pt")`
-    "#);
+#[test]
+fn two_readings_are_refused_with_the_flag_that_chooses_one() {
+    let world = World::new();
+    // The embedding has the output layer's shape, and no name says more.
+    let shapes =
+        [("a", [7, 5]), ("b", [7, 5]), ("r.weight_ih_l0", [20, 5]), ("r.weight_hh_l0", [20, 5])];
+    let mut header = serde_json::Map::new();
+    let mut end = 0;
+    for (name, shape) in shapes {
+        let start = end;
+        end += 4 * shape[0] * shape[1];
+        let info =
+            serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
+        header.insert(name.to_owned(), info);
+    }
+    header.insert("__metadata__".into(), serde_json::json!({"chars": "\"abcdefg\""}));
+    let header = serde_json::Value::from(header).to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    world.write("two.safetensors", [&length, header.as_bytes(), &vec![0; end]].concat());
+    let import = "import two.safetensors --output out.safetensors";
+    insta::assert_snapshot!(world.run(import).fails(2), @"
+    error: `two.safetensors` is not a character model: two readings are possible: `a` or `b` is the output layer, the other the embedding
+
+    hint: `--map 'a=fc.weight'` chooses one reading; docs/interop.md has the roles
+    ");
+    let ran = world.run(&format!("{import} --map b=fc.weight")).succeeds();
+    assert!(
+        ran.err.contains("tensors     `a` embedding, `r.weight_ih_l0` first layer, `b` output"),
+        "{}",
+        ran.err
+    );
+    let message = world.run("import two.safetensors --map b=output").fails(2);
+    assert!(message.contains("it must be NAME=ROLE"), "{message}");
 }
 
 #[test]
 fn an_unknown_layout_lists_its_tensors() {
     insta::assert_snapshot!(refused(pytorch_file("no_linear.pt")), @"
-    error: `net.pt` is not a character model: it has no recurrent layers: expected a tensor `lstm.weight_hh_l0` or `rnn.weight_hh_l0` or `gru.weight_hh_l0`
+    error: `net.pt` is not a character model: it has no output layer: no matrix [V, 5] maps its 5 hidden units to characters
 
     hint: the file has the tensors `weight_ih_l0` [20, 7], `weight_hh_l0` [20, 5], `bias_ih_l0` [20], `bias_hh_l0` [20], `weight_ih_l1` [20, 5], `weight_hh_l1` [20, 5], `bias_ih_l1` [20], `bias_hh_l1` [20]
     ");
     let message = refused(pytorch_file("bidirectional.pt"));
-    assert!(message.contains("it is bidirectional"), "{message}");
-    assert!(message.contains("`lstm.weight_ih_l0_reverse` [20, 7]"), "{message}");
+    assert!(
+        message.contains("`state_dict.lstm.weight_ih_l0_reverse` [20, 7] is of a bidirectional"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -182,7 +219,10 @@ fn a_vocabulary_of_another_size_is_refused() {
         "{message}"
     );
     let message = refused(pytorch_file("tokens_short.pt"));
-    assert!(message.contains("has 6 characters, but the network of `net.pt` has 7"), "{message}");
+    assert!(
+        message.contains("`tokens` in `net.pt` has 6 characters, but the network has 7"),
+        "{message}"
+    );
     assert!(!world.exists("lstm_bare.safetensors"));
 }
 

@@ -22,6 +22,8 @@ struct Entry {
     encrypted: bool,
 }
 
+/// Most entries of an archive: there is one for each tensor.
+const MAX_ENTRIES: usize = 100_000;
 /// How many times as large as its compressed bytes a compressed entry may be. Weights compress to no less than half.
 const MAX_EXPANSION: u64 = 16;
 /// Uncompressed size that an entry may always have, whatever its compressed size: biases may be all zeros.
@@ -40,6 +42,9 @@ impl Archive {
                 method: record.compression_method(),
                 encrypted: record.flags().is_encrypted(),
             };
+            if all.len() == MAX_ENTRIES {
+                return Err(NotPyTorch::Broken("the archive has more than 100,000 entries"));
+            }
             if all.insert(name, entry).is_some() {
                 return Err(NotPyTorch::Broken("two entries of the archive have the same name"));
             }
@@ -58,9 +63,19 @@ impl Archive {
         Ok(Self { zip, entries })
     }
 
-    /// Most bytes that all tensors together can have.
-    pub fn capacity(&self) -> u64 {
-        expanded(self.zip.get_ref().len() as u64)
+    /// Length of the archive in bytes.
+    pub fn file_len(&self) -> usize {
+        self.zip.get_ref().len()
+    }
+
+    /// Memory in bytes that reading an entry takes: none where it is stored as it is.
+    pub fn inflated_size(&self, name: &str) -> u64 {
+        match self.entries.get(name) {
+            Some(entry) if entry.method != CompressionMethod::STORE => {
+                entry.location.uncompressed_size_hint()
+            }
+            _ => 0,
+        }
     }
 
     /// Size of an entry in bytes, if there is one of that name.

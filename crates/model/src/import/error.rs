@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use charloom_data::VocabError;
 
+use super::TensorRole;
+
 /// Why a PyTorch file can't be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -37,16 +39,31 @@ pub enum ImportError {
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
-    /// The pickle references a function or class that weights don't need. Loading it in Python could run anything.
-    #[error(
-        "`{}` is refused: its pickle references `{name}`, which weights don't need; nothing was executed",
-        path.display()
-    )]
-    RunsCode {
+    /// A folder without weights, or with several files of them.
+    #[error("the folder `{}` {problem}", path.display())]
+    Folder {
+        /// Path of the folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The index of a folder of shards can't be used.
+    #[error("`{}` {problem}", path.display())]
+    Index {
+        /// Path of the index.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A tensor was given a role, but the file has none of that name.
+    #[error("`{}` has no tensor named `{name}`, and none in a module of that name", path.display())]
+    Unnamed {
         /// Path of the file.
         path: PathBuf,
-        /// The function or class.
+        /// The name that was given.
         name: String,
+        /// Every tensor with its shape.
+        tensors: Tensors,
     },
     /// The tensors aren't those of a character-level recurrent network.
     #[error("`{}` is not a character model: {problem}", path.display())]
@@ -57,6 +74,8 @@ pub enum ImportError {
         problem: String,
         /// Every tensor with its shape.
         tensors: Tensors,
+        /// Roles that would choose one of several readings.
+        choices: Vec<TensorRole>,
     },
     /// The file's description of a tensor is inconsistent.
     #[error("`{}`: tensor `{tensor}` {problem}", path.display())]
@@ -86,13 +105,37 @@ pub enum ImportError {
         /// Number of characters that the network has.
         needed: usize,
     },
-    /// The characters in the file aren't a vocabulary.
-    #[error("the characters in `{}` cannot be used: {source}", path.display())]
+    /// What the file has under a key that promises a vocabulary isn't one.
+    #[error("`{key}` in `{}` is no vocabulary: {source}", path.display())]
     Vocab {
         /// Path of the file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The keys on the way to it, joined by dots.
+        key: String,
+        /// What is wrong with it.
         source: VocabularyError,
+    },
+    /// The file has two vocabularies that differ.
+    #[error("`{}` has two vocabularies, which differ: `{first}` and `{second}`", path.display())]
+    TwoVocabs {
+        /// Path of the file.
+        path: PathBuf,
+        /// The keys on the way to one, joined by dots.
+        first: String,
+        /// The keys on the way to the other.
+        second: String,
+    },
+    /// The file's own vocabulary and its network differ in size.
+    #[error("`{key}` in `{}` has {found} characters, but the network has {needed}", path.display())]
+    OwnVocabSize {
+        /// Path of the file.
+        path: PathBuf,
+        /// The keys on the way to the vocabulary, joined by dots.
+        key: String,
+        /// Number of characters in the vocabulary.
+        found: usize,
+        /// Number of characters that the network has.
+        needed: usize,
     },
     /// The vocabulary and the network differ in size.
     #[error("the vocabulary has {found} characters, but the network of `{}` has {needed}", path.display())]
@@ -112,12 +155,21 @@ pub enum NotPyTorch {
     /// It is neither a ZIP archive nor a pickle, nor a safetensors file.
     #[error("it is neither a ZIP archive nor a pickle")]
     Foreign,
+    /// It is a pickle of another program's.
+    #[error("it is a pickle, but not one of `torch.save`")]
+    OtherPickle,
     /// It begins as such a file does, but is truncated or malformed.
     #[error("{0}")]
     Broken(&'static str),
     /// Its ZIP archive can't be read.
     #[error("its ZIP archive can't be read: {0}")]
     Archive(#[source] io::Error),
+}
+
+impl From<&'static str> for NotPyTorch {
+    fn from(problem: &'static str) -> Self {
+        Self::Broken(problem)
+    }
 }
 
 /// Names and shapes of tensors. `Display` shows the first 24.

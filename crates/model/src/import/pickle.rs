@@ -1,7 +1,8 @@
-//! Python's pickle, as far as `torch.save` uses it.
+//! Python's pickle, read as plain data.
 //!
-//! A pickle is a program for a stack machine that may reference and call any function of Python. This machine calls none:
-//! the few names that a file of weights needs are implemented here, and any other name is an error.
+//! A pickle is a program for a stack machine that may reference and call any function of Python. This machine calls none.
+//! The few functions that make tensors and dictionaries are implemented here (`names.rs`); a call of any other becomes an
+//! opaque [`Object`] that holds its arguments and its state.
 //! The format is that of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>, protocols 2 to 5.
 
 use std::collections::HashMap;
@@ -9,12 +10,13 @@ use std::rc::Rc;
 
 mod machine;
 mod names;
+mod rebuild;
 
 use machine::Machine;
 
 /// Index of a value in [`Pickle`]. Values are shared as they are in Python, strings and storages included, and what calls
 /// copy is counted: a short file can't become a large value.
-pub type Id = usize;
+pub type Id = u32;
 
 /// What was pickled.
 #[derive(Debug)]
@@ -28,29 +30,51 @@ pub struct Pickle {
 pub enum Value {
     Int(i64),
     /// An integer beyond 64 bits: its bytes in little-endian order.
-    Long(Vec<u8>),
+    Long(Box<[u8]>),
     Text(Rc<str>),
     Bool(bool),
-    /// A list, a tuple or a set.
+    /// A list or a tuple.
     List(Vec<Id>),
     /// Keys and values, in their order.
     Dict(Vec<(Id, Id)>),
-    Name(Name),
+    Class(Class),
     Storage(Rc<Storage>),
     Tensor(Rc<Tensor>),
-    /// Any other value, which is harmless and not needed here.
+    Object(Box<Object>),
+    /// `None`, and any other value that isn't needed here: floats, bytes, sets.
     Other,
 }
 
-/// A name that a pickle may use.
+/// An object of a class that isn't known here. Nothing of the class was called.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object {
+    /// What the class or function was to be called with.
+    pub arguments: Vec<Id>,
+    /// What `__setstate__` was to be given: the attributes, unless the class says otherwise.
+    pub state: Option<Id>,
+    /// Elements, if it is a kind of list.
+    pub items: Vec<Id>,
+    /// Keys and values, if it is a kind of dictionary.
+    pub pairs: Vec<(Id, Id)>,
+}
+
+/// A class or function that a pickle references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum Class {
     OrderedDict,
+    /// A set: its elements have no order, so it is no vocabulary.
+    Set,
+    /// Returns its first argument.
+    First,
     RebuildTensor,
-    RebuildParameter,
+    /// Makes a tensor of a storage without a type; the type is an argument.
+    RebuildTypedTensor,
+    RebuildQuantized,
+    /// Makes a tensor of a subclass: its first arguments are a function and that function's arguments.
+    RebuildSubclass,
     Storage(Element),
-    /// Makes a value that isn't needed here.
-    Harmless,
+    Dtype(Element),
+    Unknown,
 }
 
 /// The type of a storage's numbers.
@@ -62,6 +86,10 @@ pub enum Element {
     F64,
     /// Integers or booleans of so many bytes.
     Integer(usize),
+    /// Quantized numbers of so many bytes.
+    Quantized(usize),
+    /// Bytes whose type isn't known here.
+    Bytes,
 }
 
 impl Element {
@@ -71,7 +99,8 @@ impl Element {
             Self::F16 | Self::Bf16 => 2,
             Self::F32 => 4,
             Self::F64 => 8,
-            Self::Integer(bytes) => bytes,
+            Self::Integer(bytes) | Self::Quantized(bytes) => bytes,
+            Self::Bytes => 1,
         }
     }
 }
@@ -95,19 +124,13 @@ pub struct Tensor {
     pub strides: Vec<usize>,
 }
 
-/// Why a pickle isn't read.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PickleError {
-    /// It is truncated or malformed.
-    Broken(&'static str),
-    /// It references a function or class that weights don't need.
-    Foreign(String),
-}
+/// Why a pickle can't be read.
+pub type PickleError = &'static str;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-const TRUNCATED: PickleError = PickleError::Broken("truncated pickle");
-const MALFORMED: PickleError = PickleError::Broken("malformed pickle");
+const TRUNCATED: PickleError = "truncated pickle";
+const MALFORMED: PickleError = "malformed pickle";
 
 impl Pickle {
     /// Reads the pickle at the beginning of `bytes`; returns its length, too.
@@ -117,7 +140,7 @@ impl Pickle {
 
     /// The value of this index.
     pub fn value(&self, id: Id) -> &Value {
-        &self.values[id]
+        &self.values[id as usize]
     }
 
     /// The element types of all storages, by their keys.

@@ -44,13 +44,18 @@ fn only_char(text: &str) -> Result<char, VocabularyError> {
     }
 }
 
-/// A vocabulary from a checkpoint: a string, a list, or a dictionary in either direction.
+/// A vocabulary from a pickle: a string, a list, or a dictionary in either direction.
 pub fn from_pickle(pickle: &Pickle, id: Id) -> Result<Vocab, VocabularyError> {
     let char = |id: &Id| pickle.text(*id).ok_or(VocabularyError::Form).and_then(only_char);
     let form = match pickle.value(id) {
         Value::Text(text) => VocabForm::List(text.chars().collect()),
         Value::List(items) => VocabForm::List(items.iter().map(char).collect::<Result<_, _>>()?),
-        Value::Dict(pairs) => {
+        Value::Dict(_) | Value::Object(_) => {
+            let pairs = match pickle.value(id) {
+                Value::Dict(pairs) => pairs,
+                Value::Object(object) => &object.pairs,
+                _ => return Err(VocabularyError::Form),
+            };
             let pair = |&(key, value): &(Id, Id)| match (pickle.value(key), pickle.value(value)) {
                 (Value::Text(char), Value::Int(id)) | (Value::Int(id), Value::Text(char)) => {
                     let id = usize::try_from(*id).map_err(|_| VocabularyError::Form)?;
@@ -86,7 +91,7 @@ pub fn read_vocab(path: &Path) -> Result<Vocab, VocabularyError> {
     })
 }
 
-fn from_json(json: serde_json::Value) -> Result<Vocab, VocabularyError> {
+pub fn from_json(json: serde_json::Value) -> Result<Vocab, VocabularyError> {
     use serde_json::Value;
     let form = match json {
         Value::Array(items) => VocabForm::List(
@@ -113,6 +118,7 @@ fn from_json(json: serde_json::Value) -> Result<Vocab, VocabularyError> {
                 })
                 .collect::<Result<_, _>>()?,
         ),
+        Value::String(text) => VocabForm::List(text.chars().collect()),
         _ => return Err(VocabularyError::Form),
     };
     form.vocab()

@@ -12,14 +12,20 @@ Good ones, each with its loss in `expected.txt` (a line `name loss`: mean cross-
     rnn_relu.pt         Elman with `rnn.`, `fc.` and ReLU; char2int in place of tokens
     legacy.pt           lstm_exercise in the format before torch 1.6, with int2char and float64 tensors
     half_strided.pt     lstm_exercise with half-precision weights, transposed and sharing one storage
+    whole_module.pt     lstm_exercise, as `torch.save(model)`: objects of the user's class and of torch's
+    malicious.pt        lstm_exercise, whose pickle calls `os.system` besides
+    traced.pt           an archive of TorchScript: a GRU with an embedding
+    lightning.pt        as Lightning has it: `model.` before all names, optimizer states of the same shapes, settings in a
+                        namespace with the characters among them; bfloat16
+    tied.pt             an LSTM whose embedding is its output layer
 Bad ones:
-    malicious.pt        its pickle calls `os.system`
-    whole_module.pt     `torch.save(model)`, which is the user's class, not its weights
+    quantized.pt        weights of eight bits
     bidirectional.pt, projected.pt, batch_norm.pt, no_linear.pt   other networks
     repeated.pt         a few numbers that are said to be a giant network
     tokens_short.pt     lstm_exercise with one character too few
 """
 
+import argparse
 import os
 from collections import OrderedDict
 from pathlib import Path
@@ -132,6 +138,30 @@ def main():
     normed.norm = nn.BatchNorm1d(H)
     save(exercise(normed.state_dict()), "batch_norm.pt")
     save(nn.LSTM(V, H, L).state_dict(), "no_linear.pt")
+
+    traced = CharRnn(nn.GRU, "net", "last", embed="table")
+    expected["traced"] = loss(traced)
+    torch.jit.trace(traced, torch.zeros(2, 3, dtype=torch.long)).save(HERE / "traced.pt")
+
+    model = CharRnn(nn.LSTM, "lstm", "fc", embed="emb").bfloat16()
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.zeros(1, 2, dtype=torch.long)).sum().backward()
+    expected["lightning"] = loss(model)
+    state = {f"model.{name}": value.bfloat16() for name, value in model.state_dict().items()}
+    settings = argparse.Namespace(lr=0.1, characters=list(TOKENS))
+    model.bfloat16()
+    optimizer.step()
+    besides = {"epoch": 3, "optimizer_states": [optimizer.state_dict()], "hyper_parameters": {"args": settings}}
+    save({"state_dict": state} | besides, "lightning.pt")
+
+    tied = CharRnn(nn.LSTM, "rnn", "decoder", embed="encoder")
+    tied.encoder, tied.rnn = nn.Embedding(V, H), nn.LSTM(H, H, L, batch_first=True)
+    tied.encoder.weight = tied.decoder.weight
+    expected["tied"] = loss(tied)
+    save({"state_dict": tied.state_dict(), "tokens": TOKENS}, "tied.pt")
+
+    eight = torch.quantize_per_tensor(torch.rand(4 * H, H), 0.1, 0, torch.qint8)
+    save(exercise(lstm.state_dict() | {"lstm.weight_hh_l0": eight}), "quantized.pt")
 
     # One number, said to be repeated: a network of 17 TB.
     wide, one = 1 << 20, torch.zeros(1, 1)

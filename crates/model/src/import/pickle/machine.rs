@@ -1,30 +1,67 @@
 //! The stack machine that executes a pickle.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use super::names::known;
-use super::{Id, MALFORMED, Name, Pickle, PickleError, Result, Storage, TRUNCATED, Tensor, Value};
+use super::names::class;
+use super::{Id, MALFORMED, Pickle, PickleError, Result, TRUNCATED, Value};
 
-#[derive(Default)]
 pub struct Machine<'a> {
     rest: &'a [u8],
     values: Vec<Value>,
     stack: Vec<Id>,
     /// Heights of the stack at which marks were set.
-    marks: Vec<usize>,
+    marks: Vec<u32>,
     memo: HashMap<u32, Id>,
-    /// How many elements of arguments calls may still look at.
-    to_copy: usize,
+    /// Bytes of memory that values may still take.
+    budget: usize,
 }
+
+/// Memory in bytes that the values of any pickle may take; those of a long one may take twice its length.
+const ANY_BUDGET: usize = 48 << 20;
+pub const TOO_LARGE: PickleError =
+    "its pickle would take several times the memory that its length allows";
+
+/// Values that occur often are made once: their indices. Integers up to 255 follow.
+pub const OTHER: Id = 0;
+const FALSE: Id = 1;
+const TRUE: Id = 2;
+const ZERO: Id = 3;
 
 impl<'a> Machine<'a> {
     /// Executes a pickle to its end; returns its length, too.
     pub fn run(bytes: &'a [u8]) -> Result<(Pickle, usize)> {
-        let mut machine = Machine { rest: bytes, to_copy: bytes.len(), ..Machine::default() };
+        let mut values = vec![Value::Other, Value::Bool(false), Value::Bool(true)];
+        values.extend((0..256).map(Value::Int));
+        let mut machine = Machine {
+            rest: bytes,
+            values,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            budget: ANY_BUDGET.max(bytes.len().saturating_mul(2)),
+        };
         while machine.step()? {}
         let root = machine.pop()?;
         Ok((Pickle { values: machine.values, root }, bytes.len() - machine.rest.len()))
+    }
+
+    /// Counts memory that is about to be taken. It is never given back: what a pickle drops, it needn't have made.
+    pub fn charge(&mut self, bytes: usize) -> Result<()> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(TOO_LARGE)?;
+        Ok(())
+    }
+
+    /// The value of this index.
+    pub fn value(&self, id: Id) -> &Value {
+        &self.values[id as usize]
+    }
+
+    /// The value of this index, if there is one and it is a string.
+    pub fn text_of(&self, id: Option<Id>) -> Option<&str> {
+        match self.value(id?) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
@@ -52,42 +89,56 @@ impl<'a> Machine<'a> {
         std::str::from_utf8(line).map_err(|_| MALFORMED)
     }
 
-    fn push(&mut self, value: Value) {
-        let id = self.add(value);
+    fn push(&mut self, value: Value) -> Result<()> {
+        let id = self.add(value)?;
         self.stack.push(id);
+        Ok(())
     }
 
-    fn add(&mut self, value: Value) -> Id {
+    pub fn add(&mut self, value: Value) -> Result<Id> {
+        // A vector has room for more than it holds.
+        self.charge(size_of::<Value>() + 16)?;
+        let id = Id::try_from(self.values.len()).map_err(|_| TOO_LARGE)?;
         self.values.push(value);
-        self.values.len() - 1
+        Ok(id)
+    }
+
+    fn push_int(&mut self, number: i64) -> Result<()> {
+        match number {
+            0..256 => self.stack.push(ZERO + number as Id),
+            _ => self.push(Value::Int(number))?,
+        }
+        Ok(())
     }
 
     fn push_text(&mut self, bytes: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(bytes).map_err(|_| MALFORMED)?;
-        self.push(Value::Text(text.into()));
-        Ok(())
+        self.charge(bytes.len())?;
+        self.push(Value::Text(text.into()))
     }
 
     /// A string of Python 2, which is bytes; names consist of ASCII.
-    fn push_old_text(&mut self, bytes: &[u8]) {
+    fn push_old_text(&mut self, bytes: &[u8]) -> Result<()> {
+        self.charge(2 * bytes.len())?;
         let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
-        self.push(Value::Text(text.into()));
+        self.push(Value::Text(text.into()))
     }
 
-    fn push_long(&mut self, bytes: &[u8]) {
+    fn push_long(&mut self, bytes: &[u8]) -> Result<()> {
         let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
         if bytes.len() > 8 {
-            return self.push(Value::Long(bytes.to_vec()));
+            self.charge(bytes.len())?;
+            return self.push(Value::Long(bytes.into()));
         }
         let mut wide = [if negative { 0xff } else { 0 }; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
-        self.push(Value::Int(i64::from_le_bytes(wide)));
+        self.push_int(i64::from_le_bytes(wide))
     }
 
     /// Pops the topmost value, unless a mark is above it.
     fn pop(&mut self) -> Result<Id> {
         match self.marks.last() {
-            Some(&height) if self.stack.len() <= height => Err(MALFORMED),
+            Some(&height) if self.stack.len() <= height as usize => Err(MALFORMED),
             _ => self.stack.pop().ok_or(MALFORMED),
         }
     }
@@ -99,24 +150,29 @@ impl<'a> Machine<'a> {
     /// Pops everything above the last mark.
     fn popped_to_mark(&mut self) -> Result<Vec<Id>> {
         let height = self.marks.pop().ok_or(MALFORMED)?;
-        Ok(self.stack.split_off(height))
+        Ok(self.stack.split_off(height as usize))
+    }
+
+    fn push_list(&mut self, items: Vec<Id>) -> Result<()> {
+        self.charge(items.len() * size_of::<Id>())?;
+        self.push(Value::List(items))
     }
 
     fn tuple(&mut self, count: usize) -> Result<()> {
-        let mut items = Vec::with_capacity(count);
-        for _ in 0..count {
-            items.push(self.pop()?);
+        let mut items = vec![0; count];
+        for item in items.iter_mut().rev() {
+            *item = self.pop()?;
         }
-        items.reverse();
-        self.push(Value::List(items));
-        Ok(())
+        self.push_list(items)
     }
 
     /// Adds the items to the list or set on top of the stack.
-    fn append(&mut self, items: Vec<Id>) -> Result<()> {
+    fn append(&mut self, items: &[Id]) -> Result<()> {
+        self.charge(2 * size_of_val(items))?;
         let list = self.top()?;
-        match &mut self.values[list] {
+        match &mut self.values[list as usize] {
             Value::List(list) => list.extend(items),
+            Value::Object(object) => object.items.extend(items),
             Value::Other => {}
             _ => return Err(MALFORMED),
         }
@@ -125,27 +181,34 @@ impl<'a> Machine<'a> {
 
     /// Adds keys and values, in turn, to the dictionary on top of the stack.
     fn set(&mut self, items: &[Id]) -> Result<()> {
+        self.charge(2 * size_of_val(items))?;
         let dict = self.top()?;
         let (pairs, rest) = items.as_chunks();
         if !rest.is_empty() {
             return Err(MALFORMED);
         }
-        match &mut self.values[dict] {
-            Value::Dict(dict) => dict.extend(pairs.iter().map(|&[key, value]| (key, value))),
+        let pairs = pairs.iter().map(|&[key, value]| (key, value));
+        match &mut self.values[dict as usize] {
+            Value::Dict(dict) => dict.extend(pairs),
+            Value::Object(object) => object.pairs.extend(pairs),
             Value::Other => {}
             _ => return Err(MALFORMED),
         }
         Ok(())
     }
 
-    fn name(&mut self, module: &str, name: &str) -> Result<()> {
-        let foreign = || PickleError::Foreign(format!("{module}.{name}"));
-        let known = known(module, name).ok_or_else(foreign)?;
-        self.push(Value::Name(known));
+    /// Gives the object on top of the stack its state. What is known here needs none.
+    fn build(&mut self) -> Result<()> {
+        let state = self.pop()?;
+        let object = self.top()?;
+        if let Value::Object(object) = &mut self.values[object as usize] {
+            object.state = Some(state);
+        }
         Ok(())
     }
 
     fn keep(&mut self, place: u32) -> Result<()> {
+        self.charge(24)?;
         self.memo.insert(place, self.top()?);
         Ok(())
     }
@@ -156,43 +219,55 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// Calls a class with everything above the last mark.
+    fn instance(&mut self, class: Id, arguments: Vec<Id>) -> Result<()> {
+        self.charge(arguments.len() * size_of::<Id>())?;
+        let arguments = self.add(Value::List(arguments))?;
+        let made = self.call(class, arguments)?;
+        self.stack.push(made);
+        Ok(())
+    }
+
     /// Executes one opcode; false after the last.
     fn step(&mut self) -> Result<bool> {
+        if 2 * size_of::<Id>() * (self.stack.len() + self.marks.len()) > self.budget {
+            return Err(TOO_LARGE);
+        }
         match self.take(1)?[0] {
             0x80 => drop(self.take(1)?), // PROTO
             0x95 => drop(self.take(8)?), // FRAME
             b'.' => return Ok(false),
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => self.marks.push(self.stack.len() as u32),
             b'0' => drop(self.pop()?),
             b'1' => drop(self.popped_to_mark()?),
             b'2' => self.stack.push(self.top()?),
 
-            b'N' => self.push(Value::Other),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
+            b'N' => self.stack.push(OTHER),
+            0x88 => self.stack.push(TRUE),
+            0x89 => self.stack.push(FALSE),
             b'K' => {
                 let number = self.number(1)?;
-                self.push(Value::Int(number as i64));
+                self.push_int(number as i64)?;
             }
             b'M' => {
                 let number = self.number(2)?;
-                self.push(Value::Int(number as i64));
+                self.push_int(number as i64)?;
             }
             b'J' => {
                 let number = self.number(4)? as u32;
-                self.push(Value::Int(i64::from(number.cast_signed())));
+                self.push_int(i64::from(number.cast_signed()))?;
             }
             0x8a => {
                 let bytes = self.counted(1)?;
-                self.push_long(bytes);
+                self.push_long(bytes)?;
             }
             0x8b => {
                 let bytes = self.counted(4)?;
-                self.push_long(bytes);
+                self.push_long(bytes)?;
             }
             b'G' => {
                 self.take(8)?;
-                self.push(Value::Other);
+                self.stack.push(OTHER);
             }
             b'X' => {
                 let text = self.counted(4)?;
@@ -208,11 +283,11 @@ impl<'a> Machine<'a> {
             }
             b'T' => {
                 let text = self.counted(4)?;
-                self.push_old_text(text);
+                self.push_old_text(text)?;
             }
             b'U' => {
                 let text = self.counted(1)?;
-                self.push_old_text(text);
+                self.push_old_text(text)?;
             }
             // Bytes, by the length of their length.
             code @ (b'B' | b'C' | 0x8e | 0x96) => {
@@ -221,30 +296,36 @@ impl<'a> Machine<'a> {
                     b'B' => 4,
                     _ => 8,
                 })?;
-                self.push(Value::Other);
+                self.stack.push(OTHER);
             }
 
-            b']' | b')' | 0x8f => self.push(Value::List(Vec::new())),
-            b'}' => self.push(Value::Dict(Vec::new())),
-            b't' | b'l' | 0x91 => {
+            b']' | b')' => self.push(Value::List(Vec::new()))?,
+            b'}' => self.push(Value::Dict(Vec::new()))?,
+            b't' | b'l' => {
                 let items = self.popped_to_mark()?;
-                self.push(Value::List(items));
+                self.push_list(items)?;
             }
             0x85 => self.tuple(1)?,
             0x86 => self.tuple(2)?,
             0x87 => self.tuple(3)?,
             b'd' => {
                 let items = self.popped_to_mark()?;
-                self.push(Value::Dict(Vec::new()));
+                self.push(Value::Dict(Vec::new()))?;
                 self.set(&items)?;
             }
             b'a' => {
                 let item = self.pop()?;
-                self.append(vec![item])?;
+                self.append(&[item])?;
+            }
+            // Sets: an empty one, one of all above the mark, and elements for one.
+            0x8f => self.stack.push(OTHER),
+            0x91 => {
+                self.popped_to_mark()?;
+                self.stack.push(OTHER);
             }
             b'e' | 0x90 => {
                 let items = self.popped_to_mark()?;
-                self.append(items)?;
+                self.append(&items)?;
             }
             b's' => {
                 let value = self.pop()?;
@@ -274,20 +355,33 @@ impl<'a> Machine<'a> {
                 self.recall(place)?;
             }
 
-            // GLOBAL and INST: two lines. STACK_GLOBAL: two strings.
-            b'c' | b'i' => {
-                let (module, name) = (self.line()?, self.line()?);
-                self.name(module, name)?;
+            // GLOBAL: two lines. STACK_GLOBAL: two strings.
+            b'c' => {
+                let class = class(self.line()?, self.line()?);
+                self.push(Value::Class(class))?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                match (&self.values[module], &self.values[name]) {
-                    (Value::Text(module), Value::Text(name)) => {
-                        let (module, name) = (Rc::clone(module), Rc::clone(name));
-                        self.name(&module, &name)?;
-                    }
+                let class = match (self.value(module), self.value(name)) {
+                    (Value::Text(module), Value::Text(name)) => class(module, name),
                     _ => return Err(MALFORMED),
+                };
+                self.push(Value::Class(class))?;
+            }
+            // INST: two lines, the arguments above the mark. OBJ: the class is above the mark, too.
+            b'i' => {
+                let class = class(self.line()?, self.line()?);
+                let class = self.add(Value::Class(class))?;
+                let arguments = self.popped_to_mark()?;
+                self.instance(class, arguments)?;
+            }
+            b'o' => {
+                let mut arguments = self.popped_to_mark()?;
+                if arguments.is_empty() {
+                    return Err(MALFORMED);
                 }
+                let class = arguments.remove(0);
+                self.instance(class, arguments)?;
             }
             // NEWOBJ makes an object of a class as REDUCE calls a function; NEWOBJ_EX has named arguments besides.
             code @ (b'R' | 0x81 | 0x92) => {
@@ -298,106 +392,14 @@ impl<'a> Machine<'a> {
                 let made = self.call(callable, arguments)?;
                 self.stack.push(made);
             }
-            // Attributes of an object, which aren't needed.
-            b'b' => {
-                self.pop()?;
-                self.top()?;
-            }
+            b'b' => self.build()?,
             b'Q' => {
                 let id = self.pop()?;
-                let storage = self.storage(id)?;
-                self.push(Value::Storage(storage.into()));
+                let value = self.persistent(id)?;
+                self.stack.push(value);
             }
             _ => return Err(MALFORMED),
         }
         Ok(true)
-    }
-
-    /// The value that a call returns.
-    fn call(&mut self, callable: Id, arguments: Id) -> Result<Id> {
-        self.pay_for(arguments)?;
-        let (Value::Name(name), Value::List(arguments)) =
-            (&self.values[callable], &self.values[arguments])
-        else {
-            return Err(MALFORMED);
-        };
-        let value = match name {
-            Name::OrderedDict => self.ordered_dict(arguments)?,
-            Name::RebuildTensor => Value::Tensor(self.tensor(arguments)?.into()),
-            // A parameter is its tensor.
-            Name::RebuildParameter => match arguments.first() {
-                Some(&data) if matches!(self.values[data], Value::Tensor(_)) => return Ok(data),
-                _ => return Err(MALFORMED),
-            },
-            Name::Storage(_) => return Err(MALFORMED),
-            Name::Harmless => Value::Other,
-        };
-        Ok(self.add(value))
-    }
-
-    /// Counts the elements of a call's arguments, which it may look at and copy. In a file of weights each of them has a
-    /// byte of its own; a malicious one may pass the same long list again and again.
-    fn pay_for(&mut self, arguments: Id) -> Result<()> {
-        let elements = |&id: &Id| match &self.values[id] {
-            Value::List(elements) => elements.len(),
-            _ => 0,
-        };
-        let Value::List(arguments) = &self.values[arguments] else { return Err(MALFORMED) };
-        let left = self.to_copy.checked_sub(arguments.len()).ok_or(MALFORMED)?;
-        let copied = arguments.iter().map(elements).sum();
-        self.to_copy = left.checked_sub(copied).ok_or(MALFORMED)?;
-        Ok(())
-    }
-
-    /// An `OrderedDict`, of nothing or of a list of pairs.
-    fn ordered_dict(&self, arguments: &[Id]) -> Result<Value> {
-        let Some(&pairs) = arguments.first() else { return Ok(Value::Dict(Vec::new())) };
-        let Value::List(pairs) = &self.values[pairs] else { return Err(MALFORMED) };
-        let pair = |&pair: &Id| match &self.values[pair] {
-            Value::List(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err(MALFORMED),
-        };
-        Ok(Value::Dict(pairs.iter().map(pair).collect::<Result<_>>()?))
-    }
-
-    fn size(&self, id: Id) -> Result<usize> {
-        match self.values[id] {
-            Value::Int(number) => usize::try_from(number).map_err(|_| MALFORMED),
-            _ => Err(MALFORMED),
-        }
-    }
-
-    /// The arguments of `_rebuild_tensor_v2`: storage, offset, size, stride, and what autograd needs.
-    fn tensor(&self, arguments: &[Id]) -> Result<Tensor> {
-        let &[storage, offset, shape, strides, ..] = arguments else { return Err(MALFORMED) };
-        let Value::Storage(storage) = &self.values[storage] else { return Err(MALFORMED) };
-        let sizes = |id: Id| match &self.values[id] {
-            Value::List(sizes) => sizes.iter().map(|&size| self.size(size)).collect(),
-            _ => Err(MALFORMED),
-        };
-        let (shape, strides): (Vec<_>, Vec<_>) = (sizes(shape)?, sizes(strides)?);
-        if shape.len() != strides.len() {
-            return Err(MALFORMED);
-        }
-        Ok(Tensor { storage: Rc::clone(storage), offset: self.size(offset)?, shape, strides })
-    }
-
-    /// The persistent id of a storage: `("storage", type, key, device, number of elements)`.
-    fn storage(&self, id: Id) -> Result<Storage> {
-        let Value::List(parts) = &self.values[id] else { return Err(MALFORMED) };
-        let &[_, kind, key, _, len, ref view @ ..] = parts.as_slice() else {
-            return Err(MALFORMED);
-        };
-        if view.len() > 1 || view.iter().any(|&view| self.values[view] != Value::Other) {
-            return Err(PickleError::Broken(
-                "it has views of storages, which torch 0.4 and later don't write",
-            ));
-        }
-        match (&self.values[kind], &self.values[key]) {
-            (Value::Name(Name::Storage(element)), Value::Text(key)) => {
-                Ok(Storage { key: Rc::clone(key), element: *element, len: self.size(len)? })
-            }
-            _ => Err(MALFORMED),
-        }
     }
 }
