@@ -10,12 +10,14 @@ use crate::settings::{BatchFlags, Flag, FormatFlags, SampleFlags, SettingsFlags}
 mod analysis;
 mod comparison;
 mod eval;
+mod export;
 mod import;
 mod models;
 
 pub use analysis::{BaselineArgs, CompleteArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
 pub use comparison::{Metric, PlotArgs, SweepArgs};
 pub use eval::EvalArgs;
+pub use export::ExportArgs;
 pub use import::ImportArgs;
 pub use models::{ModelsArgs, PrecisionArg};
 
@@ -61,6 +63,9 @@ pub enum Command {
     /// Import weights from a PyTorch file
     #[command(after_help = import::IMPORT_HELP)]
     Import(ImportArgs),
+    /// Export weights for PyTorch or NumPy
+    #[command(after_help = export::EXPORT_HELP)]
+    Export(ExportArgs),
     /// Show or check settings
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -8,7 +8,7 @@ use charloom_train::RunFolder;
 use charloom_train::settings::PrecisionConfig;
 
 use crate::args::{ModelsArgs, PrecisionArg};
-use crate::report::{Failure, Result};
+use crate::report::{Failure, Result, command, shell_quoted};
 use crate::run_commands::run_command;
 use crate::runs::find_run;
 use crate::settings::{Layer, Layers, resolve};
@@ -96,10 +96,18 @@ pub fn load(path: &Path, device: &Device) -> Result<TrainedModel> {
     // Whatever fails here is due to the file.
     TrainedModel::load(path, device).map_err(|error| {
         let hint = match &error {
-            ModelFileError::NotSafetensors { .. } => {
-                Some("a file that was copied or downloaded in part is truncated: copy it again")
+            ModelFileError::NotSafetensors { .. } => Some(
+                "a file that was copied or downloaded in part is truncated: copy it again"
+                    .to_owned(),
+            ),
+            ModelFileError::NotAModel { path, .. } => Some(format!(
+                "`{} import {}` makes a model of PyTorch's weights",
+                command(),
+                shell_quoted(&path.to_string_lossy())
+            )),
+            ModelFileError::Version { .. } => {
+                Some("a newer version of charloom may read it".to_owned())
             }
-            ModelFileError::Version { .. } => Some("a newer version of charloom may read it"),
             _ => None,
         };
         Failure::request_error(&error).maybe_hint(hint)

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Import(args) => commands::import::run(args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Config(ConfigCommand::Show(settings)) => commands::config::show(&settings),
         Command::Config(ConfigCommand::Check { file }) => commands::config::check(&file),
         Command::Config(ConfigCommand::Schema) => commands::config::schema(),

@@ -1,19 +1,19 @@
 //! The model file: `model.safetensors`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
 use charloom_data::{Vocab, atomic};
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::config::StoredConfig;
 use crate::params::{check_shapes, shapes};
 use crate::safetensors_file::{ReadError, SafetensorsFile};
-use crate::{CharRnn, CharRnnConfig, ConfigError, ParamSpec, TensorProblem};
+use crate::{CharRnn, CharRnnConfig, ConfigError, ParamSpec, TensorProblem, safetensors_writer};
 
 /// The version of the format that this code writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -155,39 +155,28 @@ impl TrainedModel {
         let found = self.network.config().parameters(self.network.vocab_size());
         check_shapes(&expected, &shapes(&found)).map_err(tensor_error(path))?;
 
-        let failed =
-            |source| ModelFileError::Io { action: "write", path: path.to_path_buf(), source };
-        let bytes = self.to_bytes().map_err(|error| failed(io::Error::other(error)))?;
-        atomic::write(path, &bytes).map_err(failed)
+        let write = || -> io::Result<()> {
+            let mut out = BufWriter::new(atomic::create_temp(path)?);
+            safetensors_writer::write(&mut out, &self.metadata()?, self.network.parameters())?;
+            atomic::persist(out.into_inner().map_err(io::IntoInnerError::into_error)?, path)
+        };
+        write().map_err(|source| ModelFileError::Io {
+            action: "write",
+            path: path.to_path_buf(),
+            source,
+        })
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-        let json = |value: serde_json::Result<String>| value.expect("plain data becomes JSON");
+    /// The metadata of a model file.
+    fn metadata(&self) -> io::Result<BTreeMap<&'static str, String>> {
         let config = StoredConfig::new(&self.config, self.vocab.len());
-        let metadata = HashMap::from([
-            ("format".to_string(), "pt".to_string()),
-            (VERSION.to_string(), FORMAT_VERSION.to_string()),
-            (CONFIG.to_string(), json(serde_json::to_string(&config))),
-            (VOCAB.to_string(), json(serde_json::to_string(&self.vocab))),
-            (SUMMARY.to_string(), json(serde_json::to_string(&self.summary))),
-        ]);
-        let parameters: Vec<(String, Vec<usize>, Vec<u8>)> = self
-            .network
-            .parameters()
-            .into_iter()
-            .map(|(name, data)| {
-                let shape = data.shape().to_vec();
-                let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
-                (name, shape, bytes)
-            })
-            .collect();
-        let views = parameters
-            .iter()
-            .map(|(name, shape, bytes)| {
-                Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
-            })
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        safetensors::serialize(views, Some(metadata)).map(with_sorted_header)
+        Ok(BTreeMap::from([
+            ("format", "pt".to_string()),
+            (VERSION, FORMAT_VERSION.to_string()),
+            (CONFIG, serde_json::to_string(&config)?),
+            (VOCAB, serde_json::to_string(&self.vocab)?),
+            (SUMMARY, serde_json::to_string(&self.summary)?),
+        ]))
     }
 
     /// Reads a model file onto a device.
@@ -276,26 +265,4 @@ fn check_tensors(
         }
     }
     Ok(())
-}
-
-/// The same file with the header's keys sorted. The library writes them in a hash map's order, so that the same model
-/// would give other bytes each time.
-fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
-    type Header = BTreeMap<String, serde_json::Value>;
-    let sorted = || -> Option<Vec<u8>> {
-        let (length, rest) = file.split_first_chunk::<8>()?;
-        let (header, tensors) =
-            rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-        let mut header: Header = serde_json::from_slice(header).ok()?;
-        if let Some(metadata) = header.get_mut("__metadata__") {
-            let ordered: Header = serde_json::from_value(metadata.take()).ok()?;
-            *metadata = serde_json::to_value(ordered).ok()?;
-        }
-        let mut header = serde_json::to_vec(&header).ok()?;
-        // The tensors begin at a multiple of eight bytes.
-        header.resize(header.len().next_multiple_of(8), b' ');
-        let length = (header.len() as u64).to_le_bytes();
-        Some([&length, header.as_slice(), tensors].concat())
-    };
-    sorted().unwrap_or(file)
 }

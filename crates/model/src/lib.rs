@@ -4,7 +4,8 @@
 //!   ([`CharRnnConfig::parameters`]) under PyTorch's names and draws them ([`CharRnnConfig::init`]).
 //! - [`CharRnn`] is the network, a Burn module: logits, loss, evaluation scores.
 //! - [`TrainedModel`] is a network with its vocabulary: what `model.safetensors` holds. [`TrainedModel::load`] and
-//!   [`TrainedModel::save`] read and write it, [`TrainedModel::import`] reads PyTorch's files, and
+//!   [`TrainedModel::save`] read and write it, [`TrainedModel::import`] reads PyTorch's files,
+//!   [`TrainedModel::export`] writes weights for other programs, and
 //!   [`TrainedModel::remap_vocab`] initialises a network with another vocabulary from it.
 //!
 //! ```
@@ -35,18 +36,21 @@
 #![deny(missing_docs)]
 
 mod config;
+mod export;
 mod file;
 mod import;
 mod network;
 mod optional_number;
 mod params;
 mod safetensors_file;
+mod safetensors_writer;
 mod vocab_remap;
 
 pub use charloom_recurrent::{
     Bias, Cell, Init, Precision, Readout, StackDropout, State, Stepper, has_cpu_kernels,
 };
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
+pub use export::ExportFormat;
 pub use file::{FORMAT_VERSION, MetadataError, ModelFileError, TrainedModel, TrainingSummary};
 pub use import::{
     ImportError, ImportOptions, Imported, NotPyTorch, TensorRole, Tensors, VocabularyError,

@@ -303,6 +303,10 @@ fn read_state(checkpoint: &Path, device: &Device) -> Result<Option<State>, Check
             let problem = format!("`layer_{index}` has shape {:?}", view.shape());
             return Some(Err(unreadable(&path)(problem)));
         };
+        if view.dtype() != Dtype::F32 {
+            let problem = format!("`layer_{index}` has elements of type {}", view.dtype());
+            return Some(Err(unreadable(&path)(problem)));
+        }
         let words = view.data().chunks_exact(4);
         let values: Vec<f32> =
             words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab, derive_seed};
 use charloom_infer::{Evaluation, evaluate, evaluate_rows};
 use charloom_model::{CharRnn, State, TrainedModel, TrainingSummary};
@@ -130,12 +130,25 @@ impl Trainer {
             Checkpoint::read(path, &self.device)?;
         info.check(path, &self.text_sha256, &self.config)?;
         let TrainProgress { batch, phase, .. } = info.progress;
-        let batches = if phase < self.train.len() { self.train.batches(phase).len() } else { 0 };
-        if batch > batches {
-            let problem = format!("batch {batch} of {batches}");
-            return Err(CheckpointError::Read { path: path.to_owned(), source: problem.into() });
+        let invalid = |problem: String| CheckpointError::Read {
+            path: path.to_owned(),
+            source: problem.into(),
+        };
+        if phase >= self.train.len() {
+            return Err(invalid(format!("phase {phase} of {}", self.train.len())));
+        }
+        let batches = self.train.batches(phase);
+        if batch > batches.len() {
+            return Err(invalid(format!("batch {batch} of {}", batches.len())));
         }
         let model = checkpoint::with_weights(self.model.clone(), model, path)?;
+        let dims = |state: &State| state.0.iter().map(Tensor::dims).collect::<Vec<[usize; 3]>>();
+        let zero = model.zero_state(batches.config().batch_size, &self.device);
+        if let Some(found) = state.as_ref().map(dims)
+            && found != dims(&zero)
+        {
+            return Err(invalid(format!("a hidden state of shapes {found:?}")));
+        }
         self.average = WeightAverage::new(&model, self.config.train.ema);
         if let (Some(average), Some(record)) = (&mut self.average, average) {
             average.network = checkpoint::with_weights(average.network.clone(), record, path)?;
@@ -145,7 +158,8 @@ impl Trainer {
         (self.state, self.progress, self.norms) = (state, info.progress, info.gradient_norms);
         let window = &mut self.progress.window;
         if window.chars == 0 {
-            window.chars = window.steps * self.train.batches(phase).chars_per_batch();
+            let chars = self.train.batches(phase).chars_per_batch();
+            window.chars = window.steps.saturating_mul(chars);
         }
         Ok(())
     }

@@ -3,14 +3,15 @@
 mod runs;
 
 use burn::prelude::*;
-use charloom_data::RowOffset;
+use charloom_data::{Corpus, RowOffset};
 use charloom_model::{Bias, Cell, Init, Readout};
 use charloom_train::settings::{AdagradConfig, AdagradForm, AdamWConfig, RmsPropConfig, SgdConfig};
 use charloom_train::{
     EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, Outcome,
-    RunConfig,
+    RunConfig, Trainer,
 };
 use runs::{Run, config};
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Stops a run after each of `stops` steps and has it go on; everything must be as in a run that was not stopped.
 /// Gives back the rows of the whole one.
@@ -248,4 +249,41 @@ fn a_checkpoint_of_format_1_is_resumed() {
     assert_eq!(ours.metrics.epoch, theirs.metrics.epoch);
     assert!((ours.metrics.train_loss - theirs.metrics.train_loss).abs() < 1e-4);
     assert!((ours.smooth_loss - theirs.smooth_loss).abs() < 1e-6);
+}
+
+#[test]
+fn a_hidden_state_of_other_shapes_or_a_phase_that_is_none_is_not_resumed() {
+    let corpus = Corpus::from_text(&"the loom weaves ".repeat(40)).unwrap();
+    let mut config = RunConfig::default();
+    (config.data.batch_size, config.data.seq_length) = (2, 8);
+    (config.model.hidden_size, config.model.layers) = (8, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config.clone(), &corpus, &Device::flex()).unwrap();
+    trainer.step().unwrap();
+    let checkpoint = trainer.save(folder.path()).unwrap();
+    let resumed = |name: &str, content: &[u8]| {
+        let before = std::fs::read(checkpoint.join(name)).unwrap();
+        std::fs::write(checkpoint.join(name), content).unwrap();
+        let resumed = Trainer::resume(config.clone(), &corpus, &Device::flex(), folder.path());
+        std::fs::write(checkpoint.join(name), before).unwrap();
+        resumed.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let state = |dtype, shape: &[usize]| {
+        let bytes =
+            vec![0; shape.iter().product::<usize>() * if dtype == Dtype::F32 { 4 } else { 2 }];
+        let view = TensorView::new(dtype, shape.to_vec(), &bytes).unwrap();
+        safetensors::serialize([("layer_0", view)], None).unwrap()
+    };
+    let of_state = |dtype, shape: &[usize]| resumed("state.safetensors", &state(dtype, shape));
+    assert_eq!(of_state(Dtype::F32, &[2, 2, 8]), Ok(()));
+    for (dtype, shape) in
+        [(Dtype::F16, [2, 2, 8]), (Dtype::F32, [2, 3, 8]), (Dtype::F32, [1, 2, 8])]
+    {
+        assert!(of_state(dtype, &shape).is_err(), "{dtype:?} {shape:?}");
+    }
+    let progress = std::fs::read_to_string(checkpoint.join("progress.json")).unwrap();
+    let other = progress.replace("\"phase\": 0", "\"phase\": 7");
+    assert_ne!(other, progress);
+    let error = resumed("progress.json", other.as_bytes()).unwrap_err();
+    assert!(error.contains("phase 7 of 1"), "{error}");
 }

@@ -43,7 +43,7 @@ pub struct ImportArgs {
     /// what the network doesn't need. NAME is that of a tensor, or the part of it before a dot, as the messages show it.
     #[arg(long = "map", value_name = "NAME=ROLE", value_parser = TensorRole::parse)]
     pub roles: Vec<TensorRole>,
-    /// Model file to write [default: FILE with the extension .safetensors]
+    /// Model file to write [default: FILE with the extension .safetensors, or .model.safetensors]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Overwrite the model file if it exists

@@ -18,7 +18,11 @@ use crate::settings::{self, FormatFlags, Layers};
 /// Converts a PyTorch file to a model file.
 pub fn run(args: ImportArgs) -> Result<()> {
     let ImportArgs { file, vocab, vocab_from, format, cell, readout, roles, output, force } = args;
-    let output = output.unwrap_or_else(|| file.with_extension("safetensors"));
+    let extension = match file.extension() {
+        Some(extension) if extension == "safetensors" => "model.safetensors",
+        _ => "safetensors",
+    };
+    let output = output.unwrap_or_else(|| file.with_extension(extension));
     let same = |path: &Path| path.canonicalize().ok();
     if output.exists() && same(&output) == same(&file) {
         return Err(Failure::request(format!(

@@ -6,6 +6,7 @@ pub mod config;
 pub mod dataset;
 pub mod devices;
 pub mod eval;
+pub mod export;
 pub mod generate;
 pub mod import;
 pub mod inspect;

@@ -59,7 +59,11 @@ fn a_model_of_another_version_is_refused() {
 fn what_is_not_a_model_is_refused() {
     insta::assert_snapshot!(
         refused(|bytes| replaced(bytes, "charloom.vocab", "sharloom.vocab")),
-        @"error: `model.safetensors` is not a charloom model: its metadata has no `charloom.vocab`"
+        @"
+    error: `model.safetensors` is not a charloom model: its metadata has no `charloom.vocab`
+
+    hint: `charloom import model.safetensors` makes a model of PyTorch's weights
+    "
     );
     let message = refused(|_| b"It was a dark and stormy night.".to_vec());
     assert!(message.contains("is truncated or not a safetensors file"), "{message}");

@@ -9,6 +9,7 @@ mod batch_schedule;
 mod complete;
 mod ensemble;
 mod evaluation;
+mod export;
 mod import;
 mod init_from;
 mod installed;

@@ -56,7 +56,14 @@ impl Contents {
     /// # Errors
     /// If it has too many tensors, or one with too long a name.
     pub fn add(&mut self, pickle: &Pickle, file: usize) -> Result<(), &'static str> {
-        let root = Place { value: pickle.root, around: None, key: Key::None, scope: 0, depth: 0 };
+        let root = Place {
+            value: pickle.root,
+            around: None,
+            key: Key::None,
+            scope: 0,
+            depth: 0,
+            is_no_parameter: false,
+        };
         let mut walk = Walk {
             pickle,
             file,
@@ -98,6 +105,8 @@ struct Place {
     key: Key,
     scope: u32,
     depth: u8,
+    /// Whether it is within an attribute of a module that isn't a parameter: its last hidden state, say.
+    is_no_parameter: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -124,7 +133,10 @@ impl Walk<'_> {
         let pickle = self.pickle;
         let value = self.path[place as usize].value;
         if let Value::Tensor(tensor) = pickle.value(value) {
-            return self.found_tensor(place, tensor, found);
+            return match self.path[place as usize].is_no_parameter {
+                true => Ok(()),
+                false => self.found_tensor(place, tensor, found),
+            };
         }
         if !self.seen.insert(value) {
             return Ok(());
@@ -207,13 +219,18 @@ impl Walk<'_> {
             (if is_part { Key::None } else { Key::Value(key) }, value)
         });
         let children: Vec<_> = children.collect();
+        let registers = is_object && key(OF_MODULES[0]);
         for (key, value) in children {
+            let opened = self.path.len();
             let is_inner = match self.pickle.value(value) {
                 Value::Object(_) => is_module,
                 Value::Dict(_) => matches!(key, Key::None),
                 _ => false,
             };
             self.enter(place, key, value, is_inner, found);
+            if let Some(place) = self.path.get_mut(opened) {
+                place.is_no_parameter |= registers && !matches!(key, Key::None);
+            }
         }
     }
 
@@ -225,7 +242,7 @@ impl Walk<'_> {
 
     /// Opens a value, which lies in the same scope if it `is_inner`.
     fn enter(&mut self, around: u32, key: Key, value: Id, is_inner: bool, found: &mut Contents) {
-        let Place { scope, depth, .. } = self.path[around as usize];
+        let Place { scope, depth, is_no_parameter, .. } = self.path[around as usize];
         let is_scope = match (self.pickle.value(value), key) {
             (Value::Dict(_) | Value::List(_) | Value::Object(_), _) => !is_inner,
             (Value::Tensor(_), _) => false,
@@ -243,7 +260,8 @@ impl Walk<'_> {
             false => scope,
         };
         self.open.push(self.path.len() as u32);
-        self.path.push(Place { value, around: Some(around), key, scope, depth: depth + 1 });
+        let (around, depth) = (Some(around), depth + 1);
+        self.path.push(Place { value, around, key, scope, depth, is_no_parameter });
     }
 
     /// Whether a dictionary is one of those that a module's attributes are kept in.
@@ -298,58 +316,4 @@ fn is_same_view(a: &Tensor, b: &Tensor) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn contents(bytes: &[u8]) -> Result<Contents, &'static str> {
-        let (pickle, _) = Pickle::read(bytes)?;
-        let mut contents = Contents::new();
-        contents.add(&pickle, 0).map(|()| contents)
-    }
-
-    /// The names of all tensors, aliases included.
-    fn names(contents: &Contents) -> Vec<&str> {
-        let tensors = contents.tensors.iter();
-        tensors
-            .flat_map(|found| [&found.name].into_iter().chain(&found.aliases))
-            .map(|name| &**name)
-            .collect()
-    }
-
-    /// A dictionary with 1,000 tensors under the same key.
-    fn with_key(len: usize) -> Vec<u8> {
-        let mut bytes = b"\x80\x02}q\x00X".to_vec();
-        bytes.extend((len as u32).to_le_bytes());
-        bytes.extend(vec![b'k'; len]);
-        bytes.extend(b"q\x010ctorch._utils\n_rebuild_tensor_v2\n(");
-        bytes.extend(b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ");
-        bytes.extend(b"K\x00K\x01\x85K\x01\x85tRq\x020(");
-        bytes.extend(b"h\x01h\x02".repeat(1000));
-        bytes.extend(b"u.");
-        bytes
-    }
-
-    #[test]
-    fn a_long_name_that_is_repeated_often_is_refused() {
-        for (len, count) in
-            [(500, Ok(1000)), (501, Err("the name of a tensor is longer than 500 bytes"))]
-        {
-            assert_eq!(contents(&with_key(len)).map(|found| names(&found).len()), count);
-        }
-    }
-
-    #[test]
-    fn a_dictionary_in_many_places_is_visited_once() {
-        // {} in {"a": _, "b": _} in {"a": _, "b": _} …: 2^60 paths. And the outermost one in itself.
-        let mut bytes = b"}q\x00".to_vec();
-        for depth in 1..=60 {
-            bytes.extend([b'}', b'q', depth, b'(']);
-            for key in [b'a', b'b'] {
-                bytes.extend([0x8c, 1, key, b'h', depth - 1]);
-            }
-            bytes.push(b'u');
-        }
-        bytes.extend(b"\x8c\x01ch\x3cs.");
-        assert!(names(&contents(&bytes).unwrap()).is_empty());
-    }
-}
+mod tests;
