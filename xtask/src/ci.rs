@@ -12,7 +12,7 @@ use crate::run;
 /// The work of a step. An exit code other than 0 fails the run.
 type Work = fn() -> Result<ExitCode>;
 
-const STEPS: [(&str, Work); 10] = [
+const STEPS: [(&str, Work); 11] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("documentation", documentation),
@@ -21,6 +21,7 @@ const STEPS: [(&str, Work); 10] = [
     ("cuda type-check", cuda),
     ("tests", tests),
     ("default corpus", default_corpus),
+    ("fuzzing", fuzzing),
     ("tests on ndarray", ndarray),
     ("tests on wgpu", wgpu),
 ];
@@ -98,6 +99,35 @@ fn cuda() -> Result<ExitCode> {
 
 fn tests() -> Result<ExitCode> {
     run::run_to_completion(&mut cargo::test(Backend::default(), [])?)
+}
+
+/// The targets in `fuzz/fuzz_targets`, half a minute each.
+const FUZZ_TARGETS: [&str; 7] =
+    ["model_file", "import", "pickle", "vocabulary", "checkpoint", "config", "metrics"];
+
+/// Reads any bytes as files of every kind. What cargo-fuzz passes to the compiler is unstable.
+fn fuzzing() -> Result<ExitCode> {
+    let fuzz = |arguments: &[&str]| -> Result<Command> {
+        // cargo-fuzz has no flag for a manifest: it works on the package in the folder that it runs in.
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.arg("fuzz").args(arguments).current_dir(cargo::root()?);
+        Ok(command)
+    };
+    let version = fuzz(&["--version"])?.output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: cargo-fuzz is not there; `cargo install cargo-fuzz` installs it");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for target in FUZZ_TARGETS {
+        let run = ["run", "--sanitizer", "none", target, "--"];
+        let limits = ["-max_total_time=30", "-rss_limit_mb=512", "-verbosity=0"];
+        let mut run = fuzz(&[&run[..], &limits[..]].concat())?;
+        let code = run::run_to_completion(run.env("RUSTC_BOOTSTRAP", "1"))?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Also builds the binary as a user does.

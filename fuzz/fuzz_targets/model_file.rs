@@ -1,0 +1,11 @@
+//! A model file of any bytes loads or is refused.
+#![no_main]
+
+use burn::tensor::Device;
+use charloom_fuzz::with_file;
+use charloom_model::TrainedModel;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|content: &[u8]| {
+    with_file(content, |path| drop(TrainedModel::load(path, &Device::flex())));
+});
