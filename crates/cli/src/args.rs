@@ -138,8 +138,9 @@ pub struct TrainArgs {
     pub run: Option<String>,
     /// Resume a run (the newest, or `--run`) from its last checkpoint
     ///
-    /// The settings stay those it started with, but for its length (`--epochs`, `--max-steps`, `--patience`), its samples and
-    /// the path of its text.
+    /// The settings are those it started with. Flags may change what decides neither its weights' shapes nor its batches, such
+    /// as `--lr`, `--schedule`, `--dropout`, `--epochs`: they hold from the next step on, and the run's `config.toml` says since
+    /// when. `--text` names its text where that was moved.
     #[arg(long, help_heading = "Run", conflicts_with = "init_from")]
     pub resume: bool,
     /// Initialise from the weights of a model

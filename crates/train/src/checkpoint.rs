@@ -18,7 +18,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::TrainProgress;
-use crate::{CheckpointError, NormHistory, RunConfig};
+use crate::setting_change::Difference;
+use crate::{CheckpointError, NormHistory, RunConfig, SettingChange};
 
 mod format1;
 
@@ -45,6 +46,9 @@ pub(crate) struct Info {
     /// Norms of the last steps' gradients, where clipping depends on them.
     #[serde(default, skip_serializing_if = "NormHistory::is_empty")]
     pub gradient_norms: NormHistory,
+    /// What was changed when the run was resumed, in the order of the steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<SettingChange>,
 }
 
 impl Info {
@@ -53,6 +57,7 @@ impl Info {
         config: &RunConfig,
         progress: &TrainProgress,
         norms: &NormHistory,
+        changes: &[SettingChange],
     ) -> Self {
         Self {
             format_version: FORMAT_VERSION,
@@ -60,6 +65,7 @@ impl Info {
             config: Some(config.clone()),
             progress: *progress,
             gradient_norms: norms.clone(),
+            changes: changes.to_vec(),
         }
     }
 
@@ -89,65 +95,45 @@ impl Info {
         text_sha256: &str,
         config: &RunConfig,
     ) -> Result<(), CheckpointError> {
-        if self.text_sha256 != text_sha256 {
-            return Err(CheckpointError::OtherText { path: checkpoint.to_owned() });
-        }
-        let Some(then) = &self.config else { return Ok(()) };
-        match first_difference(&then.resume_key(), &config.resume_key(), "") {
-            None => Ok(()),
-            Some((key, then, now)) => {
-                Err(CheckpointError::OtherSettings { path: checkpoint.to_owned(), key, then, now })
+        self.check_text(checkpoint, text_sha256)?;
+        let differs = self.differences(config).into_iter();
+        let mut other = differs.filter(|Difference { key, .. }| !RunConfig::is_incidental(key));
+        other.next().map_or(Ok(()), |difference| Err(difference.refused(checkpoint)))
+    }
+
+    /// What a resumed run changes of the settings, from the step of the checkpoint on.
+    ///
+    /// # Errors
+    /// If the checkpoint is of another text, or a setting differs that must stay.
+    pub fn changes(
+        &self,
+        checkpoint: &Path,
+        text_sha256: &str,
+        config: &RunConfig,
+    ) -> Result<Vec<SettingChange>, CheckpointError> {
+        self.check_text(checkpoint, text_sha256)?;
+        let mut changes = Vec::new();
+        for difference in self.differences(config) {
+            if !RunConfig::is_resumable(&difference.key) {
+                return Err(difference.refused(checkpoint));
+            }
+            if RunConfig::is_recorded(&difference.key) {
+                changes.push(difference.since(self.progress.step));
             }
         }
-    }
-}
-
-/// The keys that a resumed run may change, besides those of its samples.
-const RESUMABLE: [&str; 5] =
-    ["data.text", "train.epochs", "train.max_steps", "train.patience", "train.step_log"];
-
-impl RunConfig {
-    /// Whether a resumed run may change a key, as in `train.epochs`.
-    pub fn is_resumable(key: &str) -> bool {
-        RESUMABLE.contains(&key) || key.starts_with("sample.")
+        Ok(changes)
     }
 
-    /// The settings that a resumed run must keep, as values.
-    fn resume_key(&self) -> serde_json::Value {
-        let mut fixed = serde_json::to_value(self).expect("settings become JSON");
-        for (section, keys) in fixed.as_object_mut().expect("settings are sections") {
-            let keys = keys.as_object_mut().expect("a section is a table");
-            keys.retain(|name, _| !Self::is_resumable(&format!("{section}.{name}")));
+    fn check_text(&self, checkpoint: &Path, text_sha256: &str) -> Result<(), CheckpointError> {
+        match self.text_sha256 == text_sha256 {
+            true => Ok(()),
+            false => Err(CheckpointError::OtherText { path: checkpoint.to_owned() }),
         }
-        fixed
     }
 
-    /// Whether a run with these settings can be resumed with `other`: only how long it trains, what it logs and its
-    /// samples may differ, and where the text is.
-    pub fn is_same_training(&self, other: &Self) -> bool {
-        self.resume_key() == other.resume_key()
+    fn differences(&self, config: &RunConfig) -> Vec<Difference> {
+        self.config.as_ref().map(|then| then.differences(config)).unwrap_or_default()
     }
-}
-
-/// The first key in which two values differ, and what it is in both.
-fn first_difference(
-    then: &serde_json::Value,
-    now: &serde_json::Value,
-    key: &str,
-) -> Option<(String, String, String)> {
-    if then == now {
-        return None;
-    }
-    // Where an optimizer or a schedule has other keys altogether, it is named whole.
-    if let (Some(a), Some(b)) = (then.as_object(), now.as_object())
-        && a.keys().eq(b.keys())
-    {
-        return a.iter().find_map(|(name, then)| {
-            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            first_difference(then, &b[name], &key)
-        });
-    }
-    Some((key.to_owned(), then.to_string(), now.to_string()))
 }
 
 /// What is in a checkpoint.

@@ -41,6 +41,7 @@ mod progress;
 mod recipe;
 mod run;
 mod run_folder;
+mod setting_change;
 pub mod settings;
 mod trainer;
 mod weight_average;
@@ -54,6 +55,7 @@ pub use observer::{EvalReport, Observer, StepReport, TrainInfo};
 pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;
 pub use run_folder::RunFolder;
+pub use setting_change::SettingChange;
 pub use settings::{
     EpochState, EvalInterval, GradClip, LossReduction, LrSchedule, OptimizerConfig, RunConfig,
     TrainConfig,

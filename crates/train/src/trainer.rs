@@ -18,7 +18,10 @@ use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
 use crate::weight_average::{WeightAverage, Weights};
-use crate::{CheckpointError, LossReduction, NormHistory, RunConfig, TrainConfig, TrainError};
+use crate::{
+    CheckpointError, LossReduction, NormHistory, PlateauState, RunConfig, SettingChange,
+    TrainConfig, TrainError,
+};
 
 mod position;
 
@@ -43,6 +46,8 @@ pub struct Trainer {
     state: Option<State>,
     /// Norms of the last steps' gradients, where clipping depends on them.
     norms: NormHistory,
+    /// What was changed when the run was resumed.
+    changes: Vec<SettingChange>,
     pub(crate) progress: TrainProgress,
 }
 
@@ -73,6 +78,7 @@ impl Trainer {
             text_sha256: corpus.sha256().to_string(),
             state: None,
             norms: NormHistory::default(),
+            changes: Vec::new(),
             config,
             device,
             vocab,
@@ -100,11 +106,12 @@ impl Trainer {
     }
 
     /// A trainer that continues where the newest readable checkpoint in `folder` was written, and why newer ones, if
-    /// there are any, can't be read.
+    /// there are any, can't be read. Settings that decide neither what the weights nor what the batches are may differ from
+    /// the checkpoint's ([`RunConfig::is_resumable`]): they hold from its step on.
     ///
     /// # Errors
-    /// Those of [`Trainer::new`], and if no checkpoint can be read, or the newest is of another text or of settings that
-    /// make it another training.
+    /// Those of [`Trainer::new`], and if no checkpoint can be read, or the newest is of another text, or a setting differs
+    /// that must stay.
     pub fn resume(
         config: RunConfig,
         corpus: &Corpus,
@@ -128,7 +135,7 @@ impl Trainer {
     fn load(&mut self, path: &Path) -> Result<(), CheckpointError> {
         let Checkpoint { info, model, average, optimizer, state } =
             Checkpoint::read(path, &self.device)?;
-        info.check(path, &self.text_sha256, &self.config)?;
+        let changes = info.changes(path, &self.text_sha256, &self.config)?;
         let TrainProgress { batch, phase, .. } = info.progress;
         let invalid = |problem: String| CheckpointError::Read {
             path: path.to_owned(),
@@ -156,6 +163,11 @@ impl Trainer {
         self.model = model;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
         (self.state, self.progress, self.norms) = (state, info.progress, info.gradient_norms);
+        if changes.iter().any(SettingChange::is_of_learning_rate) {
+            self.progress.plateau = PlateauState::default();
+        }
+        self.changes = info.changes;
+        self.changes.extend(changes);
         let window = &mut self.progress.window;
         if window.chars == 0 {
             let chars = self.train.batches(phase).chars_per_batch();
@@ -326,8 +338,13 @@ impl Trainer {
             let TrainProgress { epoch, batch, step, .. } = self.progress;
             return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
         }
-        let info =
-            checkpoint::Info::new(&self.text_sha256, &self.config, &self.progress, &self.norms);
+        let info = checkpoint::Info::new(
+            &self.text_sha256,
+            &self.config,
+            &self.progress,
+            &self.norms,
+            &self.changes,
+        );
         let contents = Contents {
             info: &info,
             model: &self.model,
@@ -369,6 +386,11 @@ impl Trainer {
     #[must_use]
     pub fn with_config_toml(self, config_toml: String) -> Self {
         Self { config_toml, ..self }
+    }
+
+    /// What was changed when the run was resumed, now and before, in the order of the steps.
+    pub fn changes(&self) -> &[SettingChange] {
+        &self.changes
     }
 
     /// What is trained, and how far it is.

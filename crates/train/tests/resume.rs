@@ -166,6 +166,74 @@ fn with_a_rate_on_a_line_down() {
     assert!((rates(&rows)[1] - 1e-1 / 48.0).abs() < 1e-12, "{rows:?}");
 }
 
+#[test]
+fn a_setting_that_is_changed_on_the_way_holds_from_then_on() {
+    let change = |config: &mut RunConfig| {
+        config.train.optimizer = runs::adam(4e-3);
+        (config.model.dropout, config.train.ema) = (0.1, 0.5);
+        config.train.schedule = LrSchedule::Linear { end_factor: 0.0, warmup_steps: 0 };
+    };
+    let whole = Run::new("whole");
+    whole.train(config(|_| {}), &Device::flex()).unwrap();
+    // Changed after 10 steps, and resumed once or twice.
+    let changed = |stops: &[usize]| {
+        let mut run = Run::new("changed").stopping_after(10);
+        run.train(config(|_| {}), &Device::flex()).unwrap();
+        for &steps in stops {
+            run.stop_after = Some(steps);
+            run.resume(config(change)).unwrap();
+        }
+        run.stop_after = None;
+        run.resume(config(change)).unwrap();
+        run
+    };
+    let (once, twice) = (changed(&[]), changed(&[13]));
+    assert_eq!(once.losses()[..10], whole.losses()[..10]);
+    assert_ne!(once.losses()[11..], whole.losses()[11..]);
+    assert_eq!(once.losses(), twice.losses());
+    assert_eq!(once.rows(), twice.rows());
+    let rate = once.told.lock().unwrap().steps[10].learning_rate;
+    assert!((rate - 4e-3 * (1.0 - 10.0 / 48.0)).abs() < 1e-12, "{rate}");
+
+    let corpus = charloom_data::Corpus::from_text(&runs::text()).unwrap();
+    let resume = |change: fn(&mut RunConfig)| {
+        let checkpoints = twice.folder.checkpoints();
+        charloom_train::Trainer::resume(config(change), &corpus, &Device::flex(), &checkpoints)
+    };
+    let (trainer, _) = resume(change).unwrap();
+    let changes: Vec<_> = trainer.changes().iter().map(|c| (c.step, c.key.as_str())).collect();
+    let keys = ["model.dropout", "train.optimizer.lr", "train.schedule", "train.ema"];
+    assert_eq!(changes, keys.map(|key| (10, key)));
+    for (key, change) in [
+        ("train.seed", (|config| config.train.seed = 9) as fn(&mut RunConfig)),
+        ("data.seq_length", |config| config.data.seq_length = 7),
+        ("model.hidden_size", |config| config.model.hidden_size = 10),
+        ("train.optimizer", |config| {
+            config.train.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
+        }),
+    ] {
+        let refused = resume(change).err().expect("it is refused").to_string();
+        assert!(refused.starts_with(&format!("`{key}` is ")), "{refused}");
+    }
+}
+
+#[test]
+fn a_learning_rate_that_is_given_replaces_what_a_plateau_made_of_it() {
+    let change = |lr: f64| {
+        move |config: &mut RunConfig| {
+            (config.train.epochs, config.train.eval_every) = (3, EvalInterval::Steps(5));
+            config.train.schedule = LrSchedule::Plateau { factor: 0.5, patience: 0 };
+            config.train.optimizer = OptimizerConfig::Sgd(SgdConfig { lr, ..SgdConfig::default() });
+        }
+    };
+    let mut run = Run::new("plateau").stopping_after(40);
+    run.train(config(change(9.0)), &Device::flex()).unwrap();
+    assert!(run.told.lock().unwrap().steps[39].learning_rate < 9.0);
+    run.stop_after = Some(1);
+    run.resume(config(change(0.5))).unwrap();
+    assert_eq!(run.told.lock().unwrap().steps[40].learning_rate, 0.5);
+}
+
 /// The evaluation at the limit of steps is not one of the scheduled evaluations.
 #[test]
 fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {

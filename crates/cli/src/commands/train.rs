@@ -108,7 +108,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     };
     let layers = match (&resumed, &init) {
         (Some(run), _) => {
-            Layers::new().over(Layer::saved(&run.config())?).over_flags(&settings.flags)?
+            Layers::new().over(Layer::saved(&run.config())?).over_settings(&settings)?
         }
         (None, Some(init)) => Layers::new().over(init.settings()?).over_settings(&settings)?,
         (None, None) => Layers::from_settings(&settings)?,
@@ -143,7 +143,8 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     };
     let trainer =
         trainer.map_err(|error| train_failure(&error, resumed.as_ref(), &corpus, &config))?;
-    let mut trainer = trainer.with_config_toml(settings::show(&config, &layers));
+    let config_toml = settings::show(&config, &layers) + &settings::show_changes(trainer.changes());
+    let mut trainer = trainer.with_config_toml(config_toml);
     let already_finished = trainer.is_finished();
 
     let run = match resumed {
@@ -191,17 +192,12 @@ fn by_recipe_of(
 
 /// The run to resume. What decides which training it is stays as it was.
 fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let changed = settings.flags.iter().filter(|flag| !RunConfig::is_resumable(&flag.path));
-    let mut changed: Vec<_> = changed.map(|flag| flag.typed.as_str()).collect();
-    if settings.config.is_some() {
-        changed.push("--config");
-    }
-    if !settings.set.is_empty() {
-        changed.push("--set");
-    }
-    if let Some(flag) = changed.first() {
-        return Err(Failure::request(format!("`{flag}` can't be given with `--resume`")).hint(
-            "a run is resumed with the settings it started with; only its length (`--epochs`, `--max-steps`, `--patience`), its samples and the path of its text may change",
+    let typed = Layer::command_line(&settings.set, &settings.flags)?;
+    let fixed = typed.iter().find(|setting| !RunConfig::is_resumable(&setting.key));
+    let fixed = fixed.map(|setting| setting.source.place());
+    if let Some(flag) = fixed.or(settings.config.as_ref().map(|_| "`--config`".to_owned())) {
+        return Err(Failure::request(format!("{flag} can't be given with `--resume`")).hint(
+            "a run keeps its text, its batches, and what its weights are; what it may change, such as `--lr`, `--schedule`, `--dropout` and `--epochs`, is in docs/runs.md",
         ));
     }
     let run = find_run(runs_dir, name)?;

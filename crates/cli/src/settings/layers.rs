@@ -20,8 +20,9 @@ use crate::report::{Failure, Result, command};
 pub enum Source {
     /// In this line of a settings file or a sweep file.
     File(PathBuf, usize),
-    /// The same, in the settings that a run or a model was saved with: what they say needs no other source.
-    Saved(PathBuf, usize),
+    /// The same, in the settings that a run or a model was saved with: what they say needs no other source. The last is
+    /// where the value was typed originally, as the comment of that line says.
+    Saved(PathBuf, usize, Option<String>),
     /// As this flag, for this key.
     Flag(String, String),
     /// As `--set` of this key.
@@ -36,7 +37,7 @@ impl Source {
     /// The place, without what was typed there.
     pub fn place(&self) -> String {
         match self {
-            Self::File(path, line) | Self::Saved(path, line) => {
+            Self::File(path, line) | Self::Saved(path, line, _) => {
                 format!("`{}`, line {line}", path.display())
             }
             Self::Flag(flag, _) => format!("`{flag}`"),
@@ -46,10 +47,18 @@ impl Source {
         }
     }
 
+    /// Where the value was typed originally; for a run's own that is what its settings say.
+    fn original_place(&self) -> Option<String> {
+        match self {
+            Self::Saved(.., origin) => origin.clone(),
+            source => Some(source.place()),
+        }
+    }
+
     /// The line of a file, from 1; 0 on the command line.
     pub fn line(&self) -> usize {
         match self {
-            Self::File(_, line) | Self::Saved(_, line) => *line,
+            Self::File(_, line) | Self::Saved(_, line, _) => *line,
             Self::Flag(..) | Self::Set(_) | Self::Recipe | Self::Text => 0,
         }
     }
@@ -62,6 +71,9 @@ impl Source {
         }
     }
 }
+
+/// What stands between the places of a value of which parts were typed in several.
+const AND: &str = " and ";
 
 /// The value of a key, and where it was typed.
 #[derive(Clone, Debug)]
@@ -88,12 +100,17 @@ impl Layer {
 
     /// Reads the settings that a run was saved with from `text`, which `path` holds.
     pub fn saved_text(path: &Path, text: &str) -> Result<Self> {
-        let mut layer = Self::document(text, |line| Source::Saved(path.to_owned(), line))?;
+        let saved = |line| Source::Saved(path.to_owned(), line, None);
+        let mut layer = Self::document(text, saved)?;
+        for Setting { key, source, .. } in &mut layer.0 {
+            if let Source::Saved(_, line, origin) = source {
+                *origin = text.lines().nth(*line - 1).and_then(|line| origin_in(line, key));
+            }
+        }
         // Where a run doesn't say these, it was before there was more than one way.
         for (key, value) in [("data.validation", "rows"), ("data.newlines", "keep")] {
             if layer.0.iter().all(|setting| setting.key != key) {
-                let source = Source::Saved(path.to_owned(), 1);
-                layer.0.push(Setting { key: key.to_owned(), value: value.into(), source });
+                layer.0.push(Setting { key: key.to_owned(), value: value.into(), source: saved(1) });
             }
         }
         Ok(layer)
@@ -114,7 +131,7 @@ impl Layer {
         path: &Path,
         settings: impl IntoIterator<Item = (String, Value)>,
     ) -> Result<Self> {
-        Self::of_source(&Source::Saved(path.to_owned(), 1), settings)
+        Self::of_source(&Source::Saved(path.to_owned(), 1, None), settings)
     }
 
     fn of_source(
@@ -135,8 +152,13 @@ impl Layer {
         Ok(layer)
     }
 
+    /// The settings, in the order in which they were typed.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.0.iter()
+    }
+
     /// What a command line says: flags go over `--set`.
-    fn command_line(set: &[String], flags: &[Flag]) -> Result<Self> {
+    pub fn command_line(set: &[String], flags: &[Flag]) -> Result<Self> {
         let mut layer = Self::default();
         for typed in set {
             layer.add(assignment(typed)?)?;
@@ -221,6 +243,13 @@ impl Layer {
             }
         }
     }
+}
+
+/// Where a value was typed, as [`show`](super::show) wrote it behind the value's line.
+fn origin_in(line: &str, key: &str) -> Option<String> {
+    let key = keys().iter().find(|known| is_part_of(&known.path, key))?;
+    let (_, origin) = line.rsplit_once(&format!("# {} (from ", key.summary))?;
+    origin.strip_suffix(')').map(str::to_owned)
 }
 
 /// Whether `part` is `key` or inside it.
@@ -417,11 +446,28 @@ impl Merged {
 
     /// Where a key's value was typed, or all parts of it, unless it is a default or a run's own.
     pub fn origin(&self, key: &str) -> Option<String> {
-        let mut places: Vec<_> = (self.sources.iter())
-            .filter(|(part, source)| is_part_of(key, part) && !matches!(source, Source::Saved(..)))
-            .map(|(_, source)| source.place())
-            .collect();
-        places.dedup();
-        (!places.is_empty()).then(|| places.join(" and "))
+        self.places(key, |source| match source {
+            Source::Saved(..) => None,
+            source => Some(source.place()),
+        })
+    }
+
+    /// The same, with where a run's own values were typed before they were saved.
+    pub fn original_origin(&self, key: &str) -> Option<String> {
+        self.places(key, Source::original_place)
+    }
+
+    /// The places of a key and its parts, each once.
+    fn places(&self, key: &str, place: impl Fn(&Source) -> Option<String>) -> Option<String> {
+        let parts = self.sources.iter().filter(|(part, _)| is_part_of(key, part));
+        let mut places: Vec<_> = Vec::new();
+        for place in parts.filter_map(|(_, source)| place(source)) {
+            for place in place.split(AND) {
+                if places.iter().all(|known| known != place) {
+                    places.push(place.to_owned());
+                }
+            }
+        }
+        (!places.is_empty()).then(|| places.join(AND))
     }
 }

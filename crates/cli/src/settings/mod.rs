@@ -24,7 +24,7 @@ use toml::Table;
 pub use flags::{BatchFlags, Flag, FormatFlags, SampleFlags, SettingsFlags, SplitFlags};
 pub use layers::{Layer, Layers};
 pub use schema::json_schema;
-pub use show::show;
+pub use show::{show, show_changes};
 pub use sweep::{PlannedRun, Sweep};
 pub use value::inline;
 

@@ -258,6 +258,30 @@ fn a_value_is_shown_with_where_it_is_from() {
 }
 
 #[test]
+fn a_saved_page_is_shown_again_as_it_is() {
+    let flags = vec![
+        flag("--lr", "train.optimizer.lr", "0.1"),
+        flag("--prompt", "sample.prompt", "# Text (from `b`)"),
+    ];
+    let typed = SettingsFlags { flags: flags.into(), ..set(&["model.layers=1"]) };
+    let recipe = [("train.max_steps".to_owned(), Value::from(7))];
+    let layers = Layers::from_settings(&typed).unwrap().over(Layer::recipe(recipe).unwrap());
+    let page = show(&resolve(&layers).unwrap(), &layers);
+    assert!(page.contains("(from the recipe)"), "{page}");
+    let saved = |page: &str| Layer::saved_text(Path::new("config.toml"), page).unwrap();
+    let again = Layers::new().over(saved(&page));
+    assert_eq!(show(&resolve(&again).unwrap(), &again), page);
+    // Of a part that was typed later both places are shown, each once.
+    let mut page = page;
+    for _ in 0..2 {
+        let beta = SettingsFlags { ..set(&["train.optimizer.beta2=0.99"]) };
+        let changed = Layers::new().over(saved(&page)).over_settings(&beta).unwrap();
+        page = show(&resolve(&changed).unwrap(), &changed);
+        assert!(page.contains("(from `--lr` and `--set train.optimizer.beta2`)"), "{page}");
+    }
+}
+
+#[test]
 fn an_optimizer_that_is_named_begins_with_its_own_defaults() {
     let default = RunConfig::default().train.optimizer;
     let adam = OptimizerConfig::Adam(AdamConfig::default());

@@ -204,13 +204,33 @@ fn a_run_that_is_not_there_cannot_be_resumed() {
 #[test]
 fn a_resumed_run_keeps_its_settings() {
     let world = World::with_run();
-    for (flag, typed) in [("--hidden-size", "--hidden 9"), ("--set", "--set train.seed=3")] {
+    for (flag, typed) in [
+        ("--hidden-size", "--hidden 9"),
+        ("--cell", "--lr 0.1 --cell gru"),
+        ("--optimizer", "--optimizer sgd"),
+        ("--batch-size", "--batch 2"),
+        ("--set train.seed", "--set train.seed=3"),
+        ("--config", "--config runs/tiny/config.toml"),
+    ] {
         let message = world.run(&format!("train --resume --run tiny {typed}")).fails(2);
         assert!(
             message.starts_with(&format!("error: `{flag}` can't be given with `--resume`")),
             "{message}"
         );
     }
+}
+
+#[test]
+fn a_resumed_run_keeps_its_text() {
+    let world = World::with_run();
+    world.write("other.txt", text(2001));
+    let message = world.run("train --resume --run tiny --text other.txt").fails(2);
+    assert!(
+        message.starts_with("error: the text is not the one that the checkpoint `"),
+        "{message}"
+    );
+    std::fs::rename(world.path("text.txt"), world.path("moved.txt")).unwrap();
+    world.run("train --resume --run tiny --text moved.txt --max-steps 5").succeeds();
 }
 
 #[test]

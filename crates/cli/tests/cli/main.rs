@@ -22,6 +22,8 @@ mod readout;
 mod recipe;
 mod score;
 mod settings;
+#[cfg(unix)]
+mod signals;
 mod sweep;
 mod sweep_parts;
 mod sweep_search;

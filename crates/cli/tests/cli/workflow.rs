@@ -1,6 +1,6 @@
 //! From a text to a model to new text.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::process::Stdio;
 
 use crate::world::{World, names, text};
@@ -83,6 +83,47 @@ fn a_resumed_run_ends_like_an_uninterrupted_one() {
 }
 
 #[test]
+fn a_run_is_resumed_with_another_learning_rate_and_says_since_when() {
+    let world = World::with_text();
+    world.train("--run go --max-steps 20 --lr 0.01 --set train.clip={norm=1}").succeeds();
+    let before = world.read("runs/go/config.toml");
+    world.run("train --resume --run go --threads 1").succeeds();
+    assert_eq!(world.read("runs/go/config.toml"), before);
+
+    let changed = "--lr 0.004 --dropout 0.2 --schedule {cosine=0} --patience 9 --max-steps 30";
+    world.run(&format!("train --resume --run go --threads 1 {changed}")).succeeds();
+    let after = world.read("runs/go/config.toml");
+    for line in [
+        "# after step 20: `model.dropout` changed from 0.5 to 0.2",
+        "# after step 20: `train.max_steps` changed from 20 to 30",
+        "# after step 20: `train.patience` changed from 0 to 9",
+        "# after step 20: `train.optimizer.lr` changed from 0.01 to 0.004",
+        "# after step 20: `train.schedule` changed from \"constant\" to { cosine = 0.0, warmup_steps = 0 }",
+    ] {
+        assert!(after.lines().any(|found| found == line), "{line} is not in\n{after}");
+    }
+    assert!(after.contains("(from `--set train.clip`)"), "{after}");
+    world.run("config check runs/go/config.toml").succeeds();
+
+    world.run("train --resume --run go --set train.ema=0.5 --max-steps 40 --threads 1").succeeds();
+    let last = world.read("runs/go/config.toml");
+    let changes = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("# after step "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&last)[..5], changes(&after));
+    assert_eq!(changes(&last).len(), 7);
+    let rates: Vec<f64> = world
+        .read("runs/go/metrics.csv")
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(6).expect("the learning rate").parse().expect("a number"))
+        .collect();
+    assert_eq!(rates[0], 0.01);
+    assert!(rates[1] < 1e-4, "{rates:?}");
+}
+
+#[test]
 fn a_training_is_initialised_from_another_models_weights() {
     let world = World::with_run();
     let ran = world
@@ -148,21 +189,25 @@ fn a_sample_ends_at_the_stop_sequence() {
 }
 
 #[test]
-fn a_closed_pipe_is_success() {
+fn a_closed_pipe_is_success_and_ends_the_work() {
     let world = World::with_run();
-    let mut child = world
-        .command(&["generate", "--length", "100000"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut start = [0; 10];
-    child.stdout.take().unwrap().read_exact(&mut start).unwrap();
-    // The pipe is now closed, with nearly all of the text unwritten.
-    assert!(child.wait().unwrap().success());
-    let mut printed = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
-    assert!(!printed.contains("error"), "{printed}");
+    // All of it would take minutes.
+    for flags in ["--length 50000000", "--length 50000000 --samples 16"] {
+        let args = format!("generate {flags}");
+        let mut child = world
+            .command(&args.split_whitespace().collect::<Vec<_>>())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut start = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut start).unwrap();
+        // The pipe is now closed, with nearly all of the text unwritten.
+        assert!(child.wait().unwrap().success());
+        let mut printed = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+        assert!(!printed.contains("error"), "{printed}");
+    }
 }
 
 #[test]
@@ -238,54 +283,6 @@ fn the_devices_of_this_binary_are_listed() {
 fn the_known_texts_are_listed() {
     let out = World::new().run("dataset list").succeeds().out;
     assert!(out.contains("tiny-shakespeare\n") && out.contains("licence"), "{out}");
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_training_is_saved_and_prints_how_to_resume() {
-    let world = World::new();
-    world.write("text.txt", text(40_000));
-    let mut child = world
-        .command(&[
-            "train",
-            "--text",
-            "text.txt",
-            "--batch",
-            "2",
-            "--seq",
-            "5",
-            "--hidden",
-            "8",
-            "--layers",
-            "1",
-            "--epochs",
-            "500",
-            "--run",
-            "long",
-            "--threads",
-            "1",
-            "--set",
-            "sample.length=0",
-        ])
-        .env("CARGO_PKG_NAME", "xtask")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // Training begins after this line.
-    lines.by_ref().find(|line| line.as_ref().unwrap().starts_with("run ")).unwrap().unwrap();
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.unwrap().success());
-    let printed: Vec<String> = lines.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{printed:?}");
-    let printed = printed.join("\n");
-    assert!(printed.contains("stopping after this step"), "{printed}");
-    assert!(printed.contains("to resume:  cargo xtask train --resume --run long"), "{printed}");
-
-    let resumed = world.run("train --resume --run long --max-steps 1").succeeds();
-    assert!(resumed.err.contains("long"), "{}", resumed.err);
-    world.run("generate --run long --length 5").succeeds();
 }
 
 #[test]

@@ -72,7 +72,16 @@ impl World {
 
     pub fn command(&self, args: &[&str]) -> Command {
         // By its name, as an installed program is run: messages repeat what was typed.
-        let mut command = Command::new("charloom");
+        self.command_of("charloom", args)
+    }
+
+    /// A command line of a POSIX shell, in which `charloom` is the program.
+    pub fn shell(&self, line: &str) -> Command {
+        self.command_of("sh", &["-c", line])
+    }
+
+    fn command_of(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.folder.path())

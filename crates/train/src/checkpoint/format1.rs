@@ -91,5 +91,6 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
             evals_without_improvement: place.stale,
         },
         gradient_norms: NormHistory::default(),
+        changes: Vec::new(),
     })
 }

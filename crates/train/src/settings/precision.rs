@@ -42,9 +42,7 @@ impl PrecisionConfig {
             Self::Bf16 => Err(InvalidSetting {
                 key: "train.precision",
                 problem: "must be `\"f32\"` or `\"auto\"` on a GPU, not `\"bf16\"`".to_owned(),
-                hint: Some(
-                    "a run in bf16 is resumed on the CPU; `--init-from` starts another run from its model",
-                ),
+                hint: Some("`--precision f32` resumes a run in bf16 there"),
             }),
         }
     }
