@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use burn::train::Interrupter;
-use charloom_train::{CheckpointError, EvalReport, MetricsRow, Observer, StepReport, TrainInfo};
+use charloom_train::{
+    CheckpointError, EvalReport, MetricsRow, Observer, RecoveryReport, StepReport, TrainInfo,
+};
 
 use crate::dashboard::Dashboard;
 use crate::report::{duration, pluralize, print_status, with_thousands};
@@ -139,6 +141,17 @@ impl Observer for Progress {
         self.line(format_args!("{error}; resuming from the checkpoint before it"));
     }
 
+    fn recovered(&mut self, report: &RecoveryReport<'_>) {
+        let RecoveryReport { error, step, recoveries, most } = report;
+        let start = match step {
+            0 => "the start".to_owned(),
+            step => format!("step {}", with_thousands(*step as u64)),
+        };
+        self.line(format_args!(
+            "{error}: back to {start}, at half the learning rate ({recoveries} of {most}, `train.recover`)"
+        ));
+    }
+
     fn step(&mut self, report: &StepReport) {
         if let Some(dashboard) = &mut self.dashboard {
             dashboard.step(report);
@@ -181,6 +194,7 @@ impl Observer for Progress {
             learning_rate: _,
             chars_per_second,
             seconds,
+            recoveries: _,
         } = metrics;
         let epochs = self.info.map_or(epoch, |info| info.epochs);
         let best = if is_best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };

@@ -23,7 +23,7 @@ use crate::{CheckpointError, NormHistory, RunConfig, SettingChange};
 
 mod format1;
 
-/// How many checkpoints stay on disk.
+/// How many checkpoints stay on disk, besides the one that a diverging training goes back to.
 const KEPT: usize = 2;
 /// The version of the format that is written; version 1 is read too.
 const FORMAT_VERSION: u32 = 2;
@@ -189,6 +189,19 @@ pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     found.into_iter().rev().map(|(_, path)| path).collect()
 }
 
+/// The last checkpoint of a step in a folder.
+pub(crate) fn of_step(folder: &Path, step: usize) -> Option<PathBuf> {
+    named(folder).filter(|((of, _), _)| *of == step).max().map(|(_, path)| path)
+}
+
+/// Removes the checkpoints of later steps than `step`.
+pub(crate) fn remove_after(folder: &Path, step: usize) {
+    for (_, path) in named(folder).filter(|((of, _), _)| *of > step) {
+        // One that stays is of the same training: what it is resumed from leads to the same recovery.
+        _ = fs::remove_dir_all(path);
+    }
+}
+
 /// Step and rewrite of each checkpoint in a folder, and its path.
 fn named(folder: &Path) -> impl Iterator<Item = ((usize, usize), PathBuf)> {
     fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
@@ -221,7 +234,7 @@ pub(crate) struct Contents<'a> {
 
 /// Writes a checkpoint into `folder`, and removes all but the newest ones.
 pub(crate) fn write(folder: &Path, contents: Contents<'_>) -> Result<PathBuf, CheckpointError> {
-    let step = contents.info.progress.step;
+    let TrainProgress { step, recovery_step, .. } = contents.info.progress;
     let last = named(folder).filter(|((of, _), _)| *of == step).map(|((_, n), _)| n).max();
     let name = match last {
         None => format!("step-{step:08}"),
@@ -237,7 +250,8 @@ pub(crate) fn write(folder: &Path, contents: Contents<'_>) -> Result<PathBuf, Ch
         _ = fs::remove_dir_all(&draft);
         return Err(CheckpointError::Write { path, source });
     }
-    for old in list(folder).into_iter().skip(KEPT) {
+    let recovery = recovery_step.and_then(|step| of_step(folder, step));
+    for old in list(folder).into_iter().skip(KEPT).filter(|old| Some(old) != recovery.as_ref()) {
         _ = fs::remove_dir_all(old);
     }
     Ok(path)
@@ -247,7 +261,8 @@ fn write_files(draft: &Path, contents: Contents<'_>) -> io::Result<()> {
     let Contents { info, model, average, optimizer, state } = contents;
     // A draft of the same name is left of a crash.
     _ = fs::remove_dir_all(draft);
-    fs::create_dir_all(draft)?;
+    // Where the run's folder is gone, half of it would be of no use.
+    fs::create_dir(draft)?;
     let record = |error: RecordError| io::Error::other(error);
     for (name, network) in [(MODEL, Some(model)), (AVERAGE, average)] {
         if let Some(network) = network {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use charloom_data::{BatchError, FractionError, TooShort, UnknownCharacters};
-use charloom_infer::EvaluateError;
+use charloom_infer::{EvaluateError, GenerateError};
 use charloom_model::{ConfigError, ModelFileError, RemapError};
 
 use crate::settings::InvalidSetting;
@@ -178,5 +178,17 @@ pub enum TrainError {
     Evaluate(#[from] EvaluateError),
     /// The sample could not be generated.
     #[error("cannot generate a sample: {0}")]
-    Sample(#[from] charloom_infer::GenerateError),
+    Sample(#[from] GenerateError),
+}
+
+impl TrainError {
+    /// Whether the training diverged: something became NaN or infinite.
+    pub(crate) fn is_divergence(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFinite { .. }
+                | Self::Evaluate(EvaluateError::NotFinite { .. })
+                | Self::Sample(GenerateError::NonFiniteLogits(_))
+        )
+    }
 }

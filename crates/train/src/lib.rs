@@ -51,7 +51,7 @@ pub use error::{CheckpointError, RunError, TrainError};
 pub use lr_schedule::PlateauState;
 pub use metrics_csv::MetricsRow;
 pub use norm_history::NormHistory;
-pub use observer::{EvalReport, Observer, StepReport, TrainInfo};
+pub use observer::{EvalReport, Observer, RecoveryReport, StepReport, TrainInfo};
 pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;
 pub use run_folder::RunFolder;

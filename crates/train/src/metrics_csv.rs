@@ -31,6 +31,9 @@ pub struct MetricsRow {
     pub chars_per_second: f64,
     /// Seconds since the run started, evaluations and samples included, pauses not.
     pub seconds: f64,
+    /// How often the training has diverged, gone back and halved its learning rate; files of earlier versions don't say it.
+    #[serde(default)]
+    pub recoveries: usize,
 }
 
 /// A row of `steps.csv`.
@@ -57,7 +60,7 @@ impl RunFolder {
     /// [`RunError::NoMetrics`] where the file is missing or has no row: the run was never evaluated.
     /// [`RunError::Metrics`], with the line, where it isn't such a table.
     pub fn read_metrics(&self) -> Result<Vec<MetricsRow>, RunError> {
-        let (rows, _) = read_rows(&self.metrics())?;
+        let rows: Vec<MetricsRow> = parse(&self.metrics(), &read(&self.metrics())?)?;
         if rows.is_empty() {
             return Err(RunError::NoMetrics { name: self.name().to_string() });
         }
@@ -86,16 +89,17 @@ impl CsvLog {
         path: &Path,
         keep: impl Fn(&R) -> bool,
     ) -> Result<Self, RunError> {
-        let (mut rows, is_whole): (Vec<R>, bool) = read_rows(path)?;
-        let count = rows.len();
+        let text = read(path)?;
+        let mut rows: Vec<R> = parse(path, &text)?;
         rows.retain(keep);
-        if rows.len() < count || !is_whole {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            let written = rows.iter().try_for_each(|row| writer.serialize(row));
-            written.map_err(|error| failed("write", path)(error.into()))?;
-            let bytes =
-                writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
-            atomic::write(path, &bytes).map_err(failed("write", path))?;
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let written = rows.iter().try_for_each(|row| writer.serialize(row));
+        written.map_err(|error| failed("write", path)(error.into()))?;
+        let kept =
+            writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
+        // Some rows are dropped, or an earlier version had fewer columns.
+        if kept != text {
+            atomic::write(path, &kept).map_err(failed("write", path))?;
         }
         let file = File::options().append(true).create(true).open(path);
         let file = file.map_err(failed("open", path))?;
@@ -121,17 +125,18 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunErr
     move |source| RunError::Io { action, path, source }
 }
 
-/// The rows of a CSV file, none if there is no such file, and whether that is all of it: a last line that a crash cut
-/// short is left out.
-fn read_rows<R: DeserializeOwned>(path: &Path) -> Result<(Vec<R>, bool), RunError> {
-    let mut text = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), true)),
-        text => text.map_err(failed("read", path))?,
-    };
+/// The bytes of a CSV file, none if there is no such file.
+fn read(path: &Path) -> Result<Vec<u8>, RunError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        text => text.map_err(failed("read", path)),
+    }
+}
+
+/// The rows of a CSV file; a last line that a crash cut short is left out.
+fn parse<R: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<R>, RunError> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let is_whole = whole == text.len();
-    text.truncate(whole);
-    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let mut reader = csv::Reader::from_reader(&text[..whole]);
     let wrong = |error: csv::Error, columns: &csv::StringRecord| RunError::Metrics {
         path: path.to_owned(),
         line: error.position().map_or(1, csv::Position::line),
@@ -140,7 +145,7 @@ fn read_rows<R: DeserializeOwned>(path: &Path) -> Result<(Vec<R>, bool), RunErro
     let columns =
         reader.headers().cloned().map_err(|error| wrong(error, &csv::StringRecord::new()))?;
     let rows: Result<Vec<_>, _> = reader.deserialize().collect();
-    Ok((rows.map_err(|error| wrong(error, &columns))?, is_whole))
+    rows.map_err(|error| wrong(error, &columns))
 }
 
 /// What is wrong with a row, without its position, which is reported beside it.
@@ -217,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_an_earlier_version_is_given_the_columns_that_it_lacks() {
+        let old = "1,10,2.5,2.25,9.5,3.2,0.002,1000.0,0.5";
+        let (_folder, run) = run_with(&format!("{HEADER}{old}\n"));
+        let mut log = CsvLog::metrics(&run.metrics(), 10).unwrap();
+        log.append(&MetricsRow { step: 20, recoveries: 1, ..run.read_metrics().unwrap()[0] })
+            .unwrap();
+        log.sync().unwrap();
+        let text = std::fs::read_to_string(run.metrics()).unwrap();
+        let header = HEADER.trim_end();
+        let new = old.replace(",10,", ",20,");
+        assert_eq!(text, format!("{header},recoveries\n{old},0\n{new},1\n"));
+    }
+
+    #[test]
     fn rows_are_appended_and_those_after_the_resumed_step_are_cut() {
         let (_folder, run) = run_with(HEADER);
         std::fs::remove_file(run.metrics()).unwrap();
@@ -230,6 +249,7 @@ mod tests {
             learning_rate: 2e-3,
             chars_per_second: 900.0,
             seconds: 1.25,
+            recoveries: 0,
         };
         let mut log = CsvLog::metrics(&run.metrics(), 0).unwrap();
         for step in [10, 20, 30] {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{CheckpointError, MetricsRow};
+use crate::{CheckpointError, MetricsRow, TrainError};
 
 /// Receives the events of a training; each method may be left out. All calls come from the thread that trains.
 pub trait Observer {
@@ -16,6 +16,8 @@ pub trait Observer {
     fn evaluating(&mut self, _done: usize, _total: usize) {}
     /// The model was evaluated; `sample` is what it generates now.
     fn evaluated(&mut self, _report: &EvalReport, _sample: &str) {}
+    /// The training diverged and has gone back.
+    fn recovered(&mut self, _report: &RecoveryReport<'_>) {}
     /// A checkpoint is on disk.
     fn saved(&mut self, _checkpoint: &Path) {}
 }
@@ -71,6 +73,19 @@ pub struct StepReport {
     pub chars_per_second: f64,
     /// Characters in the batches that are still to come.
     pub chars_left: usize,
+}
+
+/// A training that diverged, and continues from an earlier checkpoint.
+#[derive(Debug)]
+pub struct RecoveryReport<'a> {
+    /// What became NaN or infinite, and when.
+    pub error: &'a TrainError,
+    /// Optimizer steps of the run at the checkpoint.
+    pub step: usize,
+    /// How often the learning rate has been halved.
+    pub recoveries: usize,
+    /// How often it may be.
+    pub most: usize,
 }
 
 /// One evaluation.

@@ -38,6 +38,12 @@ pub(crate) struct TrainProgress {
     pub best_scheduled_loss: Option<f64>,
     /// Scheduled evaluations since then.
     pub evals_without_improvement: usize,
+    /// The step of the checkpoint that a diverging training goes back to.
+    #[serde(default)]
+    pub recovery_step: Option<usize>,
+    /// How often it did, at this learning rate.
+    #[serde(default)]
+    pub recoveries: usize,
 }
 
 /// Steps between two evaluations.
@@ -71,6 +77,8 @@ impl TrainProgress {
             best_valid_loss: None,
             best_scheduled_loss: None,
             evals_without_improvement: 0,
+            recovery_step: None,
+            recoveries: 0,
         }
     }
 
@@ -103,6 +111,11 @@ impl TrainProgress {
             self.last_scheduled_eval_step = self.step;
             self.window = LossWindow::default();
         }
+    }
+
+    /// The factor of the learning rate that recoveries leave.
+    pub fn lr_factor(&self) -> f64 {
+        0.5f64.powi(self.recoveries as i32)
     }
 
     /// Epochs that are done, of so many batches each.

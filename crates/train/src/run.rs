@@ -10,7 +10,8 @@ use charloom_model::{TrainedModel, TrainingSummary};
 
 use crate::checkpoint;
 use crate::metrics_csv::{CsvLog, StepRow};
-use crate::observer::{EvalReport, Observer};
+use crate::observer::{EvalReport, Observer, RecoveryReport};
+use crate::progress::TrainProgress;
 use crate::trainer::Trainer;
 use crate::weight_average::Weights;
 use crate::{EvalInterval, MetricsRow, RunFolder, TrainError};
@@ -62,15 +63,10 @@ impl Trainer {
         let _lock = run.lock()?;
         run.write_config(&self.config_toml)?;
         checkpoint::remove_drafts(&run.checkpoints());
-        let progress = &self.progress;
-        let metrics = CsvLog::metrics(&run.metrics(), progress.last_eval_step)?;
-        let steps = match self.config.train.step_log {
-            true => Some(CsvLog::steps(&run.steps(), progress.step)?),
-            false => None,
-        };
+        let (metrics, steps) = self.open_logs(run)?;
         observer.started(&self.info());
         let now = Instant::now();
-        let seconds_before = progress.seconds;
+        let seconds_before = self.progress.seconds;
         let (unsaved, last_saved, started) = (false, now, now);
         let mut session = Session {
             trainer: self,
@@ -85,6 +81,16 @@ impl Trainer {
             seconds_before,
         };
         session.train()
+    }
+
+    /// `metrics.csv`, and `steps.csv` if the settings ask for it, with nothing in them of what is still to come.
+    fn open_logs(&self, run: &RunFolder) -> Result<(CsvLog, Option<CsvLog>), TrainError> {
+        let metrics = CsvLog::metrics(&run.metrics(), self.progress.last_eval_step)?;
+        let steps = match self.config.train.step_log {
+            true => Some(CsvLog::steps(&run.steps(), self.progress.step)?),
+            false => None,
+        };
+        Ok((metrics, steps))
     }
 }
 
@@ -105,7 +111,20 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Trains to the end, from an earlier checkpoint again where the training diverges.
     fn train(&mut self) -> Result<Outcome, TrainError> {
+        if self.trainer.progress.recovery_step.is_none() {
+            self.save_to_recover()?;
+        }
+        loop {
+            match self.train_until_divergence() {
+                Err(error) if error.is_divergence() => self.recover(error)?,
+                ended => return ended,
+            }
+        }
+    }
+
+    fn train_until_divergence(&mut self) -> Result<Outcome, TrainError> {
         loop {
             if self.trainer.evaluation_is_due() && !self.evaluate(true)? {
                 return self.interrupted();
@@ -165,6 +184,9 @@ impl Session<'_> {
         trainer.progress.record_evaluation(evaluation.loss, scheduled, &trainer.config.train);
         self.unsaved = true;
         self.observer.evaluated(&report, &sample);
+        if scheduled {
+            self.save_to_recover()?;
+        }
         Ok(true)
     }
 
@@ -197,6 +219,7 @@ impl Session<'_> {
                 learning_rate: progress.learning_rate,
                 chars_per_second: self.trainer.chars_per_second().round(),
                 seconds: (self.seconds() * 1000.0).round() / 1000.0,
+                recoveries: progress.recoveries,
             },
             smooth_loss: progress.smooth_loss,
             is_best: progress.best_valid_loss.is_none_or(|best| evaluation.loss < best),
@@ -254,6 +277,37 @@ impl Session<'_> {
             self.trainer.model().save(&self.run.model())?;
         }
         Ok(Outcome::Interrupted { step: self.trainer.progress.step })
+    }
+
+    /// Goes back to the last checkpoint that is kept for it, or returns the error if there is to be no recovery. What was written
+    /// since then is dropped: an interrupted run, which knows nothing of it, ends in the same way.
+    fn recover(&mut self, error: TrainError) -> Result<(), TrainError> {
+        let checkpoints = self.run.checkpoints();
+        if !self.trainer.recover(&checkpoints)? {
+            return Err(error);
+        }
+        self.save()?;
+        let TrainProgress { step, recoveries, .. } = self.trainer.progress;
+        checkpoint::remove_after(&checkpoints, step);
+        (self.metrics, self.steps) = self.trainer.open_logs(self.run)?;
+        let most = self.trainer.config.train.recover;
+        self.observer.recovered(&RecoveryReport { error: &error, step, recoveries, most });
+        Ok(())
+    }
+
+    /// Saves a checkpoint that a diverging training goes back to. When that is follows from the settings alone, not from
+    /// the time, so that interruptions change nothing.
+    fn save_to_recover(&mut self) -> Result<(), TrainError> {
+        if self.trainer.config.train.recover == 0 {
+            return Ok(());
+        }
+        let progress = &mut self.trainer.progress;
+        let before = progress.recovery_step.replace(progress.step);
+        let saved = self.save();
+        if saved.is_err() {
+            self.trainer.progress.recovery_step = before;
+        }
+        saved
     }
 
     /// Saves what would take more than a moment to do again. (The first steps of a run always are: where the disk is full

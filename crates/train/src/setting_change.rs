@@ -21,7 +21,7 @@ pub struct SettingChange {
 }
 
 impl SettingChange {
-    /// Whether the learning rate is no longer what its schedule made of it: what `plateau` remembers is forgotten then.
+    /// Whether it changes the learning rate: what became of the old one is forgotten then.
     pub(crate) fn is_of_learning_rate(&self) -> bool {
         is_among(&["train.optimizer.lr", "train.schedule"], &self.key)
     }
@@ -57,7 +57,7 @@ const UNRECORDED: [&str; 2] = ["data.text", "train.step_log"];
 const LENGTH: [&str; 3] = ["train.epochs", "train.max_steps", "train.patience"];
 /// What a run may change on the way: all that decides neither what the weights and the optimizer's state are, nor what the
 /// batches are, nor how losses are measured.
-const ON_THE_WAY: [&str; 20] = [
+const ON_THE_WAY: [&str; 21] = [
     "model.dropout",
     "model.output_dropout",
     "model.input_dropout",
@@ -78,6 +78,7 @@ const ON_THE_WAY: [&str; 20] = [
     "train.loss",
     "train.state",
     "train.precision",
+    "train.recover",
 ];
 
 impl RunConfig {

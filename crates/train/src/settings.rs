@@ -187,6 +187,13 @@ pub struct TrainConfig {
     pub precision: PrecisionConfig,
     /// Write the loss and learning rate of every step to `steps.csv`
     pub step_log: bool,
+    /// How often a training that diverges goes back and continues at half the learning rate
+    ///
+    /// Where the loss or a gradient becomes NaN or infinite, the training goes back to the checkpoint of the last evaluation that
+    /// the settings ask for, or to the start, and halves the learning rate for the rest. `metrics.csv` counts how often. 0 ends
+    /// the training instead.
+    #[schemars(range(min = 0, max = 100))]
+    pub recover: usize,
 }
 
 impl Default for TrainConfig {
@@ -209,6 +216,7 @@ impl Default for TrainConfig {
             state: EpochState::Reset,
             precision: PrecisionConfig::F32,
             step_log: false,
+            recover: 3,
         }
     }
 }

@@ -163,8 +163,12 @@ impl Trainer {
         self.model = model;
         self.optimizer = self.config.train.optimizer.init().load_record(optimizer);
         (self.state, self.progress, self.norms) = (state, info.progress, info.gradient_norms);
+        if !changes.is_empty() {
+            // What comes before was trained with other settings.
+            self.progress.recovery_step = None;
+        }
         if changes.iter().any(SettingChange::is_of_learning_rate) {
-            self.progress.plateau = PlateauState::default();
+            (self.progress.plateau, self.progress.recoveries) = (PlateauState::default(), 0);
         }
         self.changes = info.changes;
         self.changes.extend(changes);
@@ -174,6 +178,22 @@ impl Trainer {
             window.chars = window.steps.saturating_mul(chars);
         }
         Ok(())
+    }
+
+    /// Goes back to the checkpoint in `folder` that is kept for it, with the learning rate halved once more. False if the
+    /// settings don't ask for another recovery, or there is no such checkpoint.
+    ///
+    /// # Errors
+    /// If the checkpoint can't be read.
+    pub(crate) fn recover(&mut self, folder: &Path) -> Result<bool, CheckpointError> {
+        let recoveries = self.progress.recoveries + 1;
+        let step = self.progress.recovery_step.filter(|_| recoveries <= self.config.train.recover);
+        let Some(path) = step.and_then(|step| checkpoint::of_step(folder, step)) else {
+            return Ok(false);
+        };
+        self.load(&path)?;
+        self.progress.recoveries = recoveries;
+        Ok(true)
     }
 
     /// The batches of the training part, as they are at first, and the characters of the validation part, if the settings
@@ -245,7 +265,8 @@ impl Trainer {
             return Err(not_finite("norm of the gradients"));
         }
         let lr =
-            config.schedule.lr(config.optimizer.lr(), epoch, step, total_steps, &progress.plateau);
+            config.schedule.lr(config.optimizer.lr(), epoch, step, total_steps, &progress.plateau)
+                * progress.lr_factor();
         self.update(lr, grads);
         self.state = Some(state.detach());
 

@@ -278,7 +278,10 @@ fn a_limit_between_two_evaluations_leaves_no_trace_in_a_longer_run() {
 /// Between two checkpoints evaluations are made that neither knows of. A kill forgets them, and they are made again.
 #[test]
 fn after_a_kill_evaluations_that_no_checkpoint_knows_of_are_made_again() {
-    let change = |config: &mut RunConfig| config.train.eval_every = EvalInterval::Steps(7);
+    let change = |config: &mut RunConfig| {
+        // With recoveries there is a checkpoint of each evaluation.
+        (config.train.eval_every, config.train.recover) = (EvalInterval::Steps(7), 0);
+    };
     let whole = Run::new("whole");
     whole.train(config(change), &Device::flex()).unwrap();
     let mut run = Run::new("killed").stopping_after(38);

@@ -13,6 +13,8 @@ mod export;
 mod import;
 mod init_from;
 mod installed;
+#[cfg(unix)]
+mod machine_trouble;
 mod plot;
 mod precision;
 mod predict;

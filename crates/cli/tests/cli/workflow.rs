@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::world::{World, names, text};
+use crate::world::{World, names};
 
 #[test]
 fn a_training_writes_a_run_folder_and_reports_its_progress() {
@@ -291,6 +291,10 @@ fn a_non_finite_loss_ends_the_training_and_keeps_the_best_model() {
     let diverging = "--epochs 9 --lr 10 --set model.cell=relu --set model.init={normal=100} \
                      --set train.clip=none --run wild";
     let message = world.train(diverging).fails(1);
+    for gone_back in ["(1 of 3, `train.recover`)", "(3 of 3, `train.recover`)"] {
+        let line = format!(": back to the start, at half the learning rate {gone_back}");
+        assert!(message.contains(&line), "{message}");
+    }
     assert!(message.contains("error: the loss became "), "{message}");
     assert!(message.contains(" at step ") && message.contains("hint: "), "{message}");
 }

@@ -89,6 +89,8 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
             best_valid_loss: float(place.best),
             best_scheduled_loss: float(place.counted_best),
             evals_without_improvement: place.stale,
+            recovery_step: None,
+            recoveries: 0,
         },
         gradient_norms: NormHistory::default(),
         changes: Vec::new(),

@@ -11,8 +11,8 @@ use charloom_infer::SampleConfig;
 use charloom_model::{CharRnnConfig, TrainedModel};
 use charloom_train::settings::AdamConfig;
 use charloom_train::{
-    CheckpointError, EvalReport, Observer, OptimizerConfig, Outcome, RunConfig, RunFolder,
-    StepReport, TrainError, Trainer,
+    CheckpointError, EvalReport, Observer, OptimizerConfig, Outcome, RecoveryReport, RunConfig,
+    RunFolder, StepReport, TrainError, Trainer,
 };
 
 /// Where the weights of a training come from.
@@ -54,6 +54,8 @@ pub struct Told {
     pub samples: Vec<String>,
     pub checkpoints: Vec<PathBuf>,
     pub skipped: Vec<String>,
+    /// The step that a diverging training went back to, and how often it has.
+    pub recoveries: Vec<(usize, usize)>,
 }
 
 /// A run and what was told of it.
@@ -149,6 +151,10 @@ impl Observer for Ears {
         let mut told = self.told.lock().unwrap();
         told.evaluations.push(*report);
         told.samples.push(sample.to_string());
+    }
+
+    fn recovered(&mut self, report: &RecoveryReport<'_>) {
+        self.told.lock().unwrap().recoveries.push((report.step, report.recoveries));
     }
 
     fn saved(&mut self, checkpoint: &std::path::Path) {

@@ -20,7 +20,7 @@ fn the_preset_of_the_classic_exercise_is_the_exercise() {
 }
 
 /// What the programs that presets reproduce don't have: off, unless they are asked for.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "encoding",
     "newlines",
     "normalize",
@@ -35,6 +35,7 @@ const OPTIONS: [&str; 14] = [
     "input_lr",
     "dropout_ramp",
     "ema",
+    "recover",
 ];
 
 #[test]
