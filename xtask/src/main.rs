@@ -34,7 +34,7 @@ commands:
   help     print this
 
 Every other command goes to charloom, with all its arguments:
-  train, generate, eval, baseline, predict, score, complete, plot, sweep, inspect, import, export,
+  train, generate, eval, baseline, predict, score, complete, plan, plot, sweep, inspect, import, export,
   config, dataset, devices
 `cargo xtask train --help` lists the flags of one.
 

@@ -8,8 +8,8 @@ use crate::failure::{Failure, Result};
 const FLAG: &str = "--backend";
 
 /// The commands of charloom that take `--backend`; a test of charloom compares this with its command line.
-const TAKE_BACKEND: [&str; 8] =
-    ["train", "generate", "eval", "baseline", "predict", "score", "complete", "sweep"];
+const TAKE_BACKEND: [&str; 9] =
+    ["train", "generate", "eval", "baseline", "predict", "score", "complete", "plan", "sweep"];
 
 /// The command with its arguments, and the backend that they name.
 #[derive(Debug)]

@@ -52,6 +52,9 @@ pub enum Command {
     /// Find the most likely continuations of a prompt (beam search)
     #[command(after_help = analysis::COMPLETE_HELP)]
     Complete(CompleteArgs),
+    /// Show what a training would take of memory, time and disk
+    #[command(after_help = PLAN_HELP)]
+    Plan(Box<PlanArgs>),
     /// Plot the loss of runs
     #[command(after_help = comparison::PLOT_HELP)]
     Plot(PlotArgs),
@@ -89,6 +92,12 @@ examples:
   charloom train --text book.txt --minutes 30 --members 3 --run team
   charloom train --config configs/anna.toml --epochs 5 --run anna
   charloom train --resume --run anna --epochs 20";
+
+const PLAN_HELP: &str = "\
+Takes the settings of `charloom train`, trains for a second to measure the speed, and writes nothing.
+
+example:
+  charloom plan --text book.txt --hidden-size 1024";
 
 const GENERATE_HELP: &str = "\
 The text, prompt included, goes to standard output, everything else to standard error. With more than
@@ -162,9 +171,20 @@ pub struct TrainArgs {
         conflicts_with_all = ["resume", "init_from"]
     )]
     pub members: Option<u16>,
+    /// Show what the training would take of memory, time and disk, and write nothing (`charloom plan`)
+    #[arg(long, help_heading = "Run", conflicts_with_all = ["resume", "init_from", "members"])]
+    pub dry_run: bool,
     /// Print lines instead of showing the dashboard
     #[arg(long, help_heading = "Run")]
     pub plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub settings: SettingsFlags,
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,8 @@ mod interrupt;
 mod invocation;
 mod loaded_ensemble;
 mod loaded_model;
+mod machine_memory;
+mod memory_limit;
 mod progress;
 mod read_text;
 mod recipe;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Complete(args) => commands::complete::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),

@@ -174,6 +174,20 @@ pub fn pluralize(count: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", with_thousands(count as u64))
 }
 
+/// A number of bytes as `812 kB`, `3.69 MB` or `1,230 GB`.
+pub fn byte_size(bytes: f64) -> String {
+    let (number, unit) = match bytes {
+        ..1e6 => (bytes / 1e3, "kB"),
+        1e6..1e9 => (bytes / 1e6, "MB"),
+        _ => (bytes / 1e9, "GB"),
+    };
+    match number {
+        ..9.995 => format!("{number:.2} {unit}"),
+        9.995..99.95 => format!("{number:.1} {unit}"),
+        _ => format!("{} {unit}", with_thousands(number.round() as u64)),
+    }
+}
+
 /// `word` as a POSIX shell reads it back as one word, in quotes if it needs them.
 pub fn shell_quoted(word: &str) -> String {
     let safe = |char: char| char.is_alphanumeric() || "-_./".contains(char);
@@ -222,6 +236,20 @@ mod tests {
             (12_000.0, "3 h 20 min"),
         ] {
             assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn sizes_in_bytes_have_three_digits() {
+        for (bytes, text) in [
+            (0.0, "0.00 kB"),
+            (812_345.0, "812 kB"),
+            (3_690_000.0, "3.69 MB"),
+            (9_999_000.0, "10.0 MB"),
+            (64e9, "64.0 GB"),
+            (1.2303e12, "1,230 GB"),
+        ] {
+            assert_eq!(byte_size(bytes), text);
         }
     }
 

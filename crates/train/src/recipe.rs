@@ -281,20 +281,28 @@ fn choose_length(
     }
 }
 
-/// The speed of training a network on this machine, in characters per second: steps for about [`MEASURE`], which are discarded.
+/// The speed of training a network on this machine, in characters per second, measured with steps that are discarded.
 fn training_speed(config: &RunConfig, corpus: &Corpus, device: &Device) -> Result<f64, TrainError> {
     let mut config = config.clone();
     config.data.batch_schedule.clear();
-    let chars_per_batch = config.data.batch_size * config.data.seq_length;
-    let mut trainer = Trainer::new(config, corpus, device)?;
-    // The first steps allocate, and set up threads.
-    for _ in 0..2 {
-        trainer.step()?;
+    Trainer::new(config, corpus, device)?.measure_speed()
+}
+
+impl Trainer {
+    /// The speed of training on this machine over minutes, in characters per second, measured with steps for about a second.
+    ///
+    /// # Errors
+    /// If the training diverges.
+    pub fn measure_speed(&mut self) -> Result<f64, TrainError> {
+        // The first steps allocate, and set up threads.
+        for _ in 0..2 {
+            self.step()?;
+        }
+        let (started, mut chars) = (Instant::now(), 0);
+        while started.elapsed() < MEASURE {
+            self.step()?;
+            chars += self.chars_per_step();
+        }
+        Ok(SUSTAINED * chars as f64 / started.elapsed().as_secs_f64())
     }
-    let (started, mut chars) = (Instant::now(), 0);
-    while started.elapsed() < MEASURE {
-        trainer.step()?;
-        chars += chars_per_batch;
-    }
-    Ok(SUSTAINED * chars as f64 / started.elapsed().as_secs_f64())
 }

@@ -10,6 +10,7 @@ pub mod export;
 pub mod generate;
 pub mod import;
 pub mod inspect;
+pub mod plan;
 pub mod plot;
 pub mod predict;
 pub mod score;

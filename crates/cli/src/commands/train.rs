@@ -12,6 +12,7 @@ use charloom_train::{
     Trainer,
 };
 
+use super::plan;
 use crate::args::{RunsDir, TrainArgs};
 use crate::corpus_hints::smaller_batches;
 use crate::dashboard;
@@ -19,6 +20,7 @@ use crate::fit;
 use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
+use crate::memory_limit;
 use crate::progress::{Progress, RunBanner};
 use crate::read_text::read_corpus;
 use crate::recipe;
@@ -33,6 +35,9 @@ use crate::threads;
 
 /// Trains a model, or the members of an ensemble.
 pub fn run(args: TrainArgs) -> Result<()> {
+    if args.dry_run {
+        return plan::plan(&args.settings, &args.device);
+    }
     threads::limit(args.device.threads)?;
     let with_dashboard = !args.plain && dashboard::is_possible();
     let interrupter = Interrupter::new();
@@ -94,6 +99,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         resume,
         init_from,
         members: _,
+        dry_run: _,
         plain: _,
     } = args;
     let started = Instant::now();
@@ -115,6 +121,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     };
     let config = settings::resolve(&layers)?;
     let corpus = read_corpus(&config.data)?;
+    memory_limit::check(&config, &corpus, &device)?;
     let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
     let (layers, config) = match by_recipe {
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,
@@ -175,7 +182,7 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
 }
 
 /// The settings with what the recipe chooses.
-fn by_recipe_of(
+pub(super) fn by_recipe_of(
     layers: Layers,
     config: &RunConfig,
     corpus: &Corpus,
@@ -289,7 +296,7 @@ fn print_how_to_continue(
 }
 
 /// A training that failed, with what would help.
-fn train_failure(
+pub(super) fn train_failure(
     error: &TrainError,
     run: Option<&RunFolder>,
     corpus: &Corpus,

@@ -110,7 +110,11 @@ impl Layer {
         // Where a run doesn't say these, it was before there was more than one way.
         for (key, value) in [("data.validation", "rows"), ("data.newlines", "keep")] {
             if layer.0.iter().all(|setting| setting.key != key) {
-                layer.0.push(Setting { key: key.to_owned(), value: value.into(), source: saved(1) });
+                layer.0.push(Setting {
+                    key: key.to_owned(),
+                    value: value.into(),
+                    source: saved(1),
+                });
             }
         }
         Ok(layer)

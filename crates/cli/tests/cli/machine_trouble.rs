@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::world::{World, text};
+use crate::world::{World, names, text};
 
 /// A training with much that it has to remember, evaluated often.
 const TRAINING: &str = "train --run r --text text.txt --batch 3 --seq 7 --hidden 8 --layers 2 --threads 1 \
@@ -17,7 +17,7 @@ const TRAINING: &str = "train --run r --text text.txt --batch 3 --seq 7 --hidden
 fn assert_same_run(world: &World, runs: [&str; 2]) {
     let [a, b] = runs.map(|run| world.path(run));
     let bytes = |folder: &Path, name: &str| std::fs::read(folder.join(name)).expect("the file");
-    let samples = crate::world::names(&a.join("samples"));
+    let samples = names(&a.join("samples"));
     let samples = samples.iter().map(|name| format!("samples/{name}"));
     let files = ["config.toml", "model.safetensors", "steps.csv"].map(str::to_owned);
     for file in samples.chain(files) {
@@ -43,12 +43,12 @@ fn a_training_that_is_killed_fifty_times_ends_with_the_bytes_of_one_that_is_not(
     let longest = (started.elapsed() / 4).min(Duration::from_millis(200));
     std::fs::rename(world.path("runs/r"), world.path("runs/whole")).expect("it is renamed");
 
-    let next_command = || match std::fs::read_dir(world.path("runs/r/checkpoints")) {
-        Ok(mut folder) if folder.any(is_checkpoint) => "train --resume --run r --threads 1",
-        _ => {
-            _ = std::fs::remove_dir_all(world.path("runs/r"));
-            TRAINING
+    let next_command = || {
+        if names(&world.path("runs/r/checkpoints")).iter().any(|name| name.starts_with("step-")) {
+            return "train --resume --run r --threads 1";
         }
+        _ = std::fs::remove_dir_all(world.path("runs/r"));
+        TRAINING
     };
     let mut random: u32 = 1;
     for _ in 0..50 {
@@ -62,10 +62,6 @@ fn a_training_that_is_killed_fifty_times_ends_with_the_bytes_of_one_that_is_not(
     }
     world.run(next_command()).succeeds();
     assert_same_run(&world, ["runs/whole", "runs/r"]);
-}
-
-fn is_checkpoint(entry: std::io::Result<std::fs::DirEntry>) -> bool {
-    entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("step-"))
 }
 
 #[test]

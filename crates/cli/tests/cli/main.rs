@@ -15,6 +15,7 @@ mod init_from;
 mod installed;
 #[cfg(unix)]
 mod machine_trouble;
+mod plan;
 mod plot;
 mod precision;
 mod predict;

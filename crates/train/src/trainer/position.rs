@@ -57,6 +57,11 @@ impl Trainer {
         self.train.batches(self.progress.phase)
     }
 
+    /// Characters in a batch of the phase that the training is in.
+    pub(crate) fn chars_per_step(&self) -> usize {
+        self.batches().chars_per_batch()
+    }
+
     /// Training characters by training time, since the last evaluation.
     pub(crate) fn chars_per_second(&self) -> f64 {
         let window = self.progress.window;
