@@ -261,7 +261,10 @@ fn write_files(draft: &Path, contents: Contents<'_>) -> io::Result<()> {
     let Contents { info, model, average, optimizer, state } = contents;
     // A draft of the same name is left of a crash.
     _ = fs::remove_dir_all(draft);
-    // Where the run's folder is gone, half of it would be of no use.
+    // Where the run's folder is gone, it isn't made again: the rest of it would be missing.
+    if let Some(checkpoints) = draft.parent().filter(|folder| !folder.exists()) {
+        fs::create_dir(checkpoints)?;
+    }
     fs::create_dir(draft)?;
     let record = |error: RecordError| io::Error::other(error);
     for (name, network) in [(MODEL, Some(model)), (AVERAGE, average)] {

@@ -20,7 +20,7 @@ fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(refused("[train]\n\nepoch = 3\n"), @r"
     error: `my.toml`, line 3: unknown key `train.epoch`
 
-    hint: did you mean `train.epochs`? valid keys: `recipe`, `minutes`, `epochs`, `max_steps`, `patience`, `seed`, `eval_every`, `optimizer`, `clip`, `schedule`, `input_lr`, `dropout_ramp`, `ema`, `loss`, `state`, `precision`, `step_log`
+    hint: did you mean `train.epochs`? valid keys: `recipe`, `minutes`, `epochs`, `max_steps`, `patience`, `seed`, `eval_every`, `optimizer`, `clip`, `schedule`, `input_lr`, `dropout_ramp`, `ema`, `loss`, `state`, `precision`, `step_log`, `recover`
     ");
     insta::assert_snapshot!(refused("[training]\nepochs = 3\n"), @r"
     error: `my.toml`, line 1: unknown key `training`
