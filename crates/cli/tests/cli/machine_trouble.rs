@@ -75,7 +75,7 @@ fn a_full_disk_is_an_error_and_costs_nothing_that_was_saved() {
     let output = world.shell(&limited).output().expect("the shell starts");
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{printed}");
-    let message = printed.split("error: ").last().expect("a message");
+    let (_, message) = printed.split_once("\nerror: ").expect("a message");
     assert!(message.starts_with("cannot write the checkpoint `runs/r/checkpoints/"), "{printed}");
     assert!(message.contains("File too large"), "{printed}");
     world.run("train --resume --run r --threads 1").succeeds();

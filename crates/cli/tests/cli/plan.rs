@@ -31,7 +31,7 @@ fn a_plan_without_sizes_is_that_of_the_recipe() {
     let world = World::with_text();
     let ran = world.run("plan --text text.txt --minutes 0.05 --threads 1").succeeds();
     assert!(ran.err.starts_with("recipe lstm 1 x "), "{}", ran.err);
-    assert!(ran.out.contains("average of the weights"), "{}", ran.out);
+    assert!(ran.out.contains("model       lstm, 1 layer of "), "{}", ran.out);
 }
 
 #[test]
