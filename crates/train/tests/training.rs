@@ -186,14 +186,14 @@ fn a_run_is_not_resumed_with_settings_that_make_it_another() {
     let changes: [fn(&mut RunConfig); 4] = [
         |config| config.data.batch_size += 1,
         |config| config.train.seed += 1,
-        |config| config.train.clip = GradClip::Value(0.25),
-        |config| config.train.optimizer = adam(2.5e-3),
+        |config| config.model.forget_bias = Some(1.0),
+        |config| config.train.optimizer = OptimizerConfig::Sgd(SgdConfig::default()),
     ];
     let messages = [
         "`data.batch_size` is 6, but was 5",
         "`train.seed` is 4, but was 3",
-        "`train.clip` is {\"value\":0.25}, but was {\"norm\":5.0}",
-        "`train.optimizer.lr` is 0.0025, but was 0.01",
+        "`model.forget_bias` is 1.0, but was \"none\"",
+        "`train.optimizer` is {\"name\":\"sgd\",",
     ];
     for (change, message) in changes.into_iter().zip(messages) {
         let error = run.resume(config(change)).unwrap_err().to_string();
