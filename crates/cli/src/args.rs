@@ -13,6 +13,7 @@ mod eval;
 mod export;
 mod import;
 mod models;
+mod unknown;
 
 pub use analysis::{BaselineArgs, CompleteArgs, PageArgs, PredictArgs, ScoreArgs, SearchArgs};
 pub use comparison::{Metric, PlotArgs, SweepArgs};
@@ -20,6 +21,7 @@ pub use eval::EvalArgs;
 pub use export::ExportArgs;
 pub use import::ImportArgs;
 pub use models::{ModelsArgs, PrecisionArg};
+pub use unknown::UnknownArg;
 
 /// Train character-level language models on your own text, and generate text with them.
 #[derive(Debug, Parser)]
@@ -206,6 +208,9 @@ pub struct SampleArgs {
     /// File with the prompt, to its last character; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "sample.prompt")]
     pub prompt_file: Option<PathBuf>,
+    /// Characters that the model doesn't know [default: error]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub unknown: Option<UnknownArg>,
     /// Greedy decoding (same as `--temperature 0`)
     #[arg(long, conflicts_with_all = ["sample.temperature", "sample.top_k", "sample.top_p"])]
     pub greedy: bool,

@@ -70,9 +70,12 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
         ),
         CorpusError::NoFiles(_) => failure
             .hint("a text is in files, in a folder with files, or in those that a pattern such as `'poems/*.txt'` matches"),
-        CorpusError::UnknownCharacters { .. } => {
-            failure.hint("a model can only read the characters that it was trained on")
-        }
+        CorpusError::UnknownCharacters { .. } => failure.hint(
+            "a model can only read the characters that it was trained on; `--unknown skip` leaves others out",
+        ),
+        CorpusError::NoUnknownMark => failure
+            .hint("`--unknown skip` leaves such characters out; a model trained with `--min-count` folds them"),
+        CorpusError::OnlyRare { .. } => failure.hint("a smaller `--min-count` keeps more characters"),
         _ => failure,
     }
 }

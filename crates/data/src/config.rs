@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchConfig, LastTarget};
 use crate::batch_schedule::BatchChange;
+use crate::documents::Documents;
 use crate::split::{FractionError, Fractions};
 use crate::text_format::{Newlines, Normalize, TextFormat, UnknownEncoding, encoding_of};
 use crate::text_paths::TextPaths;
@@ -28,6 +29,13 @@ pub struct DataConfig {
     pub newlines: Newlines,
     /// Unicode normalization: "none", or "nfc" for composed characters
     pub normalize: Normalize,
+    /// Documents of the text, each ending with a mark that is learned: "none", "lines", "files" or "blank-lines"
+    ///
+    /// Generation starts a new document and stops at its end; validation is on whole documents.
+    pub documents: Documents,
+    /// Characters that occur fewer times become one unknown character, which is never generated; 0 for none
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub min_count: u64,
     /// Fraction held out for validation, after the training part
     #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub valid_fraction: f64,
@@ -87,6 +95,8 @@ impl Default for DataConfig {
             encoding: "auto".to_owned(),
             newlines: Newlines::default(),
             normalize: Normalize::default(),
+            documents: Documents::default(),
+            min_count: 0,
             valid_fraction: 0.1,
             test_fraction: 0.0,
             batch_size: 64,
@@ -105,8 +115,8 @@ impl DataConfig {
     /// # Errors
     /// If `encoding` is not the name of one.
     pub fn format(&self) -> Result<TextFormat, UnknownEncoding> {
-        let Self { newlines, normalize, .. } = *self;
-        Ok(TextFormat { encoding: encoding_of(&self.encoding)?, newlines, normalize })
+        let Self { newlines, normalize, documents, .. } = *self;
+        Ok(TextFormat { encoding: encoding_of(&self.encoding)?, newlines, normalize, documents })
     }
 
     /// How the training part is cut into batches at first.

@@ -10,7 +10,9 @@ use crate::char_counts::CharCounts;
 use crate::checksum::sha256;
 use crate::file_kind::FileKind;
 use crate::ids::{Ids, IdsBuilder};
-use crate::text::{Text, TextNote};
+use crate::marks::END_MARK;
+use crate::split::{Fractions, Split};
+use crate::text::{Text, TextNote, Unknown};
 use crate::text_format::TextFormat;
 use crate::text_paths::TextPaths;
 use crate::vocab::{EscapedChar, UnknownCharacters, Vocab};
@@ -18,11 +20,13 @@ use crate::vocab::{EscapedChar, UnknownCharacters, Vocab};
 /// A text encoded as character ids, with its vocabulary.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    ids: Ids,
-    vocab: Vocab,
-    files: Vec<PathBuf>,
-    sha256: String,
-    notes: Vec<TextNote>,
+    pub(crate) ids: Ids,
+    pub(crate) vocab: Vocab,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) sha256: String,
+    pub(crate) notes: Vec<TextNote>,
+    pub(crate) skipped: usize,
+    pub(crate) is_cut: bool,
 }
 
 impl Corpus {
@@ -43,7 +47,8 @@ impl Corpus {
     /// # Errors
     /// If the file is missing, empty, can't be read or isn't text, or has characters that the vocabulary lacks.
     pub fn read_with_vocab(path: impl AsRef<Path>, vocab: &Vocab) -> Result<Self, CorpusError> {
-        Text::open(&path.as_ref().into(), TextFormat::default())?.corpus_with_vocab(vocab)
+        Text::open(&path.as_ref().into(), TextFormat::default())?
+            .corpus_with_vocab(vocab, Unknown::Error)
     }
 
     /// Encodes a text in memory as it is; the vocabulary is the set of its characters.
@@ -58,17 +63,18 @@ impl Corpus {
         // No character is missing: the vocabulary was made from them.
         (text.chars().filter_map(|char| vocab.id(char))).for_each(|id| ids.push(id));
         let sha256 = sha256(text.as_bytes());
-        Ok(Self::new(ids.finish(), vocab, Vec::new(), sha256, Vec::new()))
+        let (ids, files, notes) = (ids.finish(), Vec::new(), Vec::new());
+        Ok(Self { ids, vocab, files, sha256, notes, skipped: 0, is_cut: false })
     }
 
-    pub(crate) fn new(
-        ids: Ids,
-        vocab: Vocab,
-        files: Vec<PathBuf>,
-        sha256: String,
-        notes: Vec<TextNote>,
-    ) -> Self {
-        Self { ids, vocab, files, sha256, notes }
+    /// The training, validation and test part. Where the text consists of documents, a part starts at the end mark before its
+    /// first document, and all its documents are whole.
+    pub fn split(&self, fractions: Fractions) -> Split {
+        let split = Split::new(self.chars(), fractions);
+        match self.vocab.id(END_MARK) {
+            Some(end) => split.at_marks(&self.ids, end),
+            None => split,
+        }
     }
 
     /// The same text in the ids of another vocabulary.
@@ -116,6 +122,16 @@ impl Corpus {
         &self.sha256
     }
 
+    /// The number of characters that were left out because the vocabulary lacks them.
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Whether there is more of the text than was read.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// What was done to the files' characters.
     pub fn notes(&self) -> &[TextNote] {
         &self.notes
@@ -160,6 +176,14 @@ pub enum CorpusError {
     /// The list of paths is empty.
     #[error("no text is named")]
     NoPaths,
+    /// No character is frequent enough to be one of the vocabulary.
+    #[error("every character of {origin} occurs fewer than {min_count} times")]
+    OnlyRare {
+        /// Where the text came from.
+        origin: Origin,
+        /// How often a character must occur.
+        min_count: u64,
+    },
     /// The file can't be read.
     #[error("could not read `{}`", .path.display())]
     Unreadable {
@@ -219,6 +243,17 @@ pub enum CorpusError {
         /// Offset of the first invalid byte, counted from 0.
         offset: u64,
     },
+    /// The text has a character that stands for something else in a vocabulary.
+    #[error("`{}` has the character {}, which is kept for marks", .path.display(), EscapedChar(*.char))]
+    Reserved {
+        /// Path of the file, or of the first file of several.
+        path: PathBuf,
+        /// The character.
+        char: char,
+    },
+    /// Unknown characters are to be folded into one, but the vocabulary has none for it.
+    #[error("the vocabulary has no unknown character that others could be folded into")]
+    NoUnknownMark,
     /// The text has characters that the given vocabulary lacks.
     #[error(
         "{origin} has {}, first at line {line}, column {column}: {}",

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::ids::Ids;
+
 /// The fractions of a text that are held out of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fractions {
@@ -121,6 +123,21 @@ impl Split {
         Self { train: 0..train_end, valid: train_end..valid_end, test: valid_end..len }
     }
 
+    /// The same, with each part starting at an end mark: the last one before, or the first after.
+    pub(crate) fn at_marks(&self, ids: &Ids, end: u32) -> Self {
+        let mark = |cut: usize| {
+            if cut == 0 || cut >= ids.len() {
+                return cut;
+            }
+            let is_mark = |index: &usize| ids.get(*index) == Some(end);
+            // The mark at 0 precedes the first document: a part needs one.
+            let before = (1..=cut).rev().find(is_mark);
+            before.or_else(|| (cut..ids.len()).find(is_mark)).unwrap_or(cut)
+        };
+        let (train, valid) = (mark(self.train.end), mark(self.valid.end));
+        Self { train: 0..train, valid: train..valid, test: valid..self.test.end }
+    }
+
     /// The character range of `part`.
     pub fn range(&self, part: Part) -> Range<usize> {
         match part {
@@ -170,6 +187,19 @@ mod tests {
     fn a_part_without_characters_is_empty() {
         let split = split(9, 0.0, 0.5);
         assert_eq!((split.train, split.valid, split.test), (0..4, 4..4, 4..9));
+    }
+
+    #[test]
+    fn parts_of_documents_start_at_a_mark() {
+        let text = "|ab|cde|f|gh|ij|";
+        let ids = crate::vocab::Vocab::from_text(text).encode(text).unwrap();
+        let end = crate::vocab::Vocab::from_text(text).id('|').unwrap();
+        // 16 characters: without marks 0..8, 8..12 and 12..16.
+        let split = split(16, 0.25, 0.25).at_marks(&ids, end);
+        assert_eq!((split.train, split.valid, split.test), (0..7, 7..12, 12..16));
+        // Where no mark stands before a cut, the next one is taken.
+        let split = Split { train: 0..2, valid: 2..16, test: 16..16 }.at_marks(&ids, end);
+        assert_eq!((split.train, split.valid, split.test), (0..3, 3..16, 16..16));
     }
 
     #[test]

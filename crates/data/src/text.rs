@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::char_counts::CharCounts;
 use crate::checksum::hex;
 use crate::corpus::{Corpus, CorpusError, Origin};
-use crate::ids::{Ids, IdsBuilder};
+use crate::documents::Documents;
+use crate::ids::IdsBuilder;
 use crate::input_files::files_of;
+use crate::marks::{END_MARK, UNKNOWN_MARK};
 use crate::text_file::TextFile;
 use crate::text_format::TextFormat;
 use crate::text_paths::TextPaths;
@@ -23,6 +25,21 @@ use crate::vocab::Vocab;
 pub struct Text {
     paths: TextPaths,
     files: Vec<TextFile>,
+    documents: Documents,
+    min_count: u64,
+    /// Most characters that are read.
+    limit: usize,
+}
+
+/// What happens to characters that a vocabulary lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// They are an error.
+    Error,
+    /// They are left out, and counted.
+    Skip,
+    /// They become the vocabulary's [`UNKNOWN_MARK`].
+    Fold,
 }
 
 impl Text {
@@ -33,7 +50,25 @@ impl Text {
     pub fn open(paths: &TextPaths, format: TextFormat) -> Result<Self, CorpusError> {
         let files = files_of(paths)?;
         let files = files.iter().map(|path| TextFile::open(path, format));
-        Ok(Self { paths: paths.clone(), files: files.collect::<Result<_, _>>()? })
+        Ok(Self {
+            paths: paths.clone(),
+            files: files.collect::<Result<_, _>>()?,
+            documents: format.documents,
+            min_count: 0,
+            limit: usize::MAX,
+        })
+    }
+
+    /// Folds what occurs fewer than `min_count` times into one [`UNKNOWN_MARK`].
+    #[must_use]
+    pub fn with_min_count(self, min_count: u64) -> Self {
+        Self { min_count, ..self }
+    }
+
+    /// Reads no more than the first `limit` characters.
+    #[must_use]
+    pub fn first(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// The text as ids; the vocabulary is the set of its characters.
@@ -41,31 +76,56 @@ impl Text {
     /// # Errors
     /// If it can't be read or decoded, or has fewer than two distinct characters.
     pub fn corpus(mut self) -> Result<Corpus, CorpusError> {
-        let (counts, notes) = self.count()?;
-        let vocab = counts.vocab(&self.origin())?;
-        self.encode(vocab, counts.total, notes)
+        let counted = self.count()?;
+        let vocab = counted.counts.vocab(&self.origin())?;
+        let is_rare = |char: &char| {
+            *char != END_MARK && counted.counts.by_char[char] < self.min_count
+        };
+        let chars = vocab.chars().iter().copied();
+        let frequent: Vec<char> = chars.filter(|char| !is_rare(char)).collect();
+        let vocab = match frequent.len() == vocab.len() {
+            true => vocab,
+            false if vocab.id(UNKNOWN_MARK).is_some() => {
+                let path = self.files[0].path.clone();
+                return Err(CorpusError::Reserved { path, char: UNKNOWN_MARK });
+            }
+            false => Vocab::from_chars(frequent.into_iter().chain([UNKNOWN_MARK])),
+        };
+        if vocab.len() < 2 {
+            return Err(CorpusError::OnlyRare { origin: self.origin(), min_count: self.min_count });
+        }
+        self.encode(vocab, counted, Unknown::Fold)
     }
 
     /// The text as ids of a given vocabulary, such as a model's.
     ///
     /// # Errors
-    /// If it can't be read or decoded, is empty, or has characters that the vocabulary lacks.
-    pub fn corpus_with_vocab(mut self, vocab: &Vocab) -> Result<Corpus, CorpusError> {
-        let (counts, notes) = self.count()?;
-        if counts.total == 0 {
+    /// If it can't be read or decoded, is empty, or has characters that the vocabulary lacks and `unknown` doesn't allow.
+    pub fn corpus_with_vocab(
+        mut self,
+        vocab: &Vocab,
+        unknown: Unknown,
+    ) -> Result<Corpus, CorpusError> {
+        let counted = self.count()?;
+        if counted.counts.total == 0 {
             return Err(CorpusError::Empty(self.origin()));
         }
-        let unknown = counts.unknown_to(vocab);
-        if !unknown.is_empty() {
-            let (line, column) = self.first_unknown(vocab)?;
-            return Err(CorpusError::UnknownCharacters {
-                origin: self.origin(),
-                unknown,
-                line,
-                column,
-            });
+        let lacking = counted.counts.unknown_to(vocab);
+        match unknown {
+            Unknown::Error if !lacking.is_empty() => {
+                let (line, column) = self.first_unknown(vocab)?;
+                Err(CorpusError::UnknownCharacters {
+                    origin: self.origin(),
+                    unknown: lacking,
+                    line,
+                    column,
+                })
+            }
+            Unknown::Fold if !lacking.is_empty() && vocab.id(UNKNOWN_MARK).is_none() => {
+                Err(CorpusError::NoUnknownMark)
+            }
+            _ => self.encode(vocab.clone(), counted, unknown),
         }
-        self.encode(vocab.clone(), counts.total, notes)
     }
 
     /// The text as a string, and what was done to its characters.
@@ -73,8 +133,8 @@ impl Text {
     /// # Errors
     /// If it can't be read or decoded, or is empty.
     pub fn read_to_string(mut self) -> Result<(String, Vec<TextNote>), CorpusError> {
-        let (counts, notes) = self.count()?;
-        if counts.total == 0 {
+        let counted = self.count()?;
+        if counted.counts.total == 0 {
             return Err(CorpusError::Empty(self.origin()));
         }
         let mut text = String::new();
@@ -84,43 +144,42 @@ impl Text {
                 true
             })?;
         }
-        Ok((text, notes))
+        Ok((text, counted.notes))
     }
 
     fn origin(&self) -> Origin {
         Origin::Files(self.paths.clone())
     }
 
+    /// What stands before the first document.
+    fn opening(&self) -> Option<char> {
+        (self.documents != Documents::None).then_some(END_MARK)
+    }
+
     /// The first pass. It finds the encoding of files that aren't UTF-8.
-    fn count(&mut self) -> Result<(CharCounts, Vec<TextNote>), CorpusError> {
+    fn count(&mut self) -> Result<Counted, CorpusError> {
         let (mut all, mut notes) = (CharCounts::default(), Notes::default());
+        let mut is_cut = false;
+        let opening = self.opening();
         for file in &mut self.files {
-            let count = |file: &TextFile| {
-                let mut counts = CharCounts::default();
-                let returns = file.decode(&mut |text| {
-                    counts.add(text);
-                    true
-                })?;
-                Ok((counts, returns))
-            };
-            let (counts, returns) = match count(file) {
+            let limit = self.limit.saturating_sub(all.total);
+            match count_file(file, limit) {
                 Err(CorpusError::Malformed { offset, .. }) if file.encoding == UTF_8 => {
                     file.detect(offset)?;
-                    count(file)?
                 }
-                counted => counted?,
-            };
-            if file.encoding != UTF_8 {
-                notes.add(file, Change::Decoded(file.encoding.name()));
-            } else if file.mark > 0 {
-                notes.add(file, Change::DroppedMark);
+                counted => {
+                    is_cut |= add_file(file, counted?, &mut all, &mut notes);
+                    continue;
+                }
             }
-            if returns > 0 {
-                notes.add(file, Change::LineEnds);
-            }
-            all.merge(counts);
+            is_cut |= add_file(file, count_file(file, limit)?, &mut all, &mut notes);
         }
-        Ok((all, notes.0))
+        if all.total > 0
+            && let Some(mark) = opening
+        {
+            all.add(mark.encode_utf8(&mut [0; 4]));
+        }
+        Ok(Counted { counts: all, notes: notes.0, is_cut })
     }
 
     /// The second pass. It hashes the bytes that it encodes, so that checksum and ids agree even if a file is being
@@ -128,36 +187,56 @@ impl Text {
     fn encode(
         self,
         vocab: Vocab,
-        total: usize,
-        notes: Vec<TextNote>,
+        counted: Counted,
+        unknown: Unknown,
     ) -> Result<Corpus, CorpusError> {
-        let (ids, sha256) = self.ids(&vocab, total)?;
-        let files = self.files.into_iter().map(|file| file.path).collect();
-        Ok(Corpus::new(ids, vocab, files, sha256, notes))
-    }
-
-    fn ids(&self, vocab: &Vocab, total: usize) -> Result<(Ids, String), CorpusError> {
-        let mut ids = IdsBuilder::new(vocab.len(), total);
-        let mut hash = Sha256::new();
+        let Counted { counts, notes, is_cut } = counted;
+        let fold = vocab.id(UNKNOWN_MARK).filter(|_| unknown == Unknown::Fold);
+        let mut ids = IdsBuilder::new(vocab.len(), counts.total);
+        let (mut read, mut skipped) = (0, 0);
+        let mut encode = |char: char| {
+            read += 1;
+            match vocab.id(char).or(fold) {
+                Some(id) => ids.push(id),
+                None => skipped += 1,
+            }
+        };
+        self.opening().into_iter().for_each(&mut encode);
+        let mut left = counts.total - usize::from(self.opening().is_some());
         let mut changed = false;
+        let mut hash = Sha256::new();
         for file in &self.files {
             hash = file.decode_hashed(hash, &mut |text| {
                 for char in text.chars() {
-                    match vocab.id(char) {
-                        Some(id) if ids.len() < total => ids.push(id),
-                        _ => changed = true,
+                    if left == 0 {
+                        changed = !is_cut;
+                        return false;
                     }
+                    left -= 1;
+                    encode(char);
                 }
-                !changed
+                true
             })?;
             if changed {
                 return Err(CorpusError::Changed(file.path.clone()));
             }
         }
-        match (ids.len() < total, self.files.last()) {
-            (true, Some(file)) => Err(CorpusError::Changed(file.path.clone())),
-            _ => Ok((ids.finish(), hex(&hash.finalize()))),
+        if let (true, Some(file)) = (left > 0, self.files.last()) {
+            return Err(CorpusError::Changed(file.path.clone()));
         }
+        let unexpected = skipped > 0 && unknown != Unknown::Skip;
+        if let (true, Some(file)) = (unexpected, self.files.last()) {
+            return Err(CorpusError::Changed(file.path.clone()));
+        }
+        Ok(Corpus {
+            ids: ids.finish(),
+            vocab,
+            files: self.files.into_iter().map(|file| file.path).collect(),
+            sha256: hex(&hash.finalize()),
+            notes,
+            skipped,
+            is_cut,
+        })
     }
 
     /// Line and column, counted from 1, of the first character that `vocab` lacks.
@@ -169,7 +248,7 @@ impl Text {
                     found = found || vocab.id(char).is_none();
                     match char {
                         _ if found => return false,
-                        '\n' => (line, column) = (line + 1, 1),
+                        '\n' | END_MARK => (line, column) = (line + 1, 1),
                         _ => column += 1,
                     }
                 }
@@ -181,6 +260,53 @@ impl Text {
         }
         Ok((line, column))
     }
+}
+
+/// What the first pass finds.
+struct Counted {
+    counts: CharCounts,
+    notes: Vec<TextNote>,
+    /// Whether there is more than was counted.
+    is_cut: bool,
+}
+
+/// What the first pass finds in a file: its characters, the number of `\r` that were normalised, and whether there are more
+/// characters than `limit`.
+type CountedFile = (CharCounts, u64, bool);
+
+fn count_file(file: &TextFile, limit: usize) -> Result<CountedFile, CorpusError> {
+    let (mut counts, mut is_cut) = (CharCounts::default(), false);
+    let returns = file.decode(&mut |text| {
+        let left = limit - counts.total;
+        // A character has a byte at least.
+        let end = match text.len() <= left {
+            true => None,
+            false => text.char_indices().nth(left),
+        };
+        counts.add(&text[..end.map_or(text.len(), |(end, _)| end)]);
+        is_cut = end.is_some();
+        !is_cut
+    })?;
+    Ok((counts, returns, is_cut))
+}
+
+/// Adds what was counted in a file; returns whether there is more of it.
+fn add_file(
+    file: &TextFile,
+    (counts, returns, is_cut): CountedFile,
+    all: &mut CharCounts,
+    notes: &mut Notes,
+) -> bool {
+    if file.encoding != UTF_8 {
+        notes.add(file, Change::Decoded(file.encoding.name()));
+    } else if file.mark > 0 {
+        notes.add(file, Change::DroppedMark);
+    }
+    if returns > 0 {
+        notes.add(file, Change::LineEnds);
+    }
+    all.merge(counts);
+    is_cut
 }
 
 /// What was done to the characters of one file or more.

@@ -1,5 +1,6 @@
 //! [`TextFile`]: one file of a text, decoded piece by piece as often as needed.
 
+use std::cell::Cell;
 use std::fs::{File, FileType};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,9 @@ use sha2::Sha256;
 
 use crate::checksum::HashingReader;
 use crate::corpus::CorpusError;
+use crate::documents::{DocumentMarker, Documents};
 use crate::file_kind::FileKind;
+use crate::marks::END_MARK;
 use crate::normalizer::Normalizer;
 use crate::text_format::TextFormat;
 use crate::text_paths::STDIN;
@@ -114,17 +117,24 @@ impl TextFile {
         (bytes.read_exact(&mut mark[..self.mark as usize]))
             .map_err(|source| unreadable(&self.path, source))?;
         let mut normalizer = Normalizer::new(self.format);
-        let mut wanted = true;
+        let mut marker = DocumentMarker::new(self.format.documents);
+        let (wanted, reserved) = (Cell::new(true), Cell::new(false));
+        let mut take = |text: &str| wanted.set(wanted.get() && take(text));
         let mut normalize = |text: &str| {
-            normalizer.push(text, &mut |text| wanted = wanted && take(text));
-            wanted
+            reserved.set(self.format.documents != Documents::None && text.contains(END_MARK));
+            normalizer.push(text, &mut |text| marker.push(text, &mut take));
+            wanted.get() && !reserved.get()
         };
         match self.encoding == UTF_8 {
             true => decode_chunks(bytes, &mut normalize),
             false => decode_other(bytes, self.encoding, &mut normalize),
         }
         .map_err(|error| self.failed(error))?;
-        normalizer.finish(&mut |text| wanted = wanted && take(text));
+        if reserved.get() {
+            return Err(CorpusError::Reserved { path: self.path.clone(), char: END_MARK });
+        }
+        normalizer.finish(&mut |text| marker.push(text, &mut take));
+        marker.finish(&mut take);
         Ok(normalizer.returns)
     }
 

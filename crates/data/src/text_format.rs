@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::documents::Documents;
+
 /// How the bytes of a file become the characters of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextFormat {
@@ -14,6 +16,8 @@ pub struct TextFormat {
     pub newlines: Newlines,
     /// What happens to characters that can be written in several ways.
     pub normalize: Normalize,
+    /// What the documents of the text are: each ends with a mark.
+    pub documents: Documents,
 }
 
 /// What happens to line ends.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
-use charloom_data::Vocab;
+use charloom_data::{END_MARK, Vocab};
 use serde::{Deserialize, Serialize};
 
 use crate::decoder::BatchDecoder;
@@ -84,8 +84,10 @@ pub fn beam_search(
     let (count, beam_width) = (count.get(), beam_width.get());
     let vocab = model.vocab();
     let prompt = prompt_ids(vocab, prompt)?;
-    // A stop sequence with an unknown character never occurs, so none is looked for.
-    let stop = stop.as_deref().filter(|stop| !stop.is_empty());
+    // A document ends at its mark. A stop sequence with an unknown character never occurs, so none is looked for.
+    let mut mark = [0; 4];
+    let mark = vocab.id(END_MARK).map(|_| &*END_MARK.encode_utf8(&mut mark));
+    let stop = stop.as_deref().filter(|stop| !stop.is_empty()).or(mark);
     let stop: Option<Vec<u32>> =
         stop.and_then(|stop| stop.chars().map(|char| vocab.id(char)).collect());
     let stop = stop.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use crate::ensemble::row_of;
 use crate::evaluate::EvaluateError;
+use crate::score::unknown_char_nll;
 use crate::softmax::{NonFiniteLogits, argmax, log_mean_softmax, mean_nll};
 
 /// Perplexity of a loss in nats per character: exp(loss).
@@ -26,6 +27,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// The same with so many characters more that the model doesn't know, each at [`unknown_char_nll`] and none predicted
+    /// correctly.
+    #[must_use]
+    pub fn with_unknown(self, unknown: usize) -> Self {
+        let chars = self.chars + unknown;
+        let share = self.chars as f64 / chars.max(1) as f64;
+        let loss = self.loss * share + unknown_char_nll() * (1.0 - share);
+        match unknown {
+            0 => self,
+            _ => Self { chars, loss, accuracy: self.accuracy * share },
+        }
+    }
+
     /// exp(loss): as uncertain as a choice among so many equally likely characters.
     pub fn perplexity(&self) -> f64 {
         perplexity(self.loss)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use burn::tensor::TensorReadError;
-use charloom_data::{EscapedChar, UnknownCharacters, Vocab};
+use charloom_data::{END_MARK, EscapedChar, UNKNOWN_MARK, UnknownCharacters, Vocab};
 use charloom_model::TrainedModel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -21,7 +21,8 @@ use crate::stop::StopSequence;
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateConfig {
     /// The text that the model continues; it isn't part of the result. With an empty prompt the model
-    /// starts as if after a newline, or after the character with id 0 if it knows no newline.
+    /// starts as if after a newline, or after the character with id 0 if it knows no newline. A model of
+    /// documents starts a document with the prompt, and ends it at its end mark.
     pub prompt: String,
     /// Number of characters to generate, unless the stop sequence ends the text before.
     pub length: usize,
@@ -231,12 +232,14 @@ pub(crate) fn prompt_ids(vocab: &Vocab, prompt: &str) -> Result<Vec<u32>, Genera
         unknown,
         known: vocab.chars().to_vec(),
     })?;
-    Ok(ids.iter().collect())
+    // The prompt of a model of documents is the beginning of one.
+    Ok(vocab.id(END_MARK).into_iter().chain(ids.iter()).collect())
 }
 
-/// The character that is assumed before the start of a text: a newline, or id 0 if the vocabulary has no newline.
+/// The character that is assumed before the start of a text: the end mark of documents, else a newline, or id 0 if the
+/// vocabulary has neither.
 pub(crate) fn start_id(vocab: &Vocab) -> u32 {
-    vocab.id('\n').unwrap_or(0)
+    vocab.id(END_MARK).or(vocab.id('\n')).unwrap_or(0)
 }
 
 /// What generating a text takes besides the network.
@@ -244,6 +247,8 @@ pub(crate) fn start_id(vocab: &Vocab) -> u32 {
 pub(crate) struct Writer {
     sampler: Sampler,
     stop: StopSequence,
+    /// Logits without those that are never drawn.
+    logits: Vec<f32>,
     /// Characters still to be generated.
     left: usize,
 }
@@ -254,6 +259,7 @@ impl Writer {
         Self {
             sampler: Sampler::new(*sampling, vocab_size, *seed).for_sample(sample),
             stop: StopSequence::new(stop.as_deref().unwrap_or_default()),
+            logits: Vec::new(),
             left: *length,
         }
     }
@@ -270,11 +276,23 @@ impl Writer {
         vocab: &Vocab,
         mut out: impl FnMut(char),
     ) -> Result<u32, NonFiniteLogits> {
-        let id = self.sampler.sample(logits)?;
+        let id = match vocab.id(UNKNOWN_MARK) {
+            // It stands for no character that could be written.
+            Some(unknown) => {
+                self.logits.clear();
+                self.logits.extend_from_slice(logits);
+                self.logits[unknown as usize] = f32::NEG_INFINITY;
+                self.sampler.sample(&self.logits)?
+            }
+            None => self.sampler.sample(logits)?,
+        };
         // Only a vocabulary that isn't the network's can lack the id.
         let char = vocab.char(id).unwrap_or(char::REPLACEMENT_CHARACTER);
         self.left -= 1;
-        if self.stop.push(char, &mut out) {
+        if char == END_MARK {
+            self.stop.finish(&mut out);
+            self.left = 0;
+        } else if self.stop.push(char, &mut out) {
             self.left = 0;
         } else if self.left == 0 {
             self.stop.finish(&mut out);

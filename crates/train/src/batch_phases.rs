@@ -1,6 +1,6 @@
 //! [`BatchPhases`]: the training part of a text, divided into batches again at each change of `data.batch_schedule`.
 
-use charloom_data::{BatchError, Batches, Corpus, DataConfig, Ids, Part, Split};
+use charloom_data::{BatchError, Batches, Corpus, DataConfig, Ids, Part};
 
 use crate::{TrainConfig, TrainError};
 
@@ -48,7 +48,7 @@ impl BatchPhases {
     /// # Errors
     /// Those of [`Self::new`], and if nothing is left to train on.
     pub fn of_corpus(config: &DataConfig, corpus: &Corpus) -> Result<Self, TrainError> {
-        let split = Split::new(corpus.chars(), config.fractions()?);
+        let split = corpus.split(config.fractions()?);
         Self::new(config, &corpus.ids().slice(split.train))
     }
 

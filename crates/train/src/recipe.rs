@@ -63,7 +63,7 @@ pub fn plan(
 ) -> Result<Plan, TrainError> {
     config.validate()?;
     let mut config = config.clone();
-    let Split { train, valid, .. } = Split::new(corpus.chars(), config.data.fractions()?);
+    let Split { train, valid, .. } = corpus.split(config.data.fractions()?);
     let text = Text { train_chars: train.len(), vocab_size: corpus.vocab().len() };
     let budget = config.train.minutes * 60.0;
 

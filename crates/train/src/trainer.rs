@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use charloom_data::{Batches, Corpus, Ids, Part, Split, Validation, Vocab, derive_seed};
+use charloom_data::{Batches, Corpus, Ids, Part, Validation, Vocab, derive_seed};
 use charloom_infer::{Evaluation, evaluate, evaluate_rows};
 use charloom_model::{CharRnn, State, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
@@ -210,7 +210,7 @@ impl Trainer {
         config.validate()?;
         config.model.validate()?;
         corpus.vocab().encode(&config.sample.prompt).map_err(TrainError::Prompt)?;
-        let split = Split::new(corpus.chars(), config.data.fractions()?);
+        let split = corpus.split(config.data.fractions()?);
         let train = BatchPhases::new(&config.data, &corpus.ids().slice(split.train))?;
         let valid = corpus.ids().slice(split.valid);
         if config.data.validation == Validation::Rows {

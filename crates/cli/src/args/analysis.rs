@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DeviceArgs, ModelsArgs, PrecisionArg};
+use super::{DeviceArgs, ModelsArgs, PrecisionArg, UnknownArg};
 use crate::settings::{FormatFlags, SplitFlags};
 
 pub const BASELINE_HELP: &str = "\
@@ -113,6 +113,9 @@ pub struct PageArgs {
     /// Text to predict: files, folders or patterns; `-` is standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub text: Vec<PathBuf>,
+    /// Characters that the model doesn't know [default: fold if the model can, else skip; what is skipped costs 13.92 nats]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub unknown: Option<UnknownArg>,
     /// Number of most likely characters to show for each character [default: 3]
     #[arg(long, value_name = "K")]
     pub top: Option<usize>,
@@ -129,6 +132,9 @@ pub struct ScoreArgs {
     /// Texts to score; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Characters that the model doesn't know [default: fold if the model can, else skip; what is skipped costs 13.92 nats]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub unknown: Option<UnknownArg>,
     /// Score each line instead of each file
     #[arg(long)]
     pub lines: bool,
@@ -160,6 +166,9 @@ pub struct SearchArgs {
     /// File with the prompt, to its last character; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub prompt_file: Option<PathBuf>,
+    /// Characters that the model doesn't know [default: error]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub unknown: Option<UnknownArg>,
     /// Prompt: text to continue; an empty one stands for a newline
     #[arg(
         long,

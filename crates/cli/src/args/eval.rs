@@ -7,7 +7,7 @@ use charloom_data::Part;
 use charloom_train::AdaptConfig;
 use clap::{Args, ValueEnum};
 
-use super::{DeviceArgs, ModelsArgs};
+use super::{DeviceArgs, ModelsArgs, UnknownArg};
 use crate::settings::FormatFlags;
 
 pub(super) const EVAL_HELP: &str = "\
@@ -28,6 +28,9 @@ pub struct EvalArgs {
     pub text: Vec<PathBuf>,
     #[command(flatten)]
     pub format: FormatFlags,
+    /// Characters that the model doesn't know [default: fold if the model can, else skip; what is skipped costs 13.92 nats]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub unknown: Option<UnknownArg>,
     /// Part of the training's text to evaluate on, as the training does [default: valid]
     #[arg(long, value_name = "PART")]
     pub split: Option<SplitArg>,

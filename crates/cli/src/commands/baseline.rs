@@ -111,7 +111,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// The parts of a text, if the one is not empty and the other can be predicted.
     fn of(corpus: &'a Corpus, fractions: Fractions) -> Result<Self> {
-        let split = Split::new(corpus.chars(), fractions);
+        let split = corpus.split(fractions);
         let [train, valid] = [split.train, split.valid].map(|range| corpus.ids().slice(range));
         if train.is_empty() {
             return Err(Failure::request("the training part is empty")

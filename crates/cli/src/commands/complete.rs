@@ -3,16 +3,15 @@
 use std::num::NonZeroUsize;
 
 use charloom_data::EscapedChar;
-use charloom_infer::{BeamConfig, beam_search};
+use charloom_infer::{BeamConfig, LanguageModel, beam_search};
 
 use super::generate::failure;
 use super::predict::shown;
 use crate::args::{CompleteArgs, SearchArgs};
 use crate::escapes::unescaped;
 use crate::loaded_ensemble::LoadedEnsemble;
-use crate::read_text::{other_text, read_to_string};
+use crate::read_text::{known_prompt, read_prompt};
 use crate::report::{Failure, Result, print_output, print_status};
-use crate::settings::FormatFlags;
 use crate::threads;
 
 /// The default of `--beam-width`.
@@ -21,7 +20,7 @@ const BEAM_WIDTH: u16 = 50;
 /// Finds the most likely continuations of a prompt.
 pub fn run(args: &CompleteArgs) -> Result<()> {
     let CompleteArgs { models, search, device } = args;
-    let SearchArgs { prompt, prompt_file, count, length, beam_width, stop } = search;
+    let SearchArgs { prompt, prompt_file, unknown, count, length, beam_width, stop } = search;
     if let Some(beam) = beam_width.filter(|beam| beam < count) {
         return Err(Failure::request(format!(
             "`--beam-width {beam}` is too narrow to find {count} continuations"
@@ -35,12 +34,10 @@ pub fn run(args: &CompleteArgs) -> Result<()> {
     let loaded = LoadedEnsemble::load(models, &device)?;
     let size = |number: u16| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
     let prompt = match prompt_file {
-        Some(file) => {
-            let format = FormatFlags::default();
-            read_to_string(&other_text(&loaded, vec![file.clone()], &format)?)?
-        }
+        Some(file) => read_prompt(&loaded, file)?,
         None => unescaped("`--prompt`", prompt)?,
     };
+    let prompt = known_prompt(prompt, loaded.ensemble.vocab(), *unknown)?;
     let stop = stop.as_deref().map(|typed| unescaped("`--stop`", typed)).transpose()?;
     let config = BeamConfig {
         prompt,

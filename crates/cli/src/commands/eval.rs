@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use charloom_data::{Batches, Corpus, Ids, Part, Split, TextStats, Validation};
+use charloom_data::{Batches, Corpus, Ids, Part, TextStats, UNKNOWN_MARK, Validation};
 use charloom_infer::{
     EvaluateError, Evaluation, LanguageModel, evaluate, evaluate_rows, evaluate_windows,
+    unknown_char_nll,
 };
 use charloom_train::{AdaptConfig, RunConfig, evaluate_adaptively};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::EvalArgs;
+use crate::args::{EvalArgs, UnknownArg};
 use crate::loaded_ensemble::LoadedEnsemble;
 use crate::read_text::{other_text, read_corpus_with_vocab};
 use crate::report::{Failure, Result, print_output, with_thousands};
@@ -20,11 +21,11 @@ mod mix;
 
 /// Measures how well a model, or the average of several, predicts a text.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let EvalArgs { models, text, format, split, window, mix, adapt, device } = args;
+    let EvalArgs { models, text, format, unknown, split, window, mix, adapt, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
-    let mut trained_on = None;
+    let (mut trained_on, mut skipped) = (None, 0);
     let (ids, batches, about) = match (&text[..], split) {
         ([_, ..], None) => {
             if *mix {
@@ -34,7 +35,9 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 .hint("leave out `--text`, or add `--split valid`"));
             }
             let data = other_text(&loaded, text.clone(), format)?;
-            let corpus = read_corpus_with_vocab(&data, loaded.ensemble.vocab())?;
+            let vocab = loaded.ensemble.vocab();
+            let corpus = read_corpus_with_vocab(&data, vocab, *unknown, usize::MAX)?;
+            skipped = corpus.skipped();
             let lines = with_thousands(TextStats::of(&corpus).lines);
             (corpus.ids().clone(), None, format!("{}, {lines} lines", data.text))
         }
@@ -74,6 +77,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         None => None,
     };
     let adaptive = adapt.map(|config| adaptive(&loaded, &ids, &config)).transpose()?;
+    let fixed = fixed.with_unknown(skipped);
+    let adaptive = adaptive.map(|found| found.with_unknown(skipped));
 
     let heads = [if loaded.models.len() == 1 { "model" } else { "models" }];
     let heads = heads.into_iter().chain(std::iter::repeat(""));
@@ -81,7 +86,11 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         print_output!("{head:<12}{}", model.path.display())?;
     }
     print_output!("text        {about}")?;
-    print_output!("characters  {} predicted", with_thousands(fixed.chars as u64))?;
+    print_output!(
+        "characters  {} predicted{}",
+        with_thousands(fixed.chars as u64),
+        of_them_unknown(skipped)
+    )?;
     match (adaptive, mixture) {
         (Some(adaptive), _) => print_both(&fixed, &adaptive),
         (None, Some(mixture)) => mixture.print(&fixed),
@@ -91,7 +100,12 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 
 /// The text that the settings name, in the models' ids.
 pub(super) fn corpus_of(loaded: &LoadedEnsemble, config: &RunConfig) -> Result<Corpus> {
-    read_corpus_with_vocab(&config.data, loaded.ensemble.vocab())
+    read_corpus_with_vocab(
+        &config.data,
+        loaded.ensemble.vocab(),
+        Some(UnknownArg::Error).filter(|_| !has_unknown_mark(loaded)),
+        usize::MAX,
+    )
 }
 
 /// The ids of a part of `corpus`, the text that the models were trained on, held out as their trainings did.
@@ -104,7 +118,7 @@ pub(super) fn ids_of_part(
     let text = &config.data.text;
     let range_of = |config: &RunConfig| {
         let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
-        Ok::<_, Failure>(Split::new(corpus.chars(), fractions).range(part))
+        Ok::<_, Failure>(corpus.split(fractions).range(part))
     };
     let range = range_of(config)?;
     for model in &loaded.models {
@@ -136,6 +150,22 @@ pub(super) fn ids_of_part(
         });
     }
     Ok(corpus.ids().slice(range))
+}
+
+fn has_unknown_mark(loaded: &LoadedEnsemble) -> bool {
+    loaded.ensemble.vocab().id(UNKNOWN_MARK).is_some()
+}
+
+/// How many of the characters are unknown to the model, unless none are.
+pub(super) fn of_them_unknown(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(
+            ", {} of them unknown to the model (at {:.2} nats each)",
+            with_thousands(count as u64),
+            unknown_char_nll()
+        ),
+    }
 }
 
 /// Evaluates while the weights adapt to the text.

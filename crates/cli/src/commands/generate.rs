@@ -3,15 +3,18 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 
-use charloom_infer::{BatchGenerator, GenerateConfig, GenerateError, Generator, RowOutput};
+use charloom_data::{END_MARK, Vocab};
+use charloom_infer::{
+    BatchGenerator, GenerateConfig, GenerateError, Generator, LanguageModel, RowOutput,
+};
 
 use crate::args::{GenerateArgs, SampleArgs};
 use crate::escapes::unescaped;
 use crate::loaded_ensemble::LoadedEnsemble;
 use crate::loaded_model::LoadedModel;
-use crate::read_text::{other_text, read_to_string};
+use crate::read_text::{known_prompt, read_prompt};
 use crate::report::{Failure, Result, print_status};
-use crate::settings::{self, FormatFlags};
+use crate::settings;
 use crate::threads;
 
 /// Generates text to standard output.
@@ -31,12 +34,12 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 fn generate_one(loaded: &LoadedEnsemble, config: &GenerateConfig) -> Result<()> {
     let generator = Generator::new(&loaded.ensemble, config).map_err(|error| failure(&error))?;
     print_models(loaded, config.seed);
-    let mut text = Text::new();
+    let mut text = Text::new(loaded.ensemble.vocab());
     text.write(&config.prompt)?;
     for char in generator {
         text.write(char.map_err(|error| failure(&error))?.encode_utf8(&mut [0; 4]))?;
     }
-    text.end(text.is_terminal)
+    text.end(text.is_terminal || text.one_line_each)
 }
 
 /// Generates all samples in one batch and writes them in order: the first as it is generated, each other one as soon as it and
@@ -49,7 +52,7 @@ fn generate_several(
     let mut batch = BatchGenerator::new(&loaded.ensemble);
     let rows = batch.add_samples(config, samples).map_err(|error| failure(&error))?;
     print_models(loaded, config.seed);
-    let mut out = Text::new();
+    let mut out = Text::new(loaded.ensemble.vocab());
     // What is generated of the samples that can't be written yet, and whether they are complete.
     let mut waiting: Vec<(String, bool)> = vec![Default::default(); samples];
     let mut next = 0;
@@ -80,12 +83,10 @@ fn generate_config(args: &SampleArgs, loaded: &LoadedEnsemble) -> Result<Generat
     let layers = loaded.settings()?.over_flags(&args.flags())?;
     let sample = settings::sample(&layers)?;
     let prompt = match &args.prompt_file {
-        Some(file) => {
-            let format = FormatFlags::default();
-            read_to_string(&other_text(loaded, vec![file.clone()], &format)?)?
-        }
+        Some(file) => read_prompt(loaded, file)?,
         None => sample.prompt.clone(),
     };
+    let prompt = known_prompt(prompt, loaded.ensemble.vocab(), args.unknown)?;
     let stop = args.stop.as_deref().map(|typed| unescaped("`--stop`", typed));
     Ok(GenerateConfig {
         sampling: sample.sampling(),
@@ -120,12 +121,15 @@ struct Text {
     /// On a terminal each character is shown as soon as it is generated.
     is_terminal: bool,
     line_ended: bool,
+    /// Whether each text is one line, so that nothing else need stand between them.
+    one_line_each: bool,
 }
 
 impl Text {
-    fn new() -> Self {
+    fn new(vocab: &Vocab) -> Self {
         let out = io::stdout().lock();
-        Self { is_terminal: out.is_terminal(), out, line_ended: true }
+        let one_line_each = vocab.id(END_MARK).is_some() && vocab.id('\n').is_none();
+        Self { is_terminal: out.is_terminal(), out, line_ended: true, one_line_each }
     }
 
     /// Writes `part`; on a terminal without buffering.
@@ -151,16 +155,21 @@ impl Text {
     }
 
     fn start_sample(&mut self, number: usize, prompt: &str) -> Result<()> {
-        self.write(&format!("--- sample {number} ---\n"))?;
+        if !self.one_line_each {
+            self.write(&format!("--- sample {number} ---\n"))?;
+        }
         self.write(prompt)
     }
 }
 
 pub(super) fn failure(error: &GenerateError) -> Failure {
     match error {
-        GenerateError::UnknownCharacters { .. } | GenerateError::Sampling(_) => {
-            Failure::request_error(error)
+        GenerateError::UnknownCharacters { .. } => {
+            let known = error.hint().unwrap_or_default();
+            return Failure::request_error(error)
+                .hint(format!("`--unknown skip` leaves them out; {known}"));
         }
+        GenerateError::Sampling(_) => Failure::request_error(error),
         GenerateError::NonFiniteLogits(_) | GenerateError::Device(_) => Failure::work_error(error),
     }
     .maybe_hint(error.hint())

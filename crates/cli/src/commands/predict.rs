@@ -7,9 +7,12 @@ use std::io::{self, BufWriter, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use charloom_data::{EscapedChar, Vocab};
-use charloom_infer::{CharPrediction, CharPredictions, LanguageModel, PredictError, predict_chars};
+use charloom_infer::{
+    CharPrediction, CharPredictions, LanguageModel, PredictError, predict_chars, unknown_char_nll,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::eval::of_them_unknown;
 use self::shade::{Shade, stand_in};
 use crate::args::{PageArgs, PredictArgs};
 use crate::loaded_ensemble::LoadedEnsemble;
@@ -17,7 +20,8 @@ use crate::read_text::{other_text, read_corpus_with_vocab};
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
-pub use self::shade::shown;
+pub use super::eval::of_them_unknown;
+use self::shade::shown;
 
 /// The default of `--top`.
 const TOP: usize = 3;
@@ -25,18 +29,16 @@ const TOP: usize = 3;
 /// Shows the probability of each character of a text, and the most likely characters.
 pub fn run(args: &PredictArgs) -> Result<()> {
     let PredictArgs { models, page, format, device } = args;
-    let PageArgs { text, top, length, html } = page;
+    let PageArgs { text, unknown, top, length, html } = page;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let loaded = LoadedEnsemble::load(models, &device)?;
     let vocab = loaded.ensemble.vocab();
     let data = other_text(&loaded, text.clone(), format)?;
-    let corpus = read_corpus_with_vocab(&data, vocab)?;
-    let ids = match *length {
-        0 => corpus.ids().clone(),
-        length => corpus.ids().slice(0..length),
-    };
-    let predictions = predict_chars(&loaded.ensemble, &ids, top.unwrap_or(TOP))
+    let limit = if *length == 0 { usize::MAX } else { *length };
+    let corpus = read_corpus_with_vocab(&data, vocab, *unknown, limit)?;
+    let ids = corpus.ids();
+    let predictions = predict_chars(&loaded.ensemble, ids, top.unwrap_or(TOP))
         .map_err(|error| failure(&error))?;
     // The first character isn't predicted: nothing precedes it.
     let first = ids.get(0).and_then(|id| vocab.char(id)).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -48,13 +50,15 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         // The output shows the progress.
         None => ProgressBar::hidden(),
     };
-    let predicted = Predicted { vocab, first, predictions, sums: Sums::default(), bar };
+    let skipped = corpus.skipped();
+    let sums =
+        Sums { chars: skipped, nll: skipped as f64 * unknown_char_nll(), ..Sums::default() };
+    let predicted = Predicted { vocab, first, predictions, sums, bar };
 
-    if ids.len() < corpus.chars() {
+    if corpus.is_cut() {
         print_status!(
-            "reading the first {} of {} characters (`--length 0` reads all)",
-            with_thousands(ids.len() as u64),
-            with_thousands(corpus.chars() as u64)
+            "reading the first {} (`--length 0` reads all)",
+            pluralize(*length, "character")
         );
     }
     let colored = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
@@ -63,7 +67,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         None if colored && top.is_none() => print_colored(predicted)?,
         None => print_rows(predicted, colored)?,
     };
-    print_status!("{}", sums.line());
+    print_status!("{}{}", sums.line(), of_them_unknown(skipped));
     if let Some(path) = html {
         print_status!("wrote `{}`", path.display());
     }

@@ -6,50 +6,60 @@ mod models;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use charloom_data::{DataConfig, EscapedChar};
-use charloom_infer::{Score, best_model, score, unknown_char_nll};
+use charloom_data::{DataConfig, Documents, EscapedChar};
+use charloom_infer::{LanguageModel, Score, best_model, score};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::eval::of_them_unknown;
 use self::models::{NamedModel, load_all};
-use crate::args::ScoreArgs;
-use crate::read_text::read_to_string;
+use crate::args::{ScoreArgs, UnknownArg};
+use crate::read_text::{read_to_string, scored_texts};
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::settings::{self, Layers};
 use crate::threads;
 
 /// Scores lines or files under one model or several.
 pub fn run(args: &ScoreArgs) -> Result<()> {
-    let ScoreArgs { files, lines, labels, format, models, device } = args;
+    let ScoreArgs { files, unknown, lines, labels, format, models, device } = args;
     threads::limit(device.threads)?;
     let device = device.backend.open(device.device)?;
     let models = load_all(models, &device)?;
     // Models that differ in how they read are compared on the same characters.
     let data = settings::data(&Layers::new().over_flags(format)?)?;
-    let read = |path: &Path| read_to_string(&DataConfig { text: path.into(), ..data.clone() });
+    let read = |path: &Path| {
+        let documents = Documents::None;
+        read_to_string(&DataConfig { text: path.into(), documents, ..data.clone() })
+    };
     let texts = files.iter().map(|path| Ok((path.as_path(), read(path)?)));
     let texts: Vec<(&Path, String)> = texts.collect::<Result<_>>()?;
     if *labels {
-        return labels::run(&models, &texts);
+        return labels::run(&models, &texts, *unknown);
     }
     let (scored, named): (Vec<&str>, Vec<String>) = if *lines {
         texts.iter().flat_map(|(_, text)| text.lines()).map(|line| (line, visible(line))).unzip()
     } else {
         texts.iter().map(|(path, text)| (text.as_str(), path.display().to_string())).unzip()
     };
-    let scores = score_all(&models, &scored)?;
+    let scores = score_all(&models, &scored, *unknown)?;
     print_rows(&models, &named, &scores).map_err(Failure::output)?;
     print_summary(&models, &scores);
     Ok(())
 }
 
 /// The scores of all texts under each model: `[models][texts]`.
-fn score_all(models: &[NamedModel], texts: &[&str]) -> Result<Vec<Vec<Score>>> {
+fn score_all(
+    models: &[NamedModel],
+    texts: &[&str],
+    unknown: Option<UnknownArg>,
+) -> Result<Vec<Vec<Score>>> {
     let style = ProgressStyle::with_template("[{bar:30}] {pos} of {len} characters, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let mut scores = Vec::with_capacity(models.len());
     for NamedModel { model, .. } in models {
+        let texts = scored_texts(texts, model.vocab(), unknown)?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let bar = ProgressBar::new(0).with_style(style.clone());
-        let found = score(model, texts, &mut |done, total| {
+        let found = score(model, &texts, &mut |done, total| {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         });
@@ -88,14 +98,7 @@ fn print_summary(models: &[NamedModel], scores: &[Vec<Score>]) {
             Some(nats) => format!(", {nats:.4} nats per character"),
             None => String::new(),
         };
-        let unknown = match all.unknown {
-            0 => String::new(),
-            unknown => format!(
-                ", {} of them unknown to the model (at {:.2} nats each)",
-                with_thousands(unknown as u64),
-                unknown_char_nll()
-            ),
-        };
+        let unknown = of_them_unknown(all.unknown);
         print_status!("{name}: {}{mean}{unknown}", pluralize(all.chars, "character"));
     }
 }

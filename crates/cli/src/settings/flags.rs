@@ -54,7 +54,7 @@ impl SettingsFlags {
 
 /// The flags of the section `[sample]`.
 pub type SampleFlags = KeyFlags<Sample>;
-/// The flags of the batch size and the sequence length.
+/// The flags of the batch size, the sequence length and `min_count`.
 pub type BatchFlags = KeyFlags<Batch>;
 /// The flags that say how the files of a text are read.
 pub type FormatFlags = KeyFlags<Format>;
@@ -91,14 +91,14 @@ impl Subset for Sample {
     }
 }
 
-/// Batch size and sequence length.
+/// What `inspect` shows the effect of: batch size, sequence length, the least number of a character.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch;
 
 impl Subset for Batch {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
-        ["data.batch_size", "data.seq_length"].contains(&key)
+        ["data.batch_size", "data.seq_length", "data.min_count"].contains(&key)
     }
 }
 
@@ -109,7 +109,7 @@ pub struct Format;
 impl Subset for Format {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
-        ["data.encoding", "data.newlines", "data.normalize"].contains(&key)
+        ["data.encoding", "data.newlines", "data.normalize", "data.documents"].contains(&key)
     }
 }
 
@@ -121,7 +121,7 @@ impl Subset for Split {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
         let split = ["data.text", "data.valid_fraction", "data.test_fraction"];
-        split.contains(&key) || Format::holds(key)
+        split.contains(&key) || key == "data.min_count" || Format::holds(key)
     }
 }
 

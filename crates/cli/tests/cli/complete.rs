@@ -93,7 +93,7 @@ fn a_prompt_of_unknown_characters_names_them() {
     insta::assert_snapshot!(World::with_run().run("complete --prime LoOm").fails(2), @r"
     error: cannot start from the prompt: characters not in the vocabulary: `L`, `O`
 
-    hint: the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
+    hint: `--unknown skip` leaves them out; the model knows `\n`, ` `, `a`, `d`, `e`, `f`, `h`, `l`, `m`, `n`, `o`, `p`, `r`, `s`, `t`, `u`, `w`
     ");
 }
 

@@ -6,10 +6,15 @@ use charloom_infer::{ConfusionMatrix, Score, best_model};
 
 use super::models::NamedModel;
 use super::{print_summary, score_all, visible};
+use crate::args::UnknownArg;
 use crate::report::{Failure, Result, pluralize, print_output, print_status, with_thousands};
 
 /// Prints the accuracy and the confusion matrix.
-pub fn run(models: &[NamedModel], files: &[(&Path, String)]) -> Result<()> {
+pub fn run(
+    models: &[NamedModel],
+    files: &[(&Path, String)],
+    unknown: Option<UnknownArg>,
+) -> Result<()> {
     if models.len() < 2 {
         return Err(Failure::request("`--labels` needs at least two models")
             .hint("`--run NAME` and `--model FILE` may be repeated"));
@@ -27,7 +32,7 @@ pub fn run(models: &[NamedModel], files: &[(&Path, String)]) -> Result<()> {
             texts.push(text);
         }
     }
-    let scores = score_all(models, &texts)?;
+    let scores = score_all(models, &texts, unknown)?;
     let mut confusion = ConfusionMatrix::new(models.len());
     for (index, &label) in labels.iter().enumerate() {
         let scores: Vec<Score> = scores.iter().map(|scores| scores[index]).collect();
