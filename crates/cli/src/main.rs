@@ -17,6 +17,7 @@ mod loaded_ensemble;
 mod loaded_model;
 mod machine_memory;
 mod memory_limit;
+mod preflight;
 mod progress;
 mod read_text;
 mod recipe;

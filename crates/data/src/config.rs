@@ -29,6 +29,8 @@ pub struct DataConfig {
     pub newlines: Newlines,
     /// Unicode normalization: "none", or "nfc" for composed characters
     pub normalize: Normalize,
+    /// Leave out what Project Gutenberg puts before and after a book
+    pub trim_gutenberg: bool,
     /// Documents of the text, each ending with a mark that is learned: "none", "lines", "files" or "blank-lines"
     ///
     /// Generation starts a new document and stops at its end; validation is on whole documents.
@@ -95,6 +97,7 @@ impl Default for DataConfig {
             encoding: "auto".to_owned(),
             newlines: Newlines::default(),
             normalize: Normalize::default(),
+            trim_gutenberg: false,
             documents: Documents::default(),
             min_count: 0,
             valid_fraction: 0.1,
@@ -115,8 +118,9 @@ impl DataConfig {
     /// # Errors
     /// If `encoding` is not the name of one.
     pub fn format(&self) -> Result<TextFormat, UnknownEncoding> {
-        let Self { newlines, normalize, documents, .. } = *self;
-        Ok(TextFormat { encoding: encoding_of(&self.encoding)?, newlines, normalize, documents })
+        let Self { newlines, normalize, documents, trim_gutenberg, .. } = *self;
+        let encoding = encoding_of(&self.encoding)?;
+        Ok(TextFormat { encoding, newlines, normalize, documents, trim_gutenberg })
     }
 
     /// How the training part is cut into batches at first.

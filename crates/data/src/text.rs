@@ -10,6 +10,7 @@ use crate::char_counts::CharCounts;
 use crate::checksum::hex;
 use crate::corpus::{Corpus, CorpusError, Origin};
 use crate::documents::Documents;
+use crate::gutenberg::book;
 use crate::ids::IdsBuilder;
 use crate::input_files::files_of;
 use crate::marks::{END_MARK, UNKNOWN_MARK};
@@ -26,6 +27,7 @@ pub struct Text {
     paths: TextPaths,
     files: Vec<TextFile>,
     documents: Documents,
+    trim_gutenberg: bool,
     min_count: u64,
     /// Most characters that are read.
     limit: usize,
@@ -54,6 +56,7 @@ impl Text {
             paths: paths.clone(),
             files: files.collect::<Result<_, _>>()?,
             documents: format.documents,
+            trim_gutenberg: format.trim_gutenberg,
             min_count: 0,
             limit: usize::MAX,
         })
@@ -94,7 +97,16 @@ impl Text {
         if vocab.len() < 2 {
             return Err(CorpusError::OnlyRare { origin: self.origin(), min_count: self.min_count });
         }
-        self.encode(vocab, counted, Unknown::Fold)
+        let trims = self.trim_gutenberg;
+        let corpus = self.encode(vocab, counted, Unknown::Fold)?;
+        if !trims {
+            return Ok(corpus);
+        }
+        // The characters of the book alone.
+        let counts = corpus.ids.counts(corpus.vocab.len());
+        let chars = corpus.vocab.chars().iter().zip(counts);
+        let vocab = Vocab::from_chars(chars.filter(|(_, count)| *count > 0).map(|(&c, _)| c));
+        Ok(corpus.with_vocab(&vocab).unwrap_or(corpus))
     }
 
     /// The text as ids of a given vocabulary, such as a model's.
@@ -228,7 +240,7 @@ impl Text {
         if let (true, Some(file)) = (unexpected, self.files.last()) {
             return Err(CorpusError::Changed(file.path.clone()));
         }
-        Ok(Corpus {
+        let mut corpus = Corpus {
             ids: ids.finish(),
             vocab,
             files: self.files.into_iter().map(|file| file.path).collect(),
@@ -236,7 +248,13 @@ impl Text {
             notes,
             skipped,
             is_cut,
-        })
+        };
+        if self.trim_gutenberg
+            && let Some(book) = book(&corpus)
+        {
+            corpus.ids = corpus.ids.slice(book);
+        }
+        Ok(corpus)
     }
 
     /// Line and column, counted from 1, of the first character that `vocab` lacks.

@@ -18,6 +18,8 @@ pub struct TextFormat {
     pub normalize: Normalize,
     /// What the documents of the text are: each ends with a mark.
     pub documents: Documents,
+    /// Whether what Project Gutenberg puts before and after a book is left out.
+    pub trim_gutenberg: bool,
 }
 
 /// What happens to line ends.

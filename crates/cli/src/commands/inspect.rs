@@ -15,6 +15,7 @@ use crate::args::InspectArgs;
 use crate::char_list::char_list;
 use crate::device::Backend;
 use crate::loaded_model::load;
+use crate::preflight;
 use crate::read_text::read_corpus;
 use crate::report::{Failure, Result, pluralize, print_output, with_thousands};
 use crate::settings::{self, Layers};
@@ -36,6 +37,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let corpus = read_corpus(&config.data)?;
     print_files(&corpus)?;
     let fractions = config.data.fractions().map_err(|error| Failure::request_error(&error))?;
+    preflight::print(&corpus, fractions);
     text(&corpus, fractions, config.data.batch())
 }
 
@@ -111,6 +113,25 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
     format!("{cell}, {layers} of {hidden_size}{readout}, {input}, {bias}, dropout {dropout}")
 }
 
+/// What `--min-count` would fold.
+fn print_rare(stats: &TextStats) -> Result<()> {
+    for least in [2, 5, 10] {
+        let rare = stats.counts.iter().filter(|(_, count)| *count < least);
+        let (chars, times) = rare.fold((0, 0), |(chars, times), (_, count)| (chars + 1, times + count));
+        if chars > 0 {
+            print_output!(
+                "rare        {} less than {least} times each, {} in all: `--min-count {least}` makes one of them",
+                match chars {
+                    1 => "1 character occurs".to_owned(),
+                    chars => format!("{} characters occur", with_thousands(chars as u64)),
+                },
+                with_thousands(times)
+            )?;
+        }
+    }
+    Ok(())
+}
+
 /// The files in the order in which they were read.
 fn print_files(corpus: &Corpus) -> Result<()> {
     const MOST_FILES: usize = 20;
@@ -160,6 +181,7 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     print_output!("most frequent   {}", listed(&mut stats.most_frequent(MOST_COUNTED)))?;
     print_output!("least frequent  {}", listed(&mut stats.least_frequent(MOST_COUNTED)))?;
 
+    print_rare(&stats)?;
     let PartBatches { train, valid, test } = stats.batches(fractions, config);
     let BatchConfig { batch_size, seq_length, last_target } = config;
     let last_target = match last_target {

@@ -22,6 +22,7 @@ use crate::interrupt;
 use crate::loaded_model::load;
 use crate::memory_limit;
 use crate::progress::{Progress, RunBanner};
+use crate::preflight;
 use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{
@@ -122,6 +123,11 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     let config = settings::resolve(&layers)?;
     let corpus = read_corpus(&config.data)?;
     memory_limit::check(&config, &corpus, &device)?;
+    if resumed.is_none()
+        && let Ok(fractions) = config.data.fractions()
+    {
+        preflight::print(&corpus, fractions);
+    }
     let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
     let (layers, config) = match by_recipe {
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,

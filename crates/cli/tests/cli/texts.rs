@@ -222,6 +222,144 @@ fn sizes_that_nobody_set_are_fitted_to_a_short_text() {
     assert!(message.starts_with("error: the training part has 90 characters"), "{message}");
 }
 
+/// 300 names of three lengths.
+fn list_of_names() -> String {
+    let syllables = ["an", "el", "mi", "ro", "so"];
+    let name = |number: usize| {
+        let name: String = (0..1 + number % 3).map(|k| syllables[(number * 7 + k * k) % 5]).collect();
+        format!("{name}\n")
+    };
+    (0..300).map(name).collect()
+}
+
+#[test]
+fn a_list_of_names_gives_whole_names() {
+    let world = World::new();
+    world.write("names.txt", list_of_names());
+    let line = "train --text names.txt --documents lines --run names --hidden-size 16 --layers 1 \
+                --batch-size 4 --seq-length 16 --epochs 20 --lr 0.02 --threads 1";
+    world.run(line).succeeds();
+    let generated = world.run("generate --run names --samples 20 --seed 3").succeeds().out;
+    assert_eq!(generated.lines().count(), 20, "{generated}");
+    assert!(generated.lines().all(|name| name.len() < 40), "{generated}");
+    let one = world.run("generate --run names --seed 3").succeeds().out;
+    assert_eq!(one.lines().collect::<Vec<_>>(), [generated.lines().next().unwrap()]);
+    let with_prompt = world.run("generate --run names --prompt mi --samples 5").succeeds().out;
+    assert!(with_prompt.lines().all(|name| name.starts_with("mi")), "{with_prompt}");
+    // A search ends at the end of a name too.
+    let found = world.run("complete --run names --prompt an -n 3").succeeds().out;
+    assert!(!found.contains("U+FFFF"), "{found}");
+    // Validation is on whole names, and `eval` measures the same.
+    let trained = world.read("runs/names/metrics.csv");
+    let last: Vec<f64> =
+        trained.lines().skip(1).map(|row| row.split(',').nth(3).unwrap().parse().unwrap()).collect();
+    let best = last.iter().copied().fold(f64::INFINITY, f64::min);
+    let evaluated = world.run("eval --run names --split valid").succeeds().out;
+    assert!(evaluated.contains(&format!("loss        {best:.4} nats")), "{best} {evaluated}");
+    world.run("train --resume --run names --epochs 21").succeeds();
+    // Each line that is scored is a name from its beginning.
+    let scored = with_input(&world, "score --run names --lines -", b"anmi\nxyz\n").succeeds();
+    assert!(scored.err.contains("3 of them unknown to the model"), "{}", scored.err);
+}
+
+#[test]
+fn poems_between_blank_lines_and_files_are_documents_too() {
+    let world = World::new();
+    world.write("poems.txt", "warp and\nweft\n\nthe loom\n \nthread\n".repeat(20));
+    let flags = "--hidden-size 8 --layers 1 --max-steps 2 --threads 1 --batch-size 2 --seq-length 8";
+    world.run(&format!("train --text poems.txt --documents blank-lines --run p {flags}")).succeeds();
+    let out = world.run("generate --run p --samples 2 --length 30 --seed 1").succeeds().out;
+    assert!(out.starts_with("--- sample 1 ---\n"), "{out}");
+    for number in 0..30 {
+        world.write(&format!("parts/{number:02}.txt"), format!("the loom {number}\n"));
+    }
+    world.run(&format!("train --text parts --documents files --run f {flags}")).succeeds();
+    // 30 files of 11 or 12 characters, an end mark after each and one before the first.
+    let inspected = world.run("inspect parts --documents files").succeeds().out;
+    assert!(inspected.contains("length      381 characters"), "{inspected}");
+    // The mark is no character of a text.
+    world.write("marked.txt", "a\u{ffff}b\n".repeat(50));
+    let message = world.run(&format!("train --text marked.txt --documents lines {flags}")).fails(2);
+    let expected = "error: `marked.txt` has the character U+FFFF, which is kept for marks";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn rare_characters_become_one_that_is_never_written() {
+    let world = World::new();
+    let mut content = text(3000);
+    content.insert_str(1000, "éàü");
+    content.insert_str(2000, "字字");
+    world.write("text.txt", &content);
+    let inspected = world.run("inspect text.txt").succeeds().out;
+    let rare = "rare        4 characters occur less than 5 times each, 5 in all: `--min-count 5` makes one of them";
+    assert!(inspected.contains(rare), "{inspected}");
+    world.train("--min-count 5 --run r --max-steps 3").succeeds();
+    let shown = world.run("inspect runs/r/model.safetensors").succeeds().out;
+    assert!(shown.contains("`U+FFFE`") && !shown.contains('字'), "{shown}");
+    let out = world.run("generate --run r --temperature 100 --length 3000 --seed 1").succeeds().out;
+    assert!(!out.contains('\u{fffe}'));
+    // Other texts are folded too, and so is a prompt on request.
+    world.write("other.txt", "the loom ñ and 字\n");
+    let folded = world.run("eval --run r --text other.txt").succeeds().out;
+    assert!(folded.contains("characters  16 predicted\n"), "{folded}");
+    let skipped = world.run("eval --run r --text other.txt --unknown skip").succeeds().out;
+    let expected = "characters  16 predicted, 2 of them unknown to the model (at 13.92 nats each)";
+    assert!(skipped.contains(expected), "{skipped}");
+    world.run("generate --run r --prompt ñ --unknown fold --length 3").succeeds();
+    insta::assert_snapshot!(world.train("--min-count 5000 --run n").fails(2), @r"
+    error: every character of `text.txt` occurs fewer than 5000 times
+
+    hint: a smaller `--min-count` keeps more characters
+    ");
+}
+
+#[test]
+fn what_is_not_read_cannot_matter_and_unknown_characters_are_counted_alike() {
+    let world = World::with_run();
+    world.write("page.txt", format!("{}字{}", text(300), text(100)));
+    let ran = world.run("predict --run tiny --text page.txt --length 100").succeeds();
+    assert!(!ran.err.contains("unknown"), "{}", ran.err);
+    assert!(ran.err.contains("reading the first 100 characters"), "{}", ran.err);
+    let unknown = "1 of them unknown to the model (at 13.92 nats each)";
+    let evaluated = world.run("eval --run tiny --text page.txt").succeeds().out;
+    let predicted = world.run("predict --run tiny --text page.txt").succeeds().err;
+    let scored = world.run("score --run tiny page.txt").succeeds().err;
+    assert!(evaluated.contains(unknown), "{evaluated}");
+    assert!(predicted.contains(unknown), "{predicted}");
+    assert!(scored.contains(unknown), "{scored}");
+    let loss = evaluated.lines().find_map(|line| line.strip_prefix("loss        ")).unwrap();
+    assert!(predicted.contains(loss), "{loss}: {predicted}");
+    for line in ["eval", "predict", "score"] {
+        let text = if line == "score" { "page.txt" } else { "--text page.txt" };
+        let message = world.run(&format!("{line} --run tiny {text} --unknown error")).fails(2);
+        assert!(message.contains("字") && message.contains("`--unknown skip`"), "{message}");
+    }
+    let prompt = world.run("generate --run tiny --prompt 字the --unknown skip --length 3 --seed 1");
+    assert!(prompt.succeeds().out.starts_with("the"));
+}
+
+#[test]
+fn what_is_odd_about_a_text_is_said_before_the_training() {
+    let world = World::new();
+    let start = "Title\n*** START OF THIS PROJECT GUTENBERG EBOOK ***\n";
+    let end = "*** END OF THIS PROJECT GUTENBERG EBOOK ***\nLicence: 100 %\n";
+    world.write("text.txt", format!("{start}{}{end}", text(2000)));
+    let ran = world.train("--run odd --max-steps 1").succeeds();
+    let note = "Project Gutenberg's, before or after the book: ";
+    assert!(ran.err.contains(note), "{}", ran.err);
+    assert!(ran.err.contains("(`--trim-gutenberg` leaves them out)"), "{}", ran.err);
+    let inspected = world.run("inspect text.txt").succeeds();
+    assert!(inspected.err.contains(note), "{}", inspected.err);
+    let trimmed = world.train("--run book --max-steps 1 --trim-gutenberg").succeeds();
+    assert!(!trimmed.err.contains("Gutenberg"), "{}", trimmed.err);
+    world.write("book.txt", text(2000));
+    let book = world.train("--text book.txt --run same --max-steps 1").succeeds();
+    let loss = |run: &str| world.read(&format!("runs/{run}/metrics.csv")).split(',').nth(11).unwrap().to_owned();
+    assert_eq!(loss("book"), loss("same"), "{}", book.err);
+    world.run("eval --run book --split valid").succeeds();
+}
+
 #[test]
 fn generation_ends_soon_after_its_reader_has_gone() {
     let world = World::with_run();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use charloom_data::{Corpus, DataConfig, Newlines, Normalize, TextPaths};
+use charloom_data::{Corpus, DataConfig, Documents, Newlines, Normalize, TextPaths};
 use charloom_train::{MetricsRow, Outcome, RunConfig, RunError, RunFolder, TrainError, Trainer};
 
 use super::status::{RunStatus, run_status};
@@ -24,10 +24,12 @@ use crate::settings::{self, Layers, PlannedRun, Sweep};
 pub struct Texts(HashMap<TextKey, Corpus>);
 
 /// What decides which characters a text has.
-type TextKey = (TextPaths, String, Newlines, Normalize);
+type TextKey = (TextPaths, String, Newlines, Normalize, Documents, u64, bool);
 
 fn key_of(data: &DataConfig) -> TextKey {
-    (data.text.clone(), data.encoding.clone(), data.newlines, data.normalize)
+    let DataConfig { newlines, normalize, documents, min_count, trim_gutenberg, .. } = *data;
+    let (text, encoding) = (data.text.clone(), data.encoding.clone());
+    (text, encoding, newlines, normalize, documents, min_count, trim_gutenberg)
 }
 
 impl Texts {

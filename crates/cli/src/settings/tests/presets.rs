@@ -20,7 +20,10 @@ fn the_preset_of_the_classic_exercise_is_the_exercise() {
 }
 
 /// What the programs that presets reproduce don't have: off, unless they are asked for.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 18] = [
+    "trim_gutenberg",
+    "documents",
+    "min_count",
     "encoding",
     "newlines",
     "normalize",
