@@ -19,6 +19,8 @@ fn help(oddity: &Oddity) -> &'static str {
         Oddity::ControlCharacters { .. } => "`--min-count N` folds rare ones into one",
         Oddity::LongLine { .. } => "data or code in a text? leave it out of the file",
         Oddity::Repetition { .. } => "leave one of them out of the file",
-        Oddity::OnlyInValidation { .. } => "they can't be learned; `--min-count 2` folds rare ones into one",
+        Oddity::OnlyInValidation { .. } => {
+            "they can't be learned; `--min-count 2` folds rare ones into one"
+        }
     }
 }

@@ -37,7 +37,9 @@ pub(crate) fn book(corpus: &Corpus) -> Option<Range<usize>> {
 
 /// Where the first line begins that starts in one of these ways.
 fn line_start(text: &[char], starts: &[&str]) -> Option<usize> {
-    let begins = |at: usize| starts.iter().any(|start| text[at..].iter().copied().take(start.len()).eq(start.chars()));
+    let begins = |at: usize| {
+        starts.iter().any(|start| text[at..].iter().copied().take(start.len()).eq(start.chars()))
+    };
     (0..text.len())
         .filter(|&at| at == 0 || ['\n', END_MARK].contains(&text[at - 1]))
         .find(|&at| begins(at))

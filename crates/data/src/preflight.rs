@@ -72,9 +72,8 @@ pub fn preflight(corpus: &Corpus, split: &Split) -> Vec<Oddity> {
         odd.push(Oddity::Gutenberg { chars: ids.len() - book.len(), of_validation });
     }
     // Only marks that a letter could be composed with: many scripts have others.
-    let marks = counted().filter(|(char, _)| {
-        ('\u{300}'..='\u{36f}').contains(char) && is_combining_mark(*char)
-    });
+    let marks = counted()
+        .filter(|(char, _)| ('\u{300}'..='\u{36f}').contains(char) && is_combining_mark(*char));
     let count = marks.map(|(_, count)| count).sum();
     if count > 0 {
         odd.push(Oddity::CombiningMarks { count });
@@ -139,7 +138,8 @@ fn repetition(ids: &Ids, split: &Split) -> Option<Oddity> {
     let mut blocks: HashMap<u64, usize> = HashMap::with_capacity(ids.len() / BLOCK);
     // Most places are in no block: a bit of the hash tells so at less cost than a look-up.
     let mut seen = vec![0u64; 1 << (BITS - 6)];
-    let slot = |hash: u64| ((hash >> (64 - BITS)) as usize / 64, 1u64 << (hash >> (64 - BITS) & 63));
+    let slot =
+        |hash: u64| ((hash >> (64 - BITS)) as usize / 64, 1u64 << (hash >> (64 - BITS) & 63));
     let mut hash = 0u64;
     let term = |at: usize| u64::from(ids.get(at).unwrap_or(0)) + 1;
     for at in 0..ids.len() {

@@ -81,9 +81,8 @@ impl Text {
     pub fn corpus(mut self) -> Result<Corpus, CorpusError> {
         let counted = self.count()?;
         let vocab = counted.counts.vocab(&self.origin())?;
-        let is_rare = |char: &char| {
-            *char != END_MARK && counted.counts.by_char[char] < self.min_count
-        };
+        let is_rare =
+            |char: &char| *char != END_MARK && counted.counts.by_char[char] < self.min_count;
         let chars = vocab.chars().iter().copied();
         let frequent: Vec<char> = chars.filter(|char| !is_rare(char)).collect();
         let vocab = match frequent.len() == vocab.len() {

@@ -117,7 +117,8 @@ pub fn network_line(config: &CharRnnConfig, vocab_size: usize) -> String {
 fn print_rare(stats: &TextStats) -> Result<()> {
     for least in [2, 5, 10] {
         let rare = stats.counts.iter().filter(|(_, count)| *count < least);
-        let (chars, times) = rare.fold((0, 0), |(chars, times), (_, count)| (chars + 1, times + count));
+        let (chars, times) =
+            rare.fold((0, 0), |(chars, times), (_, count)| (chars + 1, times + count));
         if chars > 0 {
             print_output!(
                 "rare        {} less than {least} times each, {} in all: `--min-count {least}` makes one of them",

@@ -12,16 +12,16 @@ use charloom_infer::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::eval::of_them_unknown;
 use self::shade::{Shade, stand_in};
+use super::eval::of_them_unknown;
 use crate::args::{PageArgs, PredictArgs};
 use crate::loaded_ensemble::LoadedEnsemble;
 use crate::read_text::{other_text, read_corpus_with_vocab};
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
 use crate::threads;
 
-pub use super::eval::of_them_unknown;
 use self::shade::shown;
+pub use super::eval::of_them_unknown;
 
 /// The default of `--top`.
 const TOP: usize = 3;
@@ -51,8 +51,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         None => ProgressBar::hidden(),
     };
     let skipped = corpus.skipped();
-    let sums =
-        Sums { chars: skipped, nll: skipped as f64 * unknown_char_nll(), ..Sums::default() };
+    let sums = Sums { chars: skipped, nll: skipped as f64 * unknown_char_nll(), ..Sums::default() };
     let predicted = Predicted { vocab, first, predictions, sums, bar };
 
     if corpus.is_cut() {

@@ -10,8 +10,8 @@ use charloom_data::{DataConfig, Documents, EscapedChar};
 use charloom_infer::{LanguageModel, Score, best_model, score};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::eval::of_them_unknown;
 use self::models::{NamedModel, load_all};
+use super::eval::of_them_unknown;
 use crate::args::{ScoreArgs, UnknownArg};
 use crate::read_text::{read_to_string, scored_texts};
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};

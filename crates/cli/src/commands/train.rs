@@ -23,6 +23,7 @@ use crate::loaded_model::load;
 use crate::memory_limit;
 use crate::progress::{Progress, RunBanner};
 use crate::preflight;
+use crate::progress::{Progress, RunBanner};
 use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{

@@ -109,7 +109,14 @@ pub struct Format;
 impl Subset for Format {
     const HAS_DEFAULTS: bool = true;
     fn holds(key: &str) -> bool {
-        ["data.encoding", "data.newlines", "data.normalize", "data.documents", "data.trim_gutenberg"].contains(&key)
+        [
+            "data.encoding",
+            "data.newlines",
+            "data.normalize",
+            "data.documents",
+            "data.trim_gutenberg",
+        ]
+        .contains(&key)
     }
 }
 

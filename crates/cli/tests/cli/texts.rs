@@ -226,7 +226,8 @@ fn sizes_that_nobody_set_are_fitted_to_a_short_text() {
 fn list_of_names() -> String {
     let syllables = ["an", "el", "mi", "ro", "so"];
     let name = |number: usize| {
-        let name: String = (0..1 + number % 3).map(|k| syllables[(number * 7 + k * k) % 5]).collect();
+        let name: String =
+            (0..1 + number % 3).map(|k| syllables[(number * 7 + k * k) % 5]).collect();
         format!("{name}\n")
     };
     (0..300).map(name).collect()
@@ -251,8 +252,11 @@ fn a_list_of_names_gives_whole_names() {
     assert!(!found.contains("U+FFFF"), "{found}");
     // Validation is on whole names, and `eval` measures the same.
     let trained = world.read("runs/names/metrics.csv");
-    let last: Vec<f64> =
-        trained.lines().skip(1).map(|row| row.split(',').nth(3).unwrap().parse().unwrap()).collect();
+    let last: Vec<f64> = trained
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(3).unwrap().parse().unwrap())
+        .collect();
     let best = last.iter().copied().fold(f64::INFINITY, f64::min);
     let evaluated = world.run("eval --run names --split valid").succeeds().out;
     assert!(evaluated.contains(&format!("loss        {best:.4} nats")), "{best} {evaluated}");
@@ -266,8 +270,11 @@ fn a_list_of_names_gives_whole_names() {
 fn poems_between_blank_lines_and_files_are_documents_too() {
     let world = World::new();
     world.write("poems.txt", "warp and\nweft\n\nthe loom\n \nthread\n".repeat(20));
-    let flags = "--hidden-size 8 --layers 1 --max-steps 2 --threads 1 --batch-size 2 --seq-length 8";
-    world.run(&format!("train --text poems.txt --documents blank-lines --run p {flags}")).succeeds();
+    let flags =
+        "--hidden-size 8 --layers 1 --max-steps 2 --threads 1 --batch-size 2 --seq-length 8";
+    world
+        .run(&format!("train --text poems.txt --documents blank-lines --run p {flags}"))
+        .succeeds();
     let out = world.run("generate --run p --samples 2 --length 30 --seed 1").succeeds().out;
     assert!(out.starts_with("--- sample 1 ---\n"), "{out}");
     for number in 0..30 {
@@ -355,7 +362,9 @@ fn what_is_odd_about_a_text_is_said_before_the_training() {
     assert!(!trimmed.err.contains("Gutenberg"), "{}", trimmed.err);
     world.write("book.txt", text(2000));
     let book = world.train("--text book.txt --run same --max-steps 1").succeeds();
-    let loss = |run: &str| world.read(&format!("runs/{run}/metrics.csv")).split(',').nth(11).unwrap().to_owned();
+    let loss = |run: &str| {
+        world.read(&format!("runs/{run}/metrics.csv")).split(',').nth(11).unwrap().to_owned()
+    };
     assert_eq!(loss("book"), loss("same"), "{}", book.err);
     world.run("eval --run book --split valid").succeeds();
 }

@@ -9,7 +9,8 @@ fn found(text: &str) -> Vec<String> {
 
 /// Lines that don't repeat.
 fn lines(count: usize) -> String {
-    let line = |number: usize| format!("the line {} of {}\n", number * number, number * 7919 % 1009);
+    let line =
+        |number: usize| format!("the line {} of {}\n", number * number, number * 7919 % 1009);
     (0..count).map(line).collect()
 }
 
