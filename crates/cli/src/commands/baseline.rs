@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use charloom_data::{Corpus, Fractions, Ids, Part, Split};
+use charloom_data::{Corpus, Fractions, Ids, Part};
 use charloom_infer::{
     LanguageModel, NGram, NGramError, OrderLoss, bits_per_char, evaluate, perplexity,
 };

@@ -17,11 +17,10 @@ use super::eval::of_them_unknown;
 use crate::args::{PageArgs, PredictArgs};
 use crate::loaded_ensemble::LoadedEnsemble;
 use crate::read_text::{other_text, read_corpus_with_vocab};
-use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
+use crate::report::{Failure, Result, pluralize, print_status};
 use crate::threads;
 
-use self::shade::shown;
-pub use super::eval::of_them_unknown;
+pub use self::shade::shown;
 
 /// The default of `--top`.
 const TOP: usize = 3;

@@ -14,7 +14,7 @@ use self::models::{NamedModel, load_all};
 use super::eval::of_them_unknown;
 use crate::args::{ScoreArgs, UnknownArg};
 use crate::read_text::{read_to_string, scored_texts};
-use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
+use crate::report::{Failure, Result, pluralize, print_status};
 use crate::settings::{self, Layers};
 use crate::threads;
 
