@@ -116,7 +116,10 @@ fn a_text_too_short_to_train_on_is_refused_with_sizes_that_fit() {
 fn a_text_too_short_to_validate_on_is_refused_with_sizes_that_fit() {
     insta::assert_snapshot!(
         refused_with(text(9), "--batch-size 1 --seq-length 2"),
-        @"error: the validation part has 1 character, but an evaluation needs at least 2"
+        @"
+    note   characters that occur in the validation part alone: `p` (they can't be learned; `--min-count 2` folds rare ones into one)
+    error: the validation part has 1 character, but an evaluation needs at least 2
+    "
     );
     // 150 characters: 135 for training and 15 for validation.
     insta::assert_snapshot!(refused_with(text(150), "--validation rows"), @r"

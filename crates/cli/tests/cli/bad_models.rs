@@ -119,12 +119,12 @@ fn sampling_settings_out_of_range_name_their_flag() {
 }
 
 #[test]
-fn a_text_with_characters_that_the_model_lacks_cannot_be_evaluated() {
+fn a_text_with_characters_that_the_model_lacks_is_refused_on_request() {
     let world = World::with_run();
     world.write("other.txt", "the loom\nthe zoom");
-    insta::assert_snapshot!(world.run("eval --text other.txt").fails(2), @"
+    insta::assert_snapshot!(world.run("eval --text other.txt --unknown error").fails(2), @"
     error: `other.txt` has 1 character that the vocabulary lacks, first at line 2, column 5: `z` (once)
 
-    hint: a model can only read the characters that it was trained on
+    hint: a model can only read the characters that it was trained on; `--unknown skip` leaves others out
     ");
 }

@@ -92,7 +92,7 @@ fn a_long_text_is_cut_unless_its_length_is_given() {
     assert_eq!(ran.out.lines().count(), 500);
     assert!(
         ran.err.starts_with(
-            "reading the first 500 of 2,000 characters (`--length 0` reads all)\nchar\tprob\tmost likely characters\n"
+            "reading the first 500 characters (`--length 0` reads all)\nchar\tprob\tmost likely characters\n"
         ),
         "{}",
         ran.err
@@ -180,10 +180,10 @@ fn texts_that_cannot_be_predicted_are_refused() {
         @"error: a text must have at least 2 characters to be predicted, not 1"
     );
     world.write("other.txt", "the loom\nthe zoom");
-    insta::assert_snapshot!(world.run("predict --text other.txt --html page.html").fails(2), @"
+    insta::assert_snapshot!(world.run("predict --text other.txt --unknown error --html page.html").fails(2), @"
     error: `other.txt` has 1 character that the vocabulary lacks, first at line 2, column 5: `z` (once)
 
-    hint: a model can only read the characters that it was trained on
+    hint: a model can only read the characters that it was trained on; `--unknown skip` leaves others out
     ");
     assert!(!world.exists("page.html"));
 }
