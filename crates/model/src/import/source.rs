@@ -249,7 +249,7 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, ImportError> {
         return Err(invalid("lists no files, or more than 1,000"));
     }
     let is_plain = |name: &&str| Path::new(name).file_name() == Some(name.as_ref());
-    if !names.iter().all(|name| is_plain(&name)) {
+    if !names.iter().all(is_plain) {
         return Err(invalid("lists a file that is not in its folder"));
     }
     let folder = index.parent().unwrap_or(Path::new(""));
