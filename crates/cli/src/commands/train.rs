@@ -21,7 +21,6 @@ use crate::init_from::InitModel;
 use crate::interrupt;
 use crate::loaded_model::load;
 use crate::memory_limit;
-use crate::progress::{Progress, RunBanner};
 use crate::preflight;
 use crate::progress::{Progress, RunBanner};
 use crate::read_text::read_corpus;
