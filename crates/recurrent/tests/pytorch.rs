@@ -34,3 +34,8 @@ fn two_lstm_layers_give_pytorchs_output_state_and_gradients() {
 fn layers_of_usual_sizes_give_pytorchs_output_state_and_gradients() {
     goldens::sizes_match(&Device::flex());
 }
+
+#[test]
+fn products_in_bf16_give_pytorchs_output_state_and_loss() {
+    goldens::bf16_matches(&Device::flex());
+}

@@ -1,7 +1,8 @@
 //! Recurrent layers on raw f32 slices: the kernels of the CPU backends.
 //!
 //! A layer runs over its whole sequence in one call. Rows of a batch are independent, so each thread takes some
-//! rows through all steps without waiting for another; within a step the products and the gates of a tile of
+//! rows through all steps without waiting for another; where rows are few or weights many, threads with the same rows divide
+//! the units, and meet at each step (`threads`). Within a step the products and the gates of a tile of
 //! rows and units are computed in registers ([`forward()`], `gemm`). The backward pass mirrors it; after every
 //! thousand rows or so it adds their products to the gradients of the weights, while they are in the cache.
 //!
@@ -12,8 +13,8 @@
 //! same instruction for its products.
 //!
 //! From the bottom up: `simd`, `portable`, `x86` and `isa` (vectors), `math` and `dropout` (functions of vectors), `bf16`, `x86_bf16` and
-//! `amx` (products of bf16 numbers), `packed`, `packed_layer` and `gemm` (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `forward` and `backward` (some rows
-//! on one thread), `weight_grad_gemm`, `weight_grad_bf16` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
+//! `amx` (products of bf16 numbers), `packed`, `packed_layer` and `gemm` (products with weights), `cell` with `lstm`, `gru` and `elman` (what differs by cell), `team` and `threads` (how threads divide a layer), `forward` and `backward` (some rows and
+//! units on one thread), `weight_grad_gemm`, `weight_grad_bf16` and `weight_grads`, `sequence`, `loss` and `stepper` (the operations, on all threads).
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

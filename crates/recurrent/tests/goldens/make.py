@@ -19,6 +19,12 @@ h0, c0, h_n, c_n are [L,N,H]; N, T, D, H = 3, 5, 7, 6, L = 2, dense, both biases
 `sizes.safetensors` holds layers of the sizes that programs use, in digests: `CELL_INPUT_NxTxDxH/NAME`, NAME an output or
 a `grad_` as above. The inputs are not stored: `hashed` makes them. A digest is [2 + 16]: the largest magnitude, the sum
 of the products with `hashed(name "probe")`, and the elements at 16 places from the first to the last.
+
+`bf16.safetensors` holds products whose operands are rounded to bfloat16, forward only. `CELL/NAME` (lstm, tanh, relu): one
+layer, both biases, dense, sizes 5x4x9x17, stepped by torch's own cell; before each step weights, input and h are rounded,
+which is what its products read (a GRU's update reads h besides them, so it isn't there). `linear/NAME`: hidden [R,H], weight
+[V,H], bias [V], targets [R], and the mean cross-entropy `loss` [1] of the linear layer with rounded hidden and weight.
+The values that are stored aren't rounded.
 """
 
 from pathlib import Path
@@ -126,6 +132,38 @@ def large(cell, kind, size):
     return {name: digest(x) for name, x in result.items()}
 
 
+def rounded(tensor):
+    return tensor.bfloat16().double()
+
+
+def bf16_layer(seed, cell, size):
+    """Inputs, output and final state of one layer whose products read bfloat16."""
+    n, t, d, h = size
+    generator = torch.Generator().manual_seed(seed)
+    layer = CELLS[cell](d, h, batch_first=True).double()
+    parameters = {k.removesuffix("_l0"): draw(generator, *p.shape, scale=0.6) for k, p in layer.named_parameters()}
+    for name, value in parameters.items():
+        getattr(layer, f"{name}_l0").data = rounded(value) if name.startswith("weight") else value
+    x, h0, c0 = draw(generator, n, t, d), draw(generator, n, h, scale=0.8), draw(generator, n, h, scale=0.8)
+    before, c, output = h0, c0[None], []
+    for step in rounded(x).split(1, dim=1):
+        state = rounded(before)[None]
+        out, last = layer(step, (state, c) if cell == "lstm" else state)
+        before, c = (last[0][0], last[1]) if cell == "lstm" else (last[0], c)
+        output.append(out)
+    result = parameters | {"input": x, "h0": h0, "output": torch.cat(output, 1), "h_n": before}
+    return result | ({"c0": c0, "c_n": c[0]} if cell == "lstm" else {})
+
+
+def bf16_linear(seed, rows, h, v):
+    generator = torch.Generator().manual_seed(seed)
+    hidden, weight, bias = draw(generator, rows, h), draw(generator, v, h), draw(generator, v)
+    targets = torch.randint(0, v, (rows,), generator=generator)
+    logits = nn.functional.linear(rounded(hidden), rounded(weight), bias)
+    loss = nn.functional.cross_entropy(logits, targets)[None]
+    return {"hidden": hidden, "weight": weight, "bias": bias, "targets": targets.int(), "loss": loss}
+
+
 def one_layer(tensors):
     """Drops the layer from names and state shapes: weight_ih_l0 -> weight_ih, [1,N,H] -> [N,H]."""
     is_state = ("h0", "c0", "h_n", "c_n")
@@ -156,6 +194,9 @@ def main():
             case = f"{cell}_{kind}_{'x'.join(map(str, size))}"
             digests |= {f"{case}/{k}": v for k, v in large(cell, kind, size).items()}
     save("sizes", digests)
+    cases = {cell: bf16_layer(200 + i, cell, SIZES[1]) for i, cell in enumerate(["lstm", "tanh", "relu"])}
+    cases["linear"] = bf16_linear(210, 20, 37, 23)
+    save("bf16", {f"{case}/{k}": v for case, tensors in cases.items() for k, v in tensors.items()})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
-use charloom_recurrent::{Bias, Cell, Init, Recurrent, RecurrentConfig, State};
+use charloom_recurrent::{
+    Bias, Cell, Init, Precision, Recurrent, RecurrentConfig, State, linear_cross_entropy,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
@@ -258,6 +260,36 @@ pub fn sizes_match(device: &Device) {
             check("grad_input", input.grad(&grads).unwrap().into_data());
         }
     }
+}
+
+/// Layers and the loss with products of numbers that are rounded to bfloat16.
+pub fn bf16_matches(device: &Device) {
+    let golden = Golden::open("bf16");
+    for cell in [Cell::Lstm, Cell::Tanh, Cell::Relu] {
+        let name = |key: &str| format!("{cell}/{key}");
+        let get = |key: &str| golden.tensor::<2>(&name(key), device);
+        let [rows, d] = get("weight_ih").dims();
+        let config = RecurrentConfig::new(cell, d, rows / cell.gates());
+        let stack = stack(&golden, config, device, |key, _| name(key));
+        let stack = stack.with_precision(Precision::Bf16);
+        let letters: &[&str] = if cell == Cell::Lstm { &["h0", "c0"] } else { &["h0"] };
+        let start = Tensor::stack(letters.iter().map(|letter| get(letter)).collect(), 0);
+        let input = golden.tensor::<3>(&name("input"), device);
+        let (output, last) = stack.forward(input, State(vec![start]), None);
+        golden.check(&name("output"), output);
+        golden.check(&name("h_n"), last.hidden(0));
+        if let Some(cell_state) = last.cell_state(0) {
+            golden.check(&name("c_n"), cell_state);
+        }
+    }
+    let loss = linear_cross_entropy(
+        golden.tensor("linear/hidden", device),
+        golden.tensor("linear/weight", device),
+        golden.tensor("linear/bias", device),
+        Tensor::from_data(golden.data("linear/targets"), device),
+        Precision::Bf16,
+    );
+    golden.check("linear/loss", loss);
 }
 
 /// The names that `make.py` hashes, in its order.
