@@ -70,7 +70,7 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
         ),
         CorpusError::NoFiles(_) => failure
             .hint("a text is in files, in a folder with files, or in those that a pattern such as `'poems/*.txt'` matches"),
-        CorpusError::UnknownCharacters { .. } => failure.hint(
+        CorpusError::UnknownCharacters { .. } | CorpusError::UnknownInBook { .. } => failure.hint(
             "a model can only read the characters that it was trained on; `--unknown skip` leaves others out",
         ),
         CorpusError::NoUnknownMark => failure

@@ -10,7 +10,7 @@ use crate::char_counts::CharCounts;
 use crate::checksum::sha256;
 use crate::file_kind::FileKind;
 use crate::ids::{Ids, IdsBuilder};
-use crate::marks::END_MARK;
+use crate::marks::{END_MARK, UNKNOWN_MARK};
 use crate::split::{Fractions, Split};
 use crate::text::{Text, TextNote, Unknown};
 use crate::text_format::TextFormat;
@@ -82,18 +82,29 @@ impl Corpus {
     /// # Errors
     /// If that vocabulary lacks a character of the text.
     pub fn with_vocab(&self, vocab: &Vocab) -> Result<Self, UnknownCharacters> {
-        let counts = self.ids.counts(self.vocab.len());
-        let occurring = self.vocab.chars().iter().zip(&counts).filter(|&(_, &count)| count > 0);
-        let unknown: Vec<char> =
-            occurring.map(|(&char, _)| char).filter(|&char| vocab.id(char).is_none()).collect();
-        if !unknown.is_empty() {
-            return Err(UnknownCharacters { chars: unknown });
-        }
-        let mut ids = IdsBuilder::new(vocab.len(), self.ids.len());
+        self.reencoded(vocab, Unknown::Error)
+    }
+
+    /// The same; what the vocabulary lacks is folded or left out if `unknown` says so.
+    pub(crate) fn reencoded(
+        &self,
+        vocab: &Vocab,
+        unknown: Unknown,
+    ) -> Result<Self, UnknownCharacters> {
+        let fold = vocab.id(UNKNOWN_MARK).filter(|_| unknown == Unknown::Fold);
         let new_ids: Vec<Option<u32>> =
-            self.vocab.chars().iter().map(|&char| vocab.id(char)).collect();
+            self.vocab.chars().iter().map(|&char| vocab.id(char).or(fold)).collect();
+        let counts = self.ids.counts(self.vocab.len());
+        let lacks = |id: &usize| counts[*id] > 0 && new_ids[*id].is_none();
+        let lacking: Vec<usize> = (0..new_ids.len()).filter(lacks).collect();
+        if unknown != Unknown::Skip && !lacking.is_empty() {
+            let chars = lacking.iter().map(|&id| self.vocab.chars()[id]).collect();
+            return Err(UnknownCharacters { chars });
+        }
+        let skipped = lacking.iter().map(|&id| counts[id] as usize).sum();
+        let mut ids = IdsBuilder::new(vocab.len(), self.ids.len());
         (self.ids.iter().filter_map(|id| new_ids[id as usize])).for_each(|id| ids.push(id));
-        Ok(Self { ids: ids.finish(), vocab: vocab.clone(), ..self.clone() })
+        Ok(Self { ids: ids.finish(), vocab: vocab.clone(), skipped, ..self.clone() })
     }
 
     /// The text as ids of [`Corpus::vocab`].
@@ -250,6 +261,14 @@ pub enum CorpusError {
         path: PathBuf,
         /// The character.
         char: char,
+    },
+    /// The book, without what Project Gutenberg adds, has characters that the given vocabulary lacks.
+    #[error("{origin} has {unknown}")]
+    UnknownInBook {
+        /// Where the text came from.
+        origin: Origin,
+        /// The characters.
+        unknown: UnknownCharacters,
     },
     /// Unknown characters are to be folded into one, but the vocabulary has none for it.
     #[error("the vocabulary has no unknown character that others could be folded into")]

@@ -117,6 +117,12 @@ impl Text {
         vocab: &Vocab,
         unknown: Unknown,
     ) -> Result<Corpus, CorpusError> {
+        if self.trim_gutenberg {
+            // The book is found by lines whose characters the vocabulary may lack.
+            let origin = self.origin();
+            let book = self.corpus()?.reencoded(vocab, unknown);
+            return book.map_err(|unknown| CorpusError::UnknownInBook { origin, unknown });
+        }
         let counted = self.count()?;
         if counted.counts.total == 0 {
             return Err(CorpusError::Empty(self.origin()));
