@@ -64,7 +64,7 @@ fn args<'a>(
         input: Input::Dense(input),
         weights: weights(parameters),
         precision,
-        dropout: Some(Dropout { p: 0.5, seed: 1 }),
+        dropout: Some(Dropout::new(0.5, 1)),
     }
 }
 

@@ -82,6 +82,14 @@ fn time_left(report: &StepReport) -> Option<f64> {
     (chars_per_second > 0.0).then(|| chars_left as f64 / chars_per_second)
 }
 
+/// How much of the training time processes wait for each other's gradients; nothing with one process.
+fn percent_of_communication(fraction: f64) -> String {
+    match fraction > 0.0 {
+        true => format!(", {:.0} % communication", 100.0 * fraction),
+        false => String::new(),
+    }
+}
+
 impl Observer for Progress {
     fn started(&mut self, info: &TrainInfo) {
         let TrainInfo {
@@ -163,9 +171,10 @@ impl Observer for Progress {
         }
         self.last_line = Instant::now();
         let StepReport { epoch, batch, batches, step, loss, chars_per_second, .. } = *report;
+        let communication = percent_of_communication(report.communication);
         let left = time_left(report).map(|left| format!(", {} left", duration(left)));
         self.line(format_args!(
-            "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{}{DIM:#}",
+            "{DIM}epoch {epoch}/{epochs}, {:>2} %, step {}: loss {loss:.3}, {} characters/s{communication}{}{DIM:#}",
             100 * batch / batches.max(1),
             with_thousands(step as u64),
             with_thousands(chars_per_second as u64),
@@ -195,6 +204,7 @@ impl Observer for Progress {
             chars_per_second,
             seconds,
             recoveries: _,
+            communication,
         } = metrics;
         let epochs = self.info.map_or(epoch, |info| info.epochs);
         let best = if is_best { format!(" {GOOD}best{GOOD:#}") } else { String::new() };
@@ -206,8 +216,9 @@ impl Observer for Progress {
         };
         self.line(format_args!(
             "{BOLD}{position}{BOLD:#} training {train_loss:.4}{smoothed}, validation {BOLD}{valid_loss:.4}{BOLD:#} \
-             (perplexity {valid_perplexity:.3}, {valid_bits_per_char:.3} bits/char), {} characters/s, {}{best}",
+             (perplexity {valid_perplexity:.3}, {valid_bits_per_char:.3} bits/char), {} characters/s{}, {}{best}",
             with_thousands(chars_per_second as u64),
+            percent_of_communication(communication.unwrap_or(0.0)),
             duration(seconds)
         ));
         if !sample.is_empty() && self.banner.samples {
@@ -254,6 +265,7 @@ mod tests {
         learning_rate: 1e-3,
         gradient_norm: None,
         chars_per_second: 3.0,
+        communication: 0.0,
         chars_left: 96,
     };
 

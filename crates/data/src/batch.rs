@@ -1,6 +1,7 @@
 //! [`Batches`]: a text cut into batches of contiguous rows, for truncated backpropagation through time.
 
 use std::fmt;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,13 @@ pub struct Batches {
     ids: Ids,
     config: BatchConfig,
     len: usize,
+    /// The rows that are copied.
+    rows: Range<usize>,
+}
+
+/// The rows of the process `rank` where so many processes share a batch: all have the same number, or one more.
+pub fn rows_of_rank(rows: usize, rank: usize, ranks: usize) -> Range<usize> {
+    rows * rank / ranks..rows * (rank + 1) / ranks
 }
 
 impl Batches {
@@ -122,8 +130,28 @@ impl Batches {
         }
         match config.batches_of(ids.len()) {
             0 => Err(TooShort::new(ids.len(), config).into()),
-            len => Ok(Self { ids, config, len }),
+            len => Ok(Self { ids, config, len, rows: 0..config.batch_size }),
         }
+    }
+
+    /// The same batches, of which only these rows are copied: those that one of several processes computes.
+    ///
+    /// # Panics
+    /// If a row isn't one of the batch.
+    #[must_use]
+    pub fn of_rows(&self, rows: Range<usize>) -> Self {
+        assert!(rows.end <= self.config.batch_size, "rows {rows:?} of {}", self.config.batch_size);
+        Self { rows, ..self.clone() }
+    }
+
+    /// The rows that are copied; all of a batch, unless [`of_rows`](Self::of_rows) left some out.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// The shape of what is copied of a batch: the number of rows and T.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.rows.len(), self.config.seq_length]
     }
 
     /// The number of batches, B.
@@ -142,7 +170,7 @@ impl Batches {
         self.config
     }
 
-    /// The number of characters in one batch, N·T.
+    /// The number of characters in one batch, N·T, whichever rows are copied.
     pub fn chars_per_batch(&self) -> usize {
         self.config.batch_size * self.config.seq_length
     }
@@ -154,7 +182,7 @@ impl Batches {
     /// the character that follows it in the ring, whatever [`LastTarget`] says.
     ///
     /// # Shapes
-    /// `inputs` and `targets`: `[N, T]`, row by row
+    /// `inputs` and `targets`: `[N, T]`, row by row, or as many rows as are copied
     ///
     /// # Panics
     /// As [`fill`](Self::fill).
@@ -164,7 +192,7 @@ impl Batches {
         let row_length = self.len * steps;
         let first = derive_seed(seed, 0) as usize % chars;
         let rows = inputs.chunks_exact_mut(steps).zip(targets.chunks_exact_mut(steps));
-        for (row, (inputs, targets)) in rows.enumerate() {
+        for (row, (inputs, targets)) in self.rows.clone().zip(rows) {
             let start = first + row * row_length;
             let rotation = derive_seed(seed, row as u64 + 1) as usize % row_length;
             let column = (index * steps + rotation) % row_length;
@@ -177,11 +205,12 @@ impl Batches {
         }
     }
 
-    /// Panics if there is no batch `index`, or a slice does not have N·T elements.
+    /// Panics if there is no batch `index`, or a slice does not have T elements for each row.
     fn check_fill(&self, index: usize, inputs: &[i32], targets: &[i32]) {
         assert!(index < self.len, "batch {index} of {}", self.len);
-        assert_eq!(inputs.len(), self.chars_per_batch(), "inputs");
-        assert_eq!(targets.len(), self.chars_per_batch(), "targets");
+        let chars = self.rows.len() * self.config.seq_length;
+        assert_eq!(inputs.len(), chars, "inputs");
+        assert_eq!(targets.len(), chars, "targets");
     }
 
     /// Copies the characters from `start` on; the first of the text follows the last.
@@ -196,16 +225,16 @@ impl Batches {
     /// Copies batch `index` to `inputs` and `targets`.
     ///
     /// # Shapes
-    /// `inputs` and `targets`: `[N, T]`, row by row
+    /// `inputs` and `targets`: `[N, T]`, row by row, or as many rows as are copied
     ///
     /// # Panics
-    /// If there is no batch `index`, or a slice does not have N·T elements.
+    /// If there is no batch `index`, or a slice does not have T elements for each row.
     pub fn fill(&self, index: usize, inputs: &mut [i32], targets: &mut [i32]) {
         self.check_fill(index, inputs, targets);
         let steps = self.config.seq_length;
         let row_length = self.len * steps;
         let rows = inputs.chunks_exact_mut(steps).zip(targets.chunks_exact_mut(steps));
-        for (row, (inputs, targets)) in rows.enumerate() {
+        for (row, (inputs, targets)) in self.rows.clone().zip(rows) {
             let start = row * row_length;
             let at = start + index * steps;
             self.ids.copy_to(at, inputs);

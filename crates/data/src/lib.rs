@@ -54,7 +54,7 @@ mod text_paths;
 mod utf8;
 mod vocab;
 
-pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort};
+pub use batch::{BatchConfig, BatchError, Batches, LastTarget, TooShort, rows_of_rank};
 pub use batch_schedule::BatchChange;
 pub use config::{DataConfig, RowOffset, Validation};
 pub use corpus::{Corpus, CorpusError, Origin};

@@ -116,10 +116,10 @@ impl Iterator for Iter<'_> {
         let index = self.next;
         self.next += 1;
 
-        let shape = [batches.config().batch_size, batches.config().seq_length];
+        let shape = batches.shape();
         // On a CPU device these vectors become the tensors' storage.
-        let mut inputs = vec![0i32; batches.chars_per_batch()];
-        let mut targets = vec![0i32; batches.chars_per_batch()];
+        let mut inputs = vec![0i32; shape.iter().product()];
+        let mut targets = inputs.clone();
         batches.fill(index, &mut inputs, &mut targets);
         Some(Ok(CharBatch {
             inputs: Tensor::from_data(TensorData::new(inputs, shape), device), // [N, T]

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
-use charloom_data::{Batches, Ids};
+use charloom_data::{Batches, Ids, rows_of_rank};
 use charloom_model::{CharRnn, State};
 use thiserror::Error;
 
@@ -89,28 +89,68 @@ fn evaluate_in(
     ids: &Ids,
     progress: &mut Progress<'_>,
 ) -> Result<Evaluation, EvaluateError> {
+    let whole = evaluate_share_in(rows, model, ids, (0, 1), progress)?;
+    Ok(whole.expect("one process has all rows"))
+}
+
+fn evaluate_share_in(
+    rows: &Rows,
+    model: &impl Networks,
+    ids: &Ids,
+    (rank, ranks): (usize, usize),
+    progress: &mut Progress<'_>,
+) -> Result<Option<Evaluation>, EvaluateError> {
     let total = predicted_chars(ids)?;
     let mut scores = Scores::new(model);
     let n = (total / rows.shortest).clamp(1, rows.most);
+    let own = rows_of_rank(n, rank, ranks);
+    if own.is_empty() {
+        return Ok(None);
+    }
     if n == 1 {
         scores.read(ids, &[0], total, None, (total, progress))?;
-        return scores.sums.mean();
+        return scores.sums.mean().map(Some);
     }
     // Row r reads from character r·S on, and predicts S characters after the warm-up. The first row's warm-up is counted:
-    // nothing stands before it.
+    // nothing stands before it. The last row may be shorter than the others.
     let stride = (total - rows.warm_up).div_ceil(n);
-    let starts: Vec<usize> = (0..n).map(|row| row * stride).collect();
-    let first = scores.read(ids, &starts[..1], rows.warm_up, None, (total, progress))?;
-    let others = scores.warm_up(ids, &starts[1..], rows.warm_up)?;
+    let last = total - rows.warm_up - (n - 1) * stride;
+    let (has_first, has_last) = (usize::from(own.start == 0), usize::from(own.end == n));
+    let total = has_first * rows.warm_up + own.len() * stride - has_last * (stride - last);
+
+    let starts: Vec<usize> = own.clone().map(|row| row * stride).collect();
+    let (first, others) = starts.split_at(has_first);
+    let first = scores.read(ids, first, rows.warm_up, None, (total, progress))?;
+    let others = scores.warm_up(ids, others, rows.warm_up)?;
     let state = join(first, others);
 
-    // The last row may be shorter than the others.
     let starts: Vec<usize> = starts.iter().map(|start| start + rows.warm_up).collect();
-    let last = total - starts[n - 1];
     let state = scores.read(ids, &starts, last, Some(state), (total, progress))?;
-    let rest: Vec<usize> = starts[..n - 1].iter().map(|start| start + last).collect();
-    scores.read(ids, &rest, stride - last, Some(first_rows(state, n - 1)), (total, progress))?;
-    scores.sums.mean()
+    let longer = own.len() - has_last;
+    if longer > 0 {
+        let rest: Vec<usize> = starts[..longer].iter().map(|start| start + last).collect();
+        let state = first_rows(state, longer);
+        scores.read(ids, &rest, stride - last, Some(state), (total, progress))?;
+    }
+    scores.sums.mean().map(Some)
+}
+
+/// The part of [`evaluate`] that the process `rank` does of so many that share the work: some of the rows. The means of all
+/// parts, weighted by their characters, are those of the whole. `None` where there are fewer rows than processes and this one
+/// has nothing to do.
+///
+/// `progress` receives the number of characters done and the total, both of this part.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_share(
+    model: &impl Networks,
+    ids: &Ids,
+    rank: usize,
+    ranks: usize,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, EvaluateError> {
+    evaluate_share_in(&ROWS, model, ids, (rank, ranks), progress)
 }
 
 /// Predicts every target of the batches: the rows' states start at zero and are carried from batch to batch. What the
@@ -125,8 +165,8 @@ pub fn evaluate_rows(
     batches: &Batches,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Evaluation, EvaluateError> {
-    let shape = [batches.config().batch_size, batches.config().seq_length];
-    let mut inputs = vec![0; batches.chars_per_batch()];
+    let shape = batches.shape();
+    let mut inputs = vec![0; shape.iter().product()];
     let mut targets = inputs.clone();
     let mut scores = Scores::new(model);
     let mut state = None;
@@ -184,8 +224,14 @@ fn report(progress: &mut Progress<'_>, done: usize, total: usize) -> Result<(), 
     }
 }
 
-/// The rows of two states of each network, one below the other.
+/// The rows of two states of each network, one below the other. Either may have no rows, not both.
 fn join(first: Vec<State>, others: Vec<State>) -> Vec<State> {
+    let is_empty = |states: &[State]| states.iter().all(|state| state.rows() == 0);
+    match (is_empty(&first), is_empty(&others)) {
+        (true, _) => return others,
+        (_, true) => return first,
+        _ => {}
+    }
     let join = |(first, others): (State, State)| {
         let layers = first.0.into_iter().zip(others.0);
         State(layers.map(|(first, others)| Tensor::cat(vec![first, others], 1)).collect()) // [S, N, H]
@@ -221,7 +267,8 @@ impl Scores {
         self.networks.iter().map(|network| network.zero_state(n, &self.device)).collect()
     }
 
-    /// Predicts the `length` characters that follow `start + 1` in each row, a piece of the row at a time.
+    /// Predicts the `length` characters that follow `start + 1` in each row, a piece of the row at a time; without rows,
+    /// nothing.
     fn read(
         &mut self,
         ids: &Ids,
@@ -230,6 +277,7 @@ impl Scores {
         mut states: Option<Vec<State>>,
         (total, progress): (usize, &mut Progress<'_>),
     ) -> Result<Vec<State>, EvaluateError> {
+        let length = if starts.is_empty() { 0 } else { length };
         for done in (0..length).step_by(STEPS) {
             let t = STEPS.min(length - done);
             let (mut inputs, mut targets) = (Vec::new(), Vec::new());

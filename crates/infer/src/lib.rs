@@ -77,7 +77,7 @@ pub use classify::{ConfusionMatrix, best_model};
 pub use config::SampleConfig;
 pub use decoder::BatchDecoder;
 pub use ensemble::{Ensemble, EnsembleError, LanguageModel, Networks};
-pub use evaluate::{EvaluateError, evaluate, evaluate_rows, evaluate_windows};
+pub use evaluate::{EvaluateError, evaluate, evaluate_rows, evaluate_share, evaluate_windows};
 pub use evaluation::{Evaluation, EvaluationSums, bits_per_char, perplexity};
 pub use generate::{Generate, GenerateConfig, GenerateError, Generator, generate};
 pub use mixture::{Mixture, mix};

@@ -184,6 +184,7 @@ impl CharRnnConfig {
             output: p(self.output_dropout.unwrap_or(self.dropout)),
             recurrent_weights: p(self.weight_drop),
             seed,
+            rows: None,
         }
     }
 

@@ -47,7 +47,7 @@ mod safetensors_writer;
 mod vocab_remap;
 
 pub use charloom_recurrent::{
-    Bias, Cell, Init, Precision, Readout, StackDropout, State, Stepper, has_cpu_kernels,
+    BatchRows, Bias, Cell, Init, Precision, Readout, StackDropout, State, Stepper, has_cpu_kernels,
 };
 pub use config::{CharRnnConfig, ConfigError, InputEncoding};
 pub use export::ExportFormat;

@@ -41,7 +41,7 @@ mod state;
 mod stepper;
 
 pub use cell::Cell;
-pub use cpu::Dropout;
+pub use cpu::{BatchRows, Dropout};
 pub use device::has_cpu_kernels;
 pub use init::Init;
 pub use layer::{Bias, RecurrentLayer, RecurrentLayerConfig, Sequence};

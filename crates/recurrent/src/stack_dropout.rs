@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::cpu::{Dropout, dropout_factors};
+use crate::cpu::{BatchRows, Dropout, dropout_factors};
 
 /// Dropout of a stack of layers in training. What isn't dropped is divided by `1 - p`; the carried state is never dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct StackDropout {
     pub recurrent_weights: f32,
     /// The seed of the masks; another one for each optimizer step.
     pub seed: u64,
+    /// The rows that this process has of a larger batch; `None` where it has all of them.
+    pub rows: Option<BatchRows>,
 }
 
 impl StackDropout {
@@ -28,13 +30,14 @@ impl StackDropout {
 
     /// The dropout of a layer of a stack of `layers`.
     pub(crate) fn layer(&self, index: usize, layers: usize) -> LayerDropout {
-        let Self { input, hidden, output, recurrent_weights, seed } = *self;
+        let Self { input, hidden, output, recurrent_weights, seed, rows } = *self;
         let of_output = if index + 1 == layers { output } else { hidden };
         // The masks of one step need seeds of their own: layer k takes the k-th for its output.
         let of_input = if index == 0 { input } else { 0.0 };
+        let of_rows = |dropout: Dropout| Dropout { rows, ..dropout };
         LayerDropout {
-            input: Dropout::for_layer(of_input, !seed, 0),
-            output: Dropout::for_layer(of_output, seed, index),
+            input: Dropout::for_layer(of_input, !seed, 0).map(of_rows),
+            output: Dropout::for_layer(of_output, seed, index).map(of_rows),
             weight_hh: Dropout::for_layer(recurrent_weights, !seed, index + 1),
         }
     }
@@ -51,10 +54,12 @@ pub(crate) struct LayerDropout {
     pub weight_hh: Option<Dropout>,
 }
 
-/// A tensor with some of its elements dropped.
+/// A tensor `[T, N, H]`, or a matrix, with some of its elements dropped.
 pub(crate) fn drop_elements<const D: usize>(tensor: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     let dims = tensor.dims();
-    let factors = TensorData::new(dropout_factors(dropout, dims.iter().product()), dims);
+    let [n, h] = [dims[D - 2], dims[D - 1]];
+    let steps = dims[..D - 2].iter().product();
+    let factors = TensorData::new(dropout_factors(dropout, [steps, n, h]), dims);
     let factors = Tensor::from_data(factors, &tensor.device());
     tensor * factors
 }
@@ -62,7 +67,7 @@ pub(crate) fn drop_elements<const D: usize>(tensor: Tensor<D>, dropout: Dropout)
 /// Vectors `[T, N, D]`, some of them dropped.
 pub(crate) fn drop_vectors(input: Tensor<3>, dropout: Dropout) -> Tensor<3> {
     let [t, n, _] = input.dims();
-    let factors = TensorData::new(dropout_factors(dropout, t * n), [t, n, 1]);
+    let factors = TensorData::new(dropout_factors(dropout, [t, n, 1]), [t, n, 1]);
     let factors = Tensor::<3>::from_data(factors, &input.device());
     input * factors
 }
@@ -76,7 +81,8 @@ pub(crate) fn drop_ids(
 ) -> (Tensor<2, Int>, Tensor<2>) {
     let ([t, n], [rows, d]) = (ids.dims(), weight.dims());
     let (ids_device, device) = (ids.device(), weight.device());
-    let kept = dropout_factors(dropout, t * n).into_iter().map(|factor| i32::from(factor != 0.0));
+    let kept = dropout_factors(dropout, [t, n, 1]);
+    let kept = kept.into_iter().map(|factor| i32::from(factor != 0.0));
     let kept = TensorData::new(kept.collect::<Vec<_>>(), [t, n]);
     let kept = Tensor::<2, Int>::from_data(kept, &ids_device);
     let dropped = kept.clone().mul_scalar(-1).add_scalar(1);

@@ -70,6 +70,7 @@ fn outputs_and_gradients_are_those_that_burns_autodiff_gives_of_the_equations() 
             output: 0.4,
             recurrent_weights: 0.25,
             seed: 11,
+            rows: None,
         };
         type Run<'a> = &'a dyn Fn(Tensor<3>, Vec<Tensor<3>>) -> (Tensor<3>, Vec<Tensor<3>>);
         let results = |stack: &Recurrent, dtype, run: Run<'_>| {
@@ -137,7 +138,7 @@ fn dropout_spares_the_state_and_scales_what_it_keeps() {
         layer.forward(Sequence::Dense(input.clone()), state, dropout)
     };
     let (plain, plain_state) = run(None);
-    let (dropped, state) = run(Some(Dropout { p: 0.25, seed: 9 }));
+    let (dropped, state) = run(Some(Dropout::new(0.25, 9)));
     close(plain_state, state, 0.0, "state");
     let plain: Vec<f32> = plain.into_data().iter().collect();
     let dropped: Vec<f32> = dropped.into_data().iter().collect();

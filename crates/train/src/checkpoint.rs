@@ -22,6 +22,7 @@ use crate::setting_change::Difference;
 use crate::{CheckpointError, NormHistory, RunConfig, SettingChange};
 
 mod format1;
+mod message;
 
 /// How many checkpoints stay on disk, besides the one that a diverging training goes back to.
 const KEPT: usize = 2;
@@ -172,6 +173,10 @@ struct Recorded {
     network: CharRnn,
 }
 
+fn record_of(network: &CharRnn) -> ModuleRecord {
+    Recorded { network: network.clone() }.into_record()
+}
+
 /// `network` with recorded weights.
 pub(crate) fn with_weights(
     network: CharRnn,
@@ -223,9 +228,8 @@ pub(crate) fn remove_drafts(folder: &Path) {
     }
 }
 
-/// What a checkpoint is made of.
+/// What a checkpoint is made of, besides [`Info`].
 pub(crate) struct Contents<'a> {
-    pub info: &'a Info,
     pub model: &'a CharRnn,
     pub average: Option<&'a CharRnn>,
     pub optimizer: OptimizerRecord,
@@ -233,15 +237,19 @@ pub(crate) struct Contents<'a> {
 }
 
 /// Writes a checkpoint into `folder`, and removes all but the newest ones.
-pub(crate) fn write(folder: &Path, contents: Contents<'_>) -> Result<PathBuf, CheckpointError> {
-    let TrainProgress { step, recovery_step, .. } = contents.info.progress;
+pub(crate) fn write(
+    folder: &Path,
+    info: &Info,
+    contents: Contents<'_>,
+) -> Result<PathBuf, CheckpointError> {
+    let TrainProgress { step, recovery_step, .. } = info.progress;
     let last = named(folder).filter(|((of, _), _)| *of == step).map(|((_, n), _)| n).max();
     let name = match last {
         None => format!("step-{step:08}"),
         Some(rewrite) => format!("step-{step:08}-{}", rewrite + 1),
     };
     let (draft, path) = (folder.join(format!(".{name}.tmp")), folder.join(name));
-    let written = write_files(&draft, contents).and_then(|()| {
+    let written = write_files(&draft, info, contents).and_then(|()| {
         fs::rename(&draft, &path)?;
         sync_folder(folder);
         Ok(())
@@ -257,8 +265,8 @@ pub(crate) fn write(folder: &Path, contents: Contents<'_>) -> Result<PathBuf, Ch
     Ok(path)
 }
 
-fn write_files(draft: &Path, contents: Contents<'_>) -> io::Result<()> {
-    let Contents { info, model, average, optimizer, state } = contents;
+fn write_files(draft: &Path, info: &Info, contents: Contents<'_>) -> io::Result<()> {
+    let Contents { model, average, optimizer, state } = contents;
     // A draft of the same name is left of a crash.
     _ = fs::remove_dir_all(draft);
     // Where the run's folder is gone, it isn't made again: the rest of it would be missing.
@@ -269,13 +277,12 @@ fn write_files(draft: &Path, contents: Contents<'_>) -> io::Result<()> {
     let record = |error: RecordError| io::Error::other(error);
     for (name, network) in [(MODEL, Some(model)), (AVERAGE, average)] {
         if let Some(network) = network {
-            let recorded = Recorded { network: network.clone() };
-            recorded.into_record().save(draft.join(name)).map_err(record)?;
+            record_of(network).save(draft.join(name)).map_err(record)?;
         }
     }
     optimizer.save(draft.join(OPTIMIZER)).map_err(record)?;
     if let Some(state) = state {
-        fs::write(draft.join(STATE), state_bytes(state).map_err(io::Error::other)?)?;
+        fs::write(draft.join(STATE), state_to_bytes(state).map_err(io::Error::other)?)?;
     }
     fs::write(draft.join(PROGRESS), serde_json::to_vec_pretty(info)?)?;
     for file in [MODEL, AVERAGE, OPTIMIZER, STATE, PROGRESS] {
@@ -300,27 +307,31 @@ fn read_state(checkpoint: &Path, device: &Device) -> Result<Option<State>, Check
         [STATE, format1::STATE].map(|name| checkpoint.join(name)).into_iter().find(|p| p.exists());
     let Some(path) = path else { return Ok(None) };
     let bytes = fs::read(&path).map_err(unreadable(&path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(unreadable(&path))?;
-    let layer = |index: usize| -> Option<Result<Tensor<3>, CheckpointError>> {
+    state_from_bytes(&bytes, device).map(Some).map_err(unreadable(&path))
+}
+
+/// The state in a file's bytes.
+pub(crate) fn state_from_bytes(bytes: &[u8], device: &Device) -> Result<State, ReadProblem> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let layer = |index: usize| -> Option<Result<Tensor<3>, ReadProblem>> {
         let view = file.tensor(&format!("layer_{index}")).ok()?;
         let &[s, n, h] = view.shape() else {
-            let problem = format!("`layer_{index}` has shape {:?}", view.shape());
-            return Some(Err(unreadable(&path)(problem)));
+            return Some(Err(format!("`layer_{index}` has shape {:?}", view.shape()).into()));
         };
         if view.dtype() != Dtype::F32 {
             let problem = format!("`layer_{index}` has elements of type {}", view.dtype());
-            return Some(Err(unreadable(&path)(problem)));
+            return Some(Err(problem.into()));
         }
         let words = view.data().chunks_exact(4);
         let values: Vec<f32> =
             words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         Some(Ok(Tensor::from_data(TensorData::new(values, [s, n, h]), device)))
     };
-    let layers = (0..).map_while(layer).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(State(layers)))
+    Ok(State((0..).map_while(layer).collect::<Result<_, _>>()?))
 }
 
-fn state_bytes(state: &State) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+/// The bytes of the file that a state is written to.
+pub(crate) fn state_to_bytes(state: &State) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let layers: Vec<(Vec<usize>, Vec<u8>)> = (state.0.iter())
         .map(|layer| {
             let bytes = layer.to_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
@@ -335,10 +346,11 @@ fn state_bytes(state: &State) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     safetensors::serialize(views, None)
 }
 
+/// Why something can't be read.
+pub(crate) type ReadProblem = Box<dyn std::error::Error + Send + Sync>;
+
 /// An error of reading `path`.
-fn unreadable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-    path: &Path,
-) -> impl Fn(E) -> CheckpointError {
+fn unreadable<E: Into<ReadProblem>>(path: &Path) -> impl Fn(E) -> CheckpointError {
     let path = path.to_owned();
     move |source| CheckpointError::Read { path: path.clone(), source: source.into() }
 }

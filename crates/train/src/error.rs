@@ -152,6 +152,14 @@ pub enum TrainError {
         /// How many it has.
         chars: usize,
     },
+    /// A process would have nothing to compute.
+    #[error("a batch has {rows} rows, but {ranks} processes need at least one each")]
+    FewerRowsThanRanks {
+        /// Rows of the smallest batch.
+        rows: usize,
+        /// Number of processes.
+        ranks: usize,
+    },
     /// Nothing is left to train on.
     #[error(transparent)]
     Fractions(#[from] FractionError),

@@ -24,6 +24,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod all_reduce;
 mod batch_phases;
 mod checkpoint;
 mod clip;
@@ -38,9 +39,11 @@ mod metrics_csv;
 mod norm_history;
 mod observer;
 mod optimizer;
+mod process_group;
 mod progress;
 mod recipe;
 mod run;
+mod run_files;
 mod run_folder;
 mod setting_change;
 pub mod settings;
@@ -54,6 +57,7 @@ pub use memory::{TrainingMemory, largest_that_fit};
 pub use metrics_csv::MetricsRow;
 pub use norm_history::NormHistory;
 pub use observer::{EvalReport, Observer, RecoveryReport, StepReport, TrainInfo};
+pub use process_group::{ProcessGroup, SingleProcess};
 pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;
 pub use run_folder::RunFolder;

@@ -34,6 +34,10 @@ pub struct MetricsRow {
     /// How often the training has diverged, gone back and halved its learning rate; files of earlier versions don't say it.
     #[serde(default)]
     pub recoveries: usize,
+    /// The fraction of the training time since the last evaluation in which gradients were summed over several processes. A
+    /// run of one process has no such column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub communication: Option<f64>,
 }
 
 /// A row of `steps.csv`.
@@ -72,12 +76,30 @@ impl RunFolder {
 pub(crate) struct CsvLog {
     path: PathBuf,
     writer: csv::Writer<File>,
+    /// Whether `metrics.csv` has the column `communication`.
+    with_communication: bool,
 }
 
 impl CsvLog {
-    /// Opens `metrics.csv`, without the rows of evaluations after step `last`.
-    pub fn metrics(path: &Path, last: usize) -> Result<Self, RunError> {
-        Self::open(path, |row: &MetricsRow| row.step <= last)
+    /// Opens `metrics.csv`, without the rows of evaluations after step `last`. Where several processes train, or did, it has
+    /// the column `communication`.
+    pub fn metrics(path: &Path, last: usize, several: bool) -> Result<Self, RunError> {
+        let rows: Vec<MetricsRow> = parse(path, &read(path)?)?;
+        let has_column = rows.iter().any(|row| row.communication.is_some());
+        let with_communication = several || has_column;
+        if with_communication && !has_column && !rows.is_empty() {
+            let rows = rows.into_iter();
+            let rows = rows.map(|row| MetricsRow { communication: Some(0.0), ..row });
+            atomic::write(path, &to_bytes(path, rows)?).map_err(failed("write", path))?;
+        }
+        let log = Self::open(path, |row: &MetricsRow| row.step <= last)?;
+        Ok(Self { with_communication, ..log })
+    }
+
+    /// Appends a row of `metrics.csv`.
+    pub fn append_metrics(&mut self, row: &MetricsRow) -> Result<(), RunError> {
+        let communication = self.with_communication.then_some(row.communication.unwrap_or(0.0));
+        self.append(&MetricsRow { communication, ..*row })
     }
 
     /// Opens `steps.csv`, without the rows of steps after step `last`.
@@ -92,11 +114,7 @@ impl CsvLog {
         let text = read(path)?;
         let mut rows: Vec<R> = parse(path, &text)?;
         rows.retain(keep);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let written = rows.iter().try_for_each(|row| writer.serialize(row));
-        written.map_err(|error| failed("write", path)(error.into()))?;
-        let kept =
-            writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))?;
+        let kept = to_bytes(path, rows)?;
         // Some rows are dropped, or an earlier version had fewer columns.
         if kept != text {
             atomic::write(path, &kept).map_err(failed("write", path))?;
@@ -105,7 +123,7 @@ impl CsvLog {
         let file = file.map_err(failed("open", path))?;
         let is_empty = file.metadata().map_err(failed("open", path))?.len() == 0;
         let writer = csv::WriterBuilder::new().has_headers(is_empty).from_writer(file);
-        Ok(Self { path: path.to_owned(), writer })
+        Ok(Self { path: path.to_owned(), writer, with_communication: false })
     }
 
     /// Appends a row.
@@ -118,6 +136,17 @@ impl CsvLog {
         let synced = self.writer.flush().and_then(|()| self.writer.get_ref().sync_data());
         synced.map_err(failed("write", &self.path))
     }
+}
+
+/// A CSV file of these rows, the one at `path`.
+fn to_bytes<R: Serialize>(
+    path: &Path,
+    rows: impl IntoIterator<Item = R>,
+) -> Result<Vec<u8>, RunError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = rows.into_iter().try_for_each(|row| writer.serialize(row));
+    written.map_err(|error| failed("write", path)(error.into()))?;
+    writer.into_inner().map_err(|error| failed("write", path)(error.into_error()))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
@@ -250,8 +279,9 @@ mod tests {
             chars_per_second: 900.0,
             seconds: 1.25,
             recoveries: 0,
+            communication: None,
         };
-        let mut log = CsvLog::metrics(&run.metrics(), 0).unwrap();
+        let mut log = CsvLog::metrics(&run.metrics(), 0, false).unwrap();
         for step in [10, 20, 30] {
             log.append(&row(step)).unwrap();
             log.sync().unwrap();
@@ -260,11 +290,23 @@ mod tests {
         // A crash in the middle of a line.
         let text = std::fs::read_to_string(run.metrics()).unwrap();
         std::fs::write(run.metrics(), format!("{text}1,40,2.")).unwrap();
-        let mut log = CsvLog::metrics(&run.metrics(), 20).unwrap();
+        let mut log = CsvLog::metrics(&run.metrics(), 20, false).unwrap();
         log.append(&row(25)).unwrap();
         log.sync().unwrap();
         assert_eq!(run.read_metrics().unwrap(), [row(10), row(20), row(25)]);
         let text = std::fs::read_to_string(run.metrics()).unwrap();
         assert_eq!(text.lines().count(), 4, "one header: {text}");
+
+        // From here on several processes train, and then one again.
+        let mut log = CsvLog::metrics(&run.metrics(), 25, true).unwrap();
+        let shared = MetricsRow { communication: Some(0.25), ..row(30) };
+        log.append_metrics(&shared).unwrap();
+        log.sync().unwrap();
+        let mut log = CsvLog::metrics(&run.metrics(), 30, false).unwrap();
+        log.append_metrics(&row(40)).unwrap();
+        log.sync().unwrap();
+        let rows = run.read_metrics().unwrap();
+        let column: Vec<_> = rows.iter().map(|row| row.communication).collect();
+        assert_eq!(column, [0.0, 0.0, 0.0, 0.25, 0.0].map(Some));
     }
 }

@@ -71,6 +71,9 @@ pub struct StepReport {
     pub gradient_norm: Option<f64>,
     /// Training characters by training time, since the last evaluation.
     pub chars_per_second: f64,
+    /// The fraction of the step in which the gradients were summed over several processes, the wait for the slowest
+    /// included; 0 with one process.
+    pub communication: f64,
     /// Characters in the batches that are still to come.
     pub chars_left: usize,
 }

@@ -57,6 +57,13 @@ pub(crate) struct LossWindow {
     pub loss_sum: f64,
     /// Seconds that they took.
     pub seconds: f64,
+    /// Seconds of these in which the gradients were summed over several processes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub communication_seconds: f64,
+}
+
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 impl TrainProgress {
@@ -116,6 +123,12 @@ impl TrainProgress {
     /// The factor of the learning rate that recoveries leave.
     pub fn lr_factor(&self) -> f64 {
         0.5f64.powi(self.recoveries as i32)
+    }
+
+    /// The fraction of the training time since the last evaluation in which gradients were summed over several processes;
+    /// 0 with one process.
+    pub fn communication(&self) -> f64 {
+        self.window.communication_seconds / self.window.seconds
     }
 
     /// Epochs that are done, of so many batches each.

@@ -4,17 +4,16 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use burn::train::Interrupter;
-use charloom_data::derive_seed;
-use charloom_infer::{Evaluation, GenerateConfig};
-use charloom_model::{TrainedModel, TrainingSummary};
+use charloom_infer::Evaluation;
+use charloom_model::TrainingSummary;
 
 use crate::checkpoint;
-use crate::metrics_csv::{CsvLog, StepRow};
 use crate::observer::{EvalReport, Observer, RecoveryReport};
 use crate::progress::TrainProgress;
+use crate::run_files::RunFiles;
 use crate::trainer::Trainer;
 use crate::weight_average::Weights;
-use crate::{EvalInterval, MetricsRow, RunFolder, TrainError};
+use crate::{MetricsRow, RunFolder, TrainError};
 
 /// A checkpoint is written when the last one is older than this: what a crash can cost.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -60,48 +59,48 @@ impl Trainer {
         interrupter: &Interrupter,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, TrainError> {
-        let _lock = run.lock()?;
-        run.write_config(&self.config_toml)?;
-        checkpoint::remove_drafts(&run.checkpoints());
-        let (metrics, steps) = self.open_logs(run)?;
+        let files = RunFiles::open(run, self)?;
+        self.session(Some(files), interrupter, observer).train()
+    }
+
+    /// Takes part in the training that rank 0 of a process group [`run`](Self::run)s, to its end.
+    ///
+    /// # Errors
+    /// If training diverges, which all ranks notice at the same step, or the device fails.
+    pub fn follow(&mut self, interrupter: &Interrupter) -> Result<Outcome, TrainError> {
+        self.session(None, interrupter, &mut ()).train()
+    }
+
+    fn session<'a>(
+        &'a mut self,
+        files: Option<RunFiles<'a>>,
+        interrupter: &'a Interrupter,
+        observer: &'a mut dyn Observer,
+    ) -> Session<'a> {
         observer.started(&self.info());
         let now = Instant::now();
         let seconds_before = self.progress.seconds;
         let (unsaved, last_saved, started) = (false, now, now);
-        let mut session = Session {
+        Session {
             trainer: self,
-            run,
+            files,
             interrupter,
             observer,
-            metrics,
-            steps,
             unsaved,
             last_saved,
             started,
             seconds_before,
-        };
-        session.train()
-    }
-
-    /// `metrics.csv`, and `steps.csv` if the settings ask for it, with nothing in them of what is still to come.
-    fn open_logs(&self, run: &RunFolder) -> Result<(CsvLog, Option<CsvLog>), TrainError> {
-        let metrics = CsvLog::metrics(&run.metrics(), self.progress.last_eval_step)?;
-        let steps = match self.config.train.step_log {
-            true => Some(CsvLog::steps(&run.steps(), self.progress.step)?),
-            false => None,
-        };
-        Ok((metrics, steps))
+        }
     }
 }
 
-/// One call of [`Trainer::run`].
+/// One call of [`Trainer::run`] or [`Trainer::follow`].
 struct Session<'a> {
     trainer: &'a mut Trainer,
-    run: &'a RunFolder,
+    /// The run folder: that of rank 0 alone.
+    files: Option<RunFiles<'a>>,
     interrupter: &'a Interrupter,
     observer: &'a mut dyn Observer,
-    metrics: CsvLog,
-    steps: Option<CsvLog>,
     /// Whether something has happened since the last checkpoint.
     unsaved: bool,
     last_saved: Instant,
@@ -144,14 +143,17 @@ impl Session<'_> {
 
             let report = self.trainer.step()?;
             self.unsaved = true;
-            if let Some(steps) = &mut self.steps {
-                steps.append(&StepRow::from(&report))?;
+            if let Some(files) = &mut self.files {
+                files.add_step(&report)?;
             }
             self.observer.step(&report);
-            if self.interrupter.should_stop() {
+            let wishes =
+                [self.interrupter.should_stop(), self.last_saved.elapsed() >= CHECKPOINT_INTERVAL];
+            let [stop, save] = self.trainer.any_rank(wishes);
+            if stop {
                 return self.interrupted();
             }
-            if self.last_saved.elapsed() >= CHECKPOINT_INTERVAL {
+            if save {
                 self.save()?;
             }
         }
@@ -171,15 +173,10 @@ impl Session<'_> {
             valid_loss: Some(evaluation.loss),
             ..model.summary
         };
-        if report.is_best {
-            model.save(&self.run.model())?;
-        }
-        let sample = self.sample(&model, &report)?;
-        self.metrics.append(&report.metrics)?;
-        self.metrics.sync()?;
-        if let Some(steps) = &mut self.steps {
-            steps.sync()?;
-        }
+        let sample = match &mut self.files {
+            Some(files) => files.add_evaluation(&model, &report, &self.trainer.config)?,
+            None => String::new(),
+        };
         let trainer = &mut *self.trainer;
         trainer.progress.record_evaluation(evaluation.loss, scheduled, &trainer.config.train);
         self.unsaved = true;
@@ -220,33 +217,11 @@ impl Session<'_> {
                 chars_per_second: self.trainer.chars_per_second().round(),
                 seconds: (self.seconds() * 1000.0).round() / 1000.0,
                 recoveries: progress.recoveries,
+                communication: Some(progress.communication()),
             },
             smooth_loss: progress.smooth_loss,
             is_best: progress.best_valid_loss.is_none_or(|best| evaluation.loss < best),
         }
-    }
-
-    /// What the model generates now, in a file too.
-    fn sample(&self, model: &TrainedModel, report: &EvalReport) -> Result<String, TrainError> {
-        let MetricsRow { epoch, step, .. } = report.metrics;
-        let config = &self.trainer.config;
-        let (name, number) = match config.train.eval_every {
-            EvalInterval::Epochs(_) => (format!("epoch-{epoch:03}"), epoch),
-            EvalInterval::Steps(_) => (format!("step-{step:08}"), step),
-        };
-        let mut text = String::new();
-        if config.sample.length > 0 {
-            let config = GenerateConfig {
-                prompt: config.sample.prompt.clone(),
-                length: config.sample.length,
-                sampling: config.sample.sampling(),
-                seed: derive_seed(config.train.seed, number as u64),
-                stop: None,
-            };
-            text = format!("{}{}", config.prompt, charloom_infer::generate(model, &config)?);
-        }
-        self.run.write_sample(&name, &text)?;
-        Ok(text)
     }
 
     /// All steps are done; the last evaluation is made if it isn't yet.
@@ -273,8 +248,9 @@ impl Session<'_> {
     fn interrupted(&mut self) -> Result<Outcome, TrainError> {
         self.save_changes()?;
         // A run that was interrupted before its first evaluation leaves a model all the same.
-        if !self.run.model().exists() {
-            self.trainer.model().save(&self.run.model())?;
+        let model = self.files.as_ref().map(|files| files.run.model());
+        if let Some(model) = model.filter(|model| !model.exists()) {
+            self.trainer.model().save(&model)?;
         }
         Ok(Outcome::Interrupted { step: self.trainer.progress.step })
     }
@@ -282,14 +258,22 @@ impl Session<'_> {
     /// Goes back to the last checkpoint that is kept for it, or returns the error if there is to be no recovery. What was written
     /// since then is dropped: an interrupted run, which knows nothing of it, ends in the same way.
     fn recover(&mut self, error: TrainError) -> Result<(), TrainError> {
-        let checkpoints = self.run.checkpoints();
-        if !self.trainer.recover(&checkpoints)? {
+        let checkpoints = self.files.as_ref().map(|files| files.run.checkpoints());
+        let loaded = match &checkpoints {
+            Some(checkpoints) => self.trainer.recover(checkpoints)?,
+            None => false,
+        };
+        let [recovered] = self.trainer.any_rank([loaded]);
+        if !recovered {
             return Err(error);
         }
+        self.trainer.share_state()?;
         self.save()?;
         let TrainProgress { step, recoveries, .. } = self.trainer.progress;
-        checkpoint::remove_after(&checkpoints, step);
-        (self.metrics, self.steps) = self.trainer.open_logs(self.run)?;
+        if let (Some(files), Some(checkpoints)) = (&mut self.files, &checkpoints) {
+            checkpoint::remove_after(checkpoints, step);
+            files.reopen_logs(self.trainer)?;
+        }
         let most = self.trainer.config.train.recover;
         self.observer.recovered(&RecoveryReport { error: &error, step, recoveries, most });
         Ok(())
@@ -313,7 +297,9 @@ impl Session<'_> {
     /// Saves what would take more than a moment to do again. (The first steps of a run always are: where the disk is full
     /// by the time of the first evaluation, there is something to resume from.)
     fn save_if_worth_it(&mut self) -> Result<(), TrainError> {
-        if self.last_saved.elapsed() >= WORTH_SAVING || !self.run.has_checkpoint() {
+        let has_none = self.files.as_ref().is_some_and(|files| !files.run.has_checkpoint());
+        let [save] = self.trainer.any_rank([has_none || self.last_saved.elapsed() >= WORTH_SAVING]);
+        if save {
             self.save_changes()?;
         }
         Ok(())
@@ -325,12 +311,14 @@ impl Session<'_> {
 
     fn save(&mut self) -> Result<(), TrainError> {
         self.trainer.progress.seconds = self.seconds();
-        if let Some(steps) = &mut self.steps {
-            steps.sync()?;
+        match &mut self.files {
+            Some(files) => {
+                let path = files.save(self.trainer)?;
+                self.observer.saved(&path);
+            }
+            None => self.trainer.join_save()?,
         }
-        let path = self.trainer.save(&self.run.checkpoints())?;
         (self.last_saved, self.unsaved) = (Instant::now(), false);
-        self.observer.saved(&path);
         Ok(())
     }
 

@@ -2,28 +2,31 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use charloom_data::{Batches, Corpus, Ids, Part, Validation, Vocab, derive_seed};
-use charloom_infer::{Evaluation, evaluate, evaluate_rows};
-use charloom_model::{CharRnn, State, TrainedModel, TrainingSummary};
+use charloom_data::{BatchError, Batches, Corpus, Ids, Part, Validation, Vocab, derive_seed};
+use charloom_infer::Evaluation;
+use charloom_model::{BatchRows, CharRnn, StackDropout, State, TrainedModel, TrainingSummary};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::all_reduce::all_reduce;
 use crate::batch_phases::BatchPhases;
 use crate::checkpoint::{self, Checkpoint, Contents};
 use crate::observer::{StepReport, TrainInfo};
 use crate::progress::TrainProgress;
 use crate::weight_average::{WeightAverage, Weights};
 use crate::{
-    CheckpointError, LossReduction, NormHistory, PlateauState, RunConfig, SettingChange,
-    TrainConfig, TrainError,
+    CheckpointError, LossReduction, NormHistory, PlateauState, ProcessGroup, RunConfig,
+    SettingChange, SingleProcess, TrainConfig, TrainError,
 };
 
 mod position;
+mod ranks;
 
 /// A network in training on a text.
 ///
@@ -49,6 +52,8 @@ pub struct Trainer {
     /// What was changed when the run was resumed.
     changes: Vec<SettingChange>,
     pub(crate) progress: TrainProgress,
+    /// The processes that train this model together; the carried state is of this one's rows.
+    pub(crate) group: Rc<dyn ProcessGroup>,
 }
 
 impl Trainer {
@@ -79,6 +84,7 @@ impl Trainer {
             state: None,
             norms: NormHistory::default(),
             changes: Vec::new(),
+            group: Rc::new(SingleProcess),
             config,
             device,
             vocab,
@@ -133,8 +139,12 @@ impl Trainer {
 
     /// Loads a checkpoint; leaves the trainer as it is if that fails.
     fn load(&mut self, path: &Path) -> Result<(), CheckpointError> {
-        let Checkpoint { info, model, average, optimizer, state } =
-            Checkpoint::read(path, &self.device)?;
+        self.restore(Checkpoint::read(path, &self.device)?, path)
+    }
+
+    /// Continues where a checkpoint was written; `path` is where it is from.
+    fn restore(&mut self, checkpoint: Checkpoint, path: &Path) -> Result<(), CheckpointError> {
+        let Checkpoint { info, model, average, optimizer, state } = checkpoint;
         let changes = info.changes(path, &self.text_sha256, &self.config)?;
         let TrainProgress { batch, phase, .. } = info.progress;
         let invalid = |problem: String| CheckpointError::Read {
@@ -223,7 +233,8 @@ impl Trainer {
         Ok((train, valid))
     }
 
-    /// One optimizer step on the next batch: forward pass, backward pass, gradient clipping, update.
+    /// One optimizer step on the next batch: forward pass, backward pass, gradient clipping, update. In a process group each
+    /// rank passes its rows, and the gradients are summed before they are clipped.
     ///
     /// # Errors
     /// If the loss or the norm of the gradients is NaN or infinite; then the weights are left as they were.
@@ -240,9 +251,12 @@ impl Trainer {
         let ramp_steps = (config.dropout_ramp * total_steps as f64).max(1.0);
         let dropout = self.config.model.dropout(((step + 1) as f64 / ramp_steps).min(1.0), seed);
 
-        // Forward.
-        let (inputs, targets) = self.batch(epoch, batch); // [N, T] each
+        // Forward, of the rows of this rank.
+        let batches = self.batches().of_rows(self.rows());
+        let (first, of) = (batches.rows().start, batches.config().batch_size);
+        let (inputs, targets) = self.batch(&batches, epoch, batch); // [N, T] each
         let [n, t] = inputs.dims();
+        let dropout = StackDropout { rows: (n < of).then_some(BatchRows { first, of }), ..dropout };
         let state = self.state.clone().unwrap_or_else(|| self.model.zero_state(n, &self.device));
         let (loss, state) = self.model.loss(inputs, targets, state, Some(dropout)); // [1]
 
@@ -253,6 +267,8 @@ impl Trainer {
         };
         let mut grads = GradientsParams::from_grads(grads, &self.model);
         let loss = loss.try_into_scalar::<f64>().unwrap_or(f64::NAN);
+        let share = n as f64 / of as f64;
+        let (loss, communication) = all_reduce(&*self.group, &self.model, &mut grads, loss, share);
         let not_finite =
             |what| TrainError::NotFinite { what, step: step + 1, epoch, batch: batch + 1 };
         if !loss.is_finite() {
@@ -270,17 +286,20 @@ impl Trainer {
         self.update(lr, grads);
         self.state = Some(state.detach());
 
-        self.progress.record_step(loss, lr, n * t, started.elapsed().as_secs_f64());
+        let seconds = started.elapsed().as_secs_f64();
+        self.progress.record_step(loss, lr, batches.chars_per_batch(), seconds);
+        self.progress.window.communication_seconds += communication;
         Ok(StepReport {
             epoch,
             batch: batch + 1,
-            batches: self.batches().len(),
+            batches: batches.len(),
             step: step + 1,
             loss,
             smooth_loss: self.progress.smooth_loss,
             learning_rate: lr,
             gradient_norm: norm,
             chars_per_second: self.chars_per_second(),
+            communication: communication / seconds,
             chars_left: self.train.chars_left(step + 1, total_steps),
         })
     }
@@ -305,7 +324,8 @@ impl Trainer {
         }
     }
 
-    /// The loss on the validation part; the lower one where the weights are averaged too. Nothing is dropped out.
+    /// The loss on the validation part; the lower one where the weights are averaged too. Nothing is dropped out. In a
+    /// process group each rank predicts some of the rows, and all get the same result.
     ///
     /// # Errors
     /// If the loss is NaN or infinite, or the device fails.
@@ -319,9 +339,9 @@ impl Trainer {
         &self,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<(Evaluation, Weights), TrainError> {
-        let current = self.evaluate_network(&self.model, progress)?;
+        let current = self.evaluate_together(&self.model, progress)?;
         if let Some(average) = &self.average {
-            let average = self.evaluate_network(&average.network, progress)?;
+            let average = self.evaluate_together(&average.network, progress)?;
             if average.loss < current.loss {
                 return Ok((average, Weights::Average));
             }
@@ -329,51 +349,53 @@ impl Trainer {
         Ok((current, Weights::Current))
     }
 
-    fn evaluate_network(
-        &self,
-        network: &CharRnn,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Evaluation, TrainError> {
-        let evaluation = match self.config.data.validation {
-            Validation::All => evaluate(network, &self.valid, progress),
-            Validation::Rows => {
-                let batches = Batches::new(self.valid.clone(), self.config.data.batch())?;
-                evaluate_rows(network, &batches, progress)
-            }
-        };
-        Ok(evaluation?)
+    /// The batches of `data.validation = "rows"`.
+    fn valid_batches(&self) -> Result<Batches, BatchError> {
+        Batches::new(self.valid.clone(), self.config.data.batch())
     }
 
     /// Writes a checkpoint: all that [`Trainer::resume`] needs. It appears in `folder` whole or not at all, and only the
-    /// newest two stay.
+    /// newest two stay. In a process group rank 0 calls this, and the others [`join_save`](Self::join_save).
     ///
     /// # Errors
     /// If a weight is NaN or infinite, or a file can't be written.
     pub fn save(&self, folder: &Path) -> Result<PathBuf, TrainError> {
-        if self
-            .model
-            .parameters()
-            .iter()
-            .any(|(_, data)| data.iter::<f32>().any(|x| !x.is_finite()))
-        {
-            let TrainProgress { epoch, batch, step, .. } = self.progress;
-            return Err(TrainError::NotFinite { what: "weights", step, epoch, batch });
+        let state = self.gather_state();
+        self.check_weights()?;
+        Ok(checkpoint::write(folder, &self.checkpoint_info(), self.contents(state.as_ref()))?)
+    }
+
+    /// Fails if a weight is NaN or infinite.
+    fn check_weights(&self) -> Result<(), TrainError> {
+        let mut parameters = self.model.parameters().into_iter();
+        match parameters.any(|(_, data)| data.iter::<f32>().any(|x| !x.is_finite())) {
+            true => {
+                let TrainProgress { epoch, batch, step, .. } = self.progress;
+                Err(TrainError::NotFinite { what: "weights", step, epoch, batch })
+            }
+            false => Ok(()),
         }
-        let info = checkpoint::Info::new(
+    }
+
+    /// What a checkpoint says of the training.
+    fn checkpoint_info(&self) -> checkpoint::Info {
+        checkpoint::Info::new(
             &self.text_sha256,
             &self.config,
             &self.progress,
             &self.norms,
             &self.changes,
-        );
-        let contents = Contents {
-            info: &info,
+        )
+    }
+
+    /// What else is in a checkpoint, with this state.
+    fn contents<'a>(&'a self, state: Option<&'a State>) -> Contents<'a> {
+        Contents {
             model: &self.model,
             average: self.average.as_ref().map(|average| &average.network),
             optimizer: self.optimizer.to_record(),
-            state: self.state.as_ref(),
-        };
-        Ok(checkpoint::write(folder, contents)?)
+            state,
+        }
     }
 
     /// The model as it is now.

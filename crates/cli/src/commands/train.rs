@@ -326,6 +326,8 @@ pub(super) fn train_failure(
                     .then(|| format!("{fitting} in `data.batch_schedule[{change}]` would fit")),
             )
         }
+        TrainError::FewerRowsThanRanks { ranks, .. } => Failure::request_error(error)
+            .hint(format!("`--batch-size {ranks}` or more, or fewer processes")),
         TrainError::Prompt(_) => Failure::request_error(error)
             .hint("`--prompt TEXT` sets another one, and `--prompt ''` none"),
         TrainError::Settings(_)

@@ -195,3 +195,35 @@ proptest! {
         prop_assert_eq!(all.len(), batches.len() * n * t);
     }
 }
+
+#[test]
+fn some_rows_of_a_batch_are_those_of_the_whole_batch() {
+    let batches = Batches::new(counting(100), config(7, 3, LastTarget::Wrap)).unwrap();
+    type Fill = fn(&Batches, usize, &mut [i32], &mut [i32]);
+    let fills: [Fill; 2] = [Batches::fill, |batches, index, inputs, targets| {
+        batches.fill_random(index, 5, inputs, targets);
+    }];
+    for fill in fills {
+        for index in 0..batches.len() {
+            let copied = |batches: &Batches| {
+                let len = batches.shape().iter().product();
+                let (mut inputs, mut targets) = (vec![-1; len], vec![-1; len]);
+                fill(batches, index, &mut inputs, &mut targets);
+                (inputs, targets)
+            };
+            let parts = (0..3).map(|rank| copied(&batches.of_rows(rows_of_rank(7, rank, 3))));
+            let (inputs, targets): (Vec<_>, Vec<_>) = parts.unzip();
+            assert_eq!((inputs.concat(), targets.concat()), copied(&batches));
+        }
+    }
+}
+
+#[test]
+fn every_row_belongs_to_one_rank_and_shares_differ_by_one_at_most() {
+    for (rows, ranks) in [(6, 1), (6, 4), (128, 5), (3, 5)] {
+        let shares: Vec<_> = (0..ranks).map(|rank| rows_of_rank(rows, rank, ranks)).collect();
+        assert!(shares.iter().cloned().flatten().eq(0..rows), "{shares:?}");
+        let sizes = shares.iter().map(ExactSizeIterator::len);
+        assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1, "{shares:?}");
+    }
+}

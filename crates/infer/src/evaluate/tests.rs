@@ -167,6 +167,33 @@ fn every_character_of_a_long_text_is_predicted_once_after_a_warm_up() {
 }
 
 #[test]
+fn the_shares_of_several_processes_are_the_whole() {
+    let (model, ids) = (model(), ids(&TEXT.repeat(6)));
+    let rows = Rows { warm_up: 5, most: 4, shortest: 40 };
+    let whole = evaluate_in(&rows, &model.network, &ids, &mut on).unwrap();
+    for ranks in [1, 2, 3, 5] {
+        let (mut chars, mut loss, mut hits) = (0, 0.0, 0.0);
+        for rank in 0..ranks {
+            let mut last = (0, 0);
+            let mut progress = |done, total| {
+                last = (done, total);
+                ControlFlow::Continue(())
+            };
+            let share = (rank, ranks);
+            let part = evaluate_share_in(&rows, &model.network, &ids, share, &mut progress);
+            let Some(part) = part.unwrap() else { continue };
+            assert_eq!((last.0, part.chars), (last.1, last.1), "rank {rank} of {ranks}");
+            chars += part.chars;
+            loss += part.loss * part.chars as f64;
+            hits += part.accuracy * part.chars as f64;
+        }
+        assert_eq!(chars, whole.chars, "{ranks}");
+        near(loss / chars as f64, whole.loss);
+        near(hits / chars as f64, whole.accuracy);
+    }
+}
+
+#[test]
 fn the_rows_of_a_long_text_lose_little_by_their_cuts() {
     let model = model();
     let ids = ids(&TEXT.repeat(250)); // 10,000 characters

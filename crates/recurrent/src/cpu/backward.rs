@@ -97,7 +97,7 @@ impl BackwardPass<'_> {
                 d_out: self.d_out.at(index),
                 d_hidden: self.d_hidden.at(offset),
                 d_cell: self.d_cell.map_or(null_mut(), |d_cell| d_cell.at(offset)),
-                index: index as u32,
+                mask_index: self.mask.map_or(0, |mask| mask.index(t, index)),
                 mask: self.mask,
                 h: self.h,
             };

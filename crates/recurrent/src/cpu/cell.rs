@@ -67,8 +67,8 @@ pub struct ForwardIo {
     pub gates: Option<*mut f32>,
     /// The output to write, where it isn't `hidden`.
     pub out: Option<*mut f32>,
-    /// Index of the output's first element in `[T, N, H]`.
-    pub index: usize,
+    /// The mask's index of the output's first element.
+    pub mask_index: u32,
     /// The dropout on `out`.
     pub mask: Option<Mask>,
     /// H.
@@ -111,7 +111,7 @@ impl ForwardIo {
             s.store_partial(self.hidden.add(offset), value, valid);
             if let Some(out) = self.out {
                 let value = match self.mask {
-                    Some(mask) => mask.apply(s, (self.index + offset) as u32, value),
+                    Some(mask) => mask.apply(s, self.mask_index.wrapping_add(offset as u32), value),
                     None => value,
                 };
                 s.store_partial(out.add(offset), value, valid);
@@ -160,8 +160,8 @@ pub struct BackwardIo {
     pub d_hidden: *mut f32,
     /// The gradient of c from the step after, to read; that from this step is written here. Null where the cell has none.
     pub d_cell: *mut f32,
-    /// Index of the output's first element in `[T, N, H]`.
-    pub index: u32,
+    /// The mask's index of the output's first element.
+    pub mask_index: u32,
     /// The dropout on the output.
     pub mask: Option<Mask>,
     /// H.
@@ -194,7 +194,7 @@ impl BackwardIo {
         let (out, next) =
             unsafe { (s.load_partial(self.d_out, valid), s.load_partial(self.d_hidden, valid)) };
         let out = match self.mask {
-            Some(mask) => mask.apply(s, self.index, out),
+            Some(mask) => mask.apply(s, self.mask_index, out),
             None => out,
         };
         s.add(out, next)

@@ -12,14 +12,31 @@ pub struct Dropout {
     pub p: f32,
     /// The seed of the mask; another one for each layer and step.
     pub seed: u64,
+    /// The rows that the output has of a larger batch; `None` where it has all of them.
+    pub rows: Option<BatchRows>,
+}
+
+/// The rows of a batch that a process computes, where several processes share the batch. Their dropout is that of the same
+/// rows in the whole batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchRows {
+    /// The first of them.
+    pub first: usize,
+    /// Rows N of the whole batch.
+    pub of: usize,
 }
 
 impl Dropout {
+    /// Dropout of whole batches.
+    pub fn new(p: f32, seed: u64) -> Self {
+        Self { p, seed, rows: None }
+    }
+
     /// Dropout with probability `p` and a seed of its own for the `layer`-th of a stack; `None` where nothing is dropped.
     pub(crate) fn for_layer(p: f32, seed: u64, layer: usize) -> Option<Self> {
         // Multiples of 2^64 / φ are far apart in all bits.
         let seed = seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        (p > 0.0).then_some(Self { p, seed })
+        (p > 0.0).then_some(Self::new(p, seed))
     }
 
     /// The factor of what is kept.
@@ -29,13 +46,15 @@ impl Dropout {
     }
 }
 
-/// The factors of `len` elements: 0 for what is dropped, `1 / (1 - p)` for what is kept.
-pub fn dropout_factors(dropout: Dropout, len: usize) -> Vec<f32> {
-    let Some(mask) = Mask::new(Some(dropout)) else { return vec![1.0; len] };
-    let mut factors = vec![0.0; len];
+/// The factors of the elements of `[T, N, H]`: 0 for what is dropped, `1 / (1 - p)` for what is kept.
+pub fn dropout_factors(dropout: Dropout, [t, n, h]: [usize; 3]) -> Vec<f32> {
+    let Some(mask) = Mask::new(Some(dropout), [n, h]) else { return vec![1.0; t * n * h] };
+    let mut factors = vec![0.0; t * n * h];
     let isa = Isa::best();
-    for_each_chunk(&mut factors, CHUNK, |chunk, factors| {
-        let first = (chunk * CHUNK) as u32;
+    // The elements of one step follow each other, and those of all steps where the rows are the whole batch.
+    let size = if dropout.rows.is_some() { (n * h).max(1) } else { CHUNK };
+    for_each_chunk(&mut factors, size, |chunk, factors| {
+        let first = mask.index(chunk, chunk * size);
         let write = WriteFactors { mask, first, to: factors.as_mut_ptr(), len: factors.len() };
         // SAFETY: `factors` is borrowed mutably.
         unsafe { isa.run(write) };
@@ -111,15 +130,27 @@ pub struct Mask {
     second: u32,
     threshold: u32,
     scale: f32,
+    /// Elements of the whole batch that a step has before its first one here.
+    before: u32,
+    /// Elements of the whole batch that a step has beside those here.
+    others: u32,
 }
 
 impl Mask {
-    /// `None` where nothing is dropped.
-    pub fn new(dropout: Option<Dropout>) -> Option<Mask> {
+    /// The mask of `[T, N, H]`; `None` where nothing is dropped.
+    pub fn new(dropout: Option<Dropout>, [n, h]: [usize; 2]) -> Option<Mask> {
         let dropout = dropout.filter(|dropout| dropout.p > 0.0)?;
         let (first, second) = keys(dropout.seed);
         let threshold = dropout_threshold(dropout.p);
-        Some(Mask { first, second, threshold, scale: dropout.scale() })
+        let BatchRows { first: row, of } = dropout.rows.unwrap_or(BatchRows { first: 0, of: n });
+        let (before, others) = ((row * h) as u32, ((of - n) * h) as u32);
+        Some(Mask { first, second, threshold, scale: dropout.scale(), before, others })
+    }
+
+    /// The index in the whole batch of an element of step `t` whose index is `local` here.
+    #[inline(always)]
+    pub fn index(self, t: usize, local: usize) -> u32 {
+        (local as u32).wrapping_add(self.before).wrapping_add((t as u32).wrapping_mul(self.others))
     }
 
     /// The elements `index..index + LANES`, dropped or scaled.

@@ -124,7 +124,7 @@ impl ForwardPass<'_> {
             cell_state: cell_state.map_or(null_mut(), |c| c.after(t).wrapping_add(offset)),
             gates: self.gates.map(|gates| gates.at((t * self.batch + row) * VECTORS * h + unit)),
             out: self.out.map(|out| out.at(index)),
-            index,
+            mask_index: self.mask.map_or(0, |mask| mask.index(t, index)),
             mask: self.mask,
             h,
             units_left: h - unit,

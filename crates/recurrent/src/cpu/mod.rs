@@ -56,7 +56,7 @@ mod x86_bf16;
 #[cfg(test)]
 mod tests;
 
-pub use dropout::{Dropout, dropout_factors, dropout_keep, dropout_threshold};
+pub use dropout::{BatchRows, Dropout, dropout_factors, dropout_keep, dropout_threshold};
 pub use loss::{
     Linear, LossGrads, Reduction, RowScores, linear_cross_entropy, linear_cross_entropy_training,
     linear_scores,

@@ -102,7 +102,7 @@ pub(super) fn forward_on(
 
     let ids = matches!(input, Input::Ids(_));
     let layer = PackedLayer::new(isa, precision, cell, d, h, &weights, ids);
-    let mask = Mask::new(dropout);
+    let mask = Mask::new(dropout, [n, h]);
     let (initial_hidden, initial_cell) = state.split_at(slot);
     let (outputs, finals) = out.split_at_mut(t * slot);
     let (final_hidden, final_cell) = finals.split_at_mut(slot);
@@ -260,7 +260,7 @@ pub(super) fn backward_on(
                 gates: (!saved.gates.is_empty()).then(|| SendPtr::read_only(&saved.gates)),
                 d_gates: SendPtr::new(&mut d_gates),
                 d_out: SendPtr::read_only(d_outputs),
-                mask: Mask::new(dropout),
+                mask: Mask::new(dropout, [n, h]),
                 d_hidden: SendPtr::new(d_hidden),
                 d_cell: (cell == Cell::Lstm).then(|| SendPtr::new(d_cell)),
                 input: match (&input_weights, &mut d_input) {

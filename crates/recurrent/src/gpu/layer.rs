@@ -117,6 +117,6 @@ fn project(input: LayerInput<Cube>, weights: &LayerWeights<Cube>, spec: LayerSpe
 /// which is why they are made on the host.
 fn mask(like: &PrimTensor, dropout: Dropout) -> PrimTensor {
     let [t, n, h] = like.dims();
-    let data = TensorData::new(dropout_factors(dropout, t * n * h), [t, n, h]);
+    let data = TensorData::new(dropout_factors(dropout, [t, n, h]), [t, n, h]);
     PrimTensor(Cube::float_from_data(data, &like.0.device()))
 }

@@ -12,8 +12,14 @@ pub fn stack(
     states: Vec<Tensor<3>>,
     dropout: StackDropout,
 ) -> (Tensor<3>, Vec<Tensor<3>>) {
-    let StackDropout { input: of_input, hidden, output: of_output, recurrent_weights, seed } =
-        dropout;
+    let StackDropout {
+        input: of_input,
+        hidden,
+        output: of_output,
+        recurrent_weights,
+        seed,
+        rows: _,
+    } = dropout;
     // The masks of layer k take the seeds k + 1 multiples of 2^64 / φ further, from `seed` or its complement.
     let seed_of =
         |seed: u64, k: u64| seed.wrapping_add((k + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -75,6 +75,7 @@ pub fn read_info(checkpoint: &Path) -> Result<Info, CheckpointError> {
                 chars: 0,
                 loss_sum: place.since.loss_sum.0,
                 seconds: place.since.seconds,
+                communication_seconds: 0.0,
             },
             last_scheduled_eval_step: place.evaluated,
             last_eval_step: place.measured,

@@ -68,11 +68,15 @@ impl Trainer {
         window.chars as f64 / window.seconds
     }
 
-    /// Inputs and targets of a batch, `[N, T]` each.
-    pub(super) fn batch(&self, epoch: usize, index: usize) -> (Tensor<2, Int>, Tensor<2, Int>) {
-        let batches = self.batches();
-        let shape = [batches.config().batch_size, batches.config().seq_length];
-        let mut inputs = vec![0; batches.chars_per_batch()];
+    /// Inputs and targets of the rows of a batch that are copied, `[N, T]` each.
+    pub(super) fn batch(
+        &self,
+        batches: &Batches,
+        epoch: usize,
+        index: usize,
+    ) -> (Tensor<2, Int>, Tensor<2, Int>) {
+        let shape = batches.shape();
+        let mut inputs = vec![0; shape.iter().product()];
         let mut targets = inputs.clone();
         match self.config.data.row_offset {
             RowOffset::Fixed => batches.fill(index, &mut inputs, &mut targets),

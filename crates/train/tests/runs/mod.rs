@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+
+mod thread_group;
 
 use burn::prelude::*;
 use burn::train::Interrupter;
@@ -65,13 +68,20 @@ pub struct Run {
     pub told: Arc<Mutex<Told>>,
     /// Asks to stop after this many steps of the session.
     pub stop_after: Option<usize>,
+    /// Number of ranks that train together, each in a thread.
+    pub ranks: usize,
 }
 
 impl Run {
     pub fn new(name: &str) -> Self {
         let home = Arc::new(tempfile::tempdir().unwrap());
         let folder = RunFolder::create(home.path(), name).unwrap();
-        Self { home, folder, told: Arc::default(), stop_after: None }
+        Self { home, folder, told: Arc::default(), stop_after: None, ranks: 1 }
+    }
+
+    pub fn with_ranks(mut self, ranks: usize) -> Self {
+        self.ranks = ranks;
+        self
     }
 
     pub fn stopping_after(mut self, steps: usize) -> Self {
@@ -99,17 +109,41 @@ impl Run {
         let stop_after = self.stop_after.map(|steps| steps + told.lock().unwrap().steps.len());
         let mut observer = Ears { told, interrupter: interrupter.clone(), stop_after };
         let corpus = Corpus::from_text(text).unwrap();
-        let mut trainer = match start {
-            Start::New => Trainer::new(config, &corpus, device)?,
-            Start::From(model) => Trainer::from_model(config, &corpus, device, &model)?,
-            Start::Resume => {
-                let folder = self.folder.checkpoints();
-                let (trainer, skipped) = Trainer::resume(config, &corpus, device, &folder)?;
-                skipped.iter().for_each(|error| observer.skipped_checkpoint(error));
-                trainer
+        let groups = thread_group::of_size(self.ranks);
+        std::thread::scope(|scope| {
+            let mut groups = groups.into_iter();
+            let group = groups.next().unwrap();
+            let others: Vec<_> = groups
+                .map(|group| {
+                    let (config, corpus) = (config.clone(), &corpus);
+                    scope.spawn(move || {
+                        let trainer = Trainer::new(config, corpus, device)?;
+                        trainer.with_group(Rc::new(group))?.follow(&Interrupter::new())
+                    })
+                })
+                .collect();
+            let trainer = match start {
+                Start::New => Trainer::new(config.clone(), &corpus, device)?,
+                Start::From(model) => Trainer::from_model(config.clone(), &corpus, device, &model)?,
+                Start::Resume => {
+                    let folder = self.folder.checkpoints();
+                    let resumed = Trainer::resume(config.clone(), &corpus, device, &folder);
+                    let (trainer, skipped) = resumed?;
+                    skipped.iter().for_each(|error| observer.skipped_checkpoint(error));
+                    trainer
+                }
+            };
+            let mut trainer = trainer.with_group(Rc::new(group))?;
+            let outcome = trainer.run(&self.folder, &interrupter, &mut observer);
+            let text = |outcome: &Result<Outcome, TrainError>| match outcome {
+                Ok(outcome) => format!("{outcome:?}"),
+                Err(error) => error.to_string(),
+            };
+            for other in others {
+                assert_eq!(text(&other.join().unwrap()), text(&outcome), "ranks ended differently");
             }
-        };
-        trainer.run(&self.folder, &interrupter, &mut observer)
+            outcome
+        })
     }
 
     pub fn losses(&self) -> Vec<f64> {

@@ -80,7 +80,7 @@ impl Kernel for Apply<'_> {
 fn vectors_and_the_scalar_function_agree() {
     for isa in Isa::available() {
         for (p, seed) in [(0.5, 1), (0.25, u64::MAX - 5), (0.999, 3), (1.0, 3)] {
-            let mask = Mask::new(Some(Dropout { p, seed })).expect("p isn't 0");
+            let mask = Mask::new(Some(Dropout::new(p, seed)), [1, 1]).expect("p isn't 0");
             let mut x = vec![2.0; 4096];
             // SAFETY: the kernel has no demands.
             unsafe { isa.run(Apply(mask, 123, &mut x)) };
@@ -91,7 +91,7 @@ fn vectors_and_the_scalar_function_agree() {
             }
         }
     }
-    assert!(Mask::new(Some(Dropout { p: 0.0, seed: 1 })).is_none());
+    assert!(Mask::new(Some(Dropout::new(0.0, 1)), [1, 1]).is_none());
 }
 
 #[test]

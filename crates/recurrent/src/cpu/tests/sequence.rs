@@ -32,7 +32,7 @@ impl Problem {
             },
             weights: Weights { w_ih, w_hh, b_ih, b_hh },
             precision: self.precision,
-            dropout: self.dropout.map(|(p, seed)| Dropout { p, seed }),
+            dropout: self.dropout.map(|(p, seed)| Dropout::new(p, seed)),
         }
     }
 
