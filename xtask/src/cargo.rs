@@ -51,15 +51,24 @@ impl Build {
         Self::of("charloom", backend)
     }
 
+    /// Builds `charloom` with `backend` and MPI.
+    pub fn with_mpi(backend: Backend) -> Result<Self> {
+        Self::with_features("charloom", backend, &["--features", "mpi"])
+    }
+
     /// Builds a package of the workspace with `backend`.
     ///
     /// Cargo's output goes to standard error: standard output is for the command alone.
     pub fn of(package: &str, backend: Backend) -> Result<Self> {
+        Self::with_features(package, backend, &[])
+    }
+
+    fn with_features(package: &str, backend: Backend, features: &[&str]) -> Result<Self> {
         let mut build = command("build")?;
         // Always together with the program: alone, another package may enable fewer features of Burn's dependencies, and
         // Burn would be compiled again.
         build.args(["--release", "--package", "charloom", "--package", package]);
-        build.args(backend.features());
+        build.args(backend.features()).args(features);
         build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
         let output = build
             .output()

@@ -20,6 +20,7 @@ const STEPS: [(&str, Work); 11] = [
     ("synchronisation under loom", loom),
     ("cuda type-check", cuda),
     ("tests", tests),
+    ("tests under MPI", mpi),
     ("default corpus", default_corpus),
     ("fuzzing", fuzzing),
     ("tests on ndarray", ndarray),
@@ -128,6 +129,22 @@ fn fuzzing() -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tests in files named `mpi.rs`, on the ranks of one machine, and the warnings of what they are about.
+fn mpi() -> Result<ExitCode> {
+    if Command::new("mpirun").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `mpirun` (`.ci/run` installs one)");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let features = ["--release", "--workspace", "--features", "mpi"];
+    let mut clippy = cargo::command("clippy")?;
+    clippy.args(features).args(["--all-targets", "--", "-D", "warnings"]);
+    let code = run::run_to_completion(&mut clippy)?;
+    if code != ExitCode::SUCCESS {
+        return Ok(code);
+    }
+    run::run_to_completion(cargo::command("test")?.args(features).args(["--test", "mpi"]))
 }
 
 /// Also builds the binary as a user does.

@@ -9,6 +9,7 @@ mod cargo;
 mod ci;
 mod corpus;
 mod failure;
+mod mpi;
 mod request;
 mod run;
 
@@ -24,7 +25,7 @@ use crate::request::Request;
 const HELP: &str = "\
 build what a command needs, and run it
 
-usage: cargo xtask <command> [--backend B] ...
+usage: cargo xtask <command> [--backend B] [--features mpi [--ranks N]] ...
 
 commands:
   test     run every test; further arguments go to `cargo test`
@@ -37,6 +38,10 @@ Every other command goes to charloom, with all its arguments:
   train, generate, eval, baseline, predict, score, complete, plan, plot, sweep, inspect, import, export,
   config, dataset, devices
 `cargo xtask train --help` lists the flags of one.
+
+With `--features mpi` it is built with MPI; `--ranks N` starts it in N processes, which train one model
+together. That needs an MPI library, a C compiler and libclang (on Debian libopenmpi-dev, openmpi-bin
+and libclang-dev). docs/cluster.md has the rest.
 
 backends:
 ";
@@ -70,11 +75,18 @@ fn run_request(args: Vec<OsString>) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(_) => {
-            let build = Build::run(request.backend)?;
+            let build = match request.mpi {
+                true => Build::with_mpi(request.backend)?,
+                false => Build::run(request.backend)?,
+            };
             if corpus::is_needed_by(&request) {
                 corpus::prepare(Path::new("."), &build)?;
             }
-            run::exec(build.charloom()?.args(request.args_for_charloom()))
+            let mut charloom = build.charloom()?;
+            if let Some(ranks) = request.ranks {
+                charloom = mpi::launch(&charloom, ranks);
+            }
+            run::exec(charloom.args(request.args_for_charloom()))
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Request {
     /// The command and all its arguments, `--backend` included, as the binary gets them.
     pub args: Vec<OsString>,
     pub backend: Backend,
+    /// Whether charloom is built with MPI.
+    pub mpi: bool,
+    /// The number of processes that it is started in by `mpirun`.
+    pub ranks: Option<usize>,
 }
 
 impl Request {
@@ -34,7 +38,23 @@ impl Request {
                 args[end..].rotate_right(place.len());
             }
         }
-        Ok(Self { args, backend })
+        let (mut mpi, mut ranks) = (false, None);
+        // Tests get their arguments as they are.
+        if args.first().is_none_or(|command| command != "test") {
+            if let Some(features) = take(&mut args, "--features")? {
+                if features != "mpi" {
+                    let message = format!("unknown feature `{features}` (available: `mpi`)");
+                    return Err(Failure::request(message));
+                }
+                mpi = true;
+            }
+            if let Some(number) = take(&mut args, "--ranks")? {
+                let number = number.parse().ok().filter(|ranks| (1..=4096).contains(ranks));
+                let wrong = || Failure::request("`--ranks` must be a number from 1 to 4096");
+                (mpi, ranks) = (true, Some(number.ok_or_else(wrong)?));
+            }
+        }
+        Ok(Self { args, backend, mpi, ranks })
     }
 
     /// The first argument, if there is one. An argument that isn't UTF-8 is left for the binary to refuse.
@@ -90,6 +110,26 @@ impl Request {
 
     fn flags(&self) -> &[OsString] {
         flags(&self.args)
+    }
+}
+
+/// Removes `flag VALUE` or `flag=VALUE` from the arguments.
+fn take(args: &mut Vec<OsString>, flag: &str) -> Result<Option<String>> {
+    let joined = |arg: &OsStr| {
+        let value = arg.to_str()?.strip_prefix(flag)?.strip_prefix('=')?;
+        Some(value.to_owned())
+    };
+    let Some(place) = flags(args).iter().position(|arg| arg == flag || joined(arg).is_some())
+    else {
+        return Ok(None);
+    };
+    let arg = args.remove(place);
+    match joined(&arg) {
+        Some(value) => Ok(Some(value)),
+        None if place < flags(args).len() => {
+            Ok(Some(args.remove(place).to_string_lossy().into_owned()))
+        }
+        None => Err(Failure::request(format!("`{flag}` needs a value"))),
     }
 }
 
@@ -198,6 +238,21 @@ pub mod tests {
             failure("train --backend -- wgpu").contains("`--backend` needs a value, one of `flex`")
         );
         assert!(failure("train --backend tpu").contains("unknown backend `tpu`"));
+    }
+
+    #[test]
+    fn mpi_and_the_number_of_ranks_are_not_the_programs() {
+        let train = request("train --features mpi --ranks 2 --epochs 3");
+        assert_eq!((train.mpi, train.ranks), (true, Some(2)));
+        assert_eq!(train.args.join(OsStr::new(" ")), "train --epochs 3");
+        let train = request("train --ranks=4");
+        assert_eq!((train.mpi, train.ranks, train.args.len()), (true, Some(4), 1));
+        assert_eq!(request("train").ranks, None);
+        assert!(failure("train --ranks").contains("`--ranks` needs a value"));
+        assert!(failure("train --ranks 0").contains("must be a number from 1 to 4096"));
+        assert!(failure("train --features cuda").contains("unknown feature `cuda`"));
+        // Cargo's own.
+        assert_eq!(request("test --features mpi").args.len(), 3);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::device::Backend;
+use crate::device::{Backend, DeviceIndex};
 use crate::settings::{BatchFlags, Flag, FormatFlags, SampleFlags, SettingsFlags};
 
 mod analysis;
@@ -119,9 +119,12 @@ pub struct DeviceArgs {
     /// Backend (`charloom devices` lists those of this binary)
     #[arg(long, value_name = "BACKEND", default_value_t)]
     pub backend: Backend,
-    /// Index of the backend's device, from 0
+    /// Index of the backend's device, from 0, or `local-rank`
+    ///
+    /// `local-rank` is the number of this process among those that `mpirun` has started on this machine: each takes a GPU of
+    /// its own.
     #[arg(long, value_name = "N")]
-    pub device: Option<usize>,
+    pub device: Option<DeviceIndex>,
     /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -6,7 +6,49 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor};
 
+use crate::ranks::local_rank;
 use crate::report::{Failure, Result, command};
+
+/// Which of a backend's devices computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceIndex {
+    /// That of this index.
+    Number(usize),
+    /// That of the number of this process among those of its machine.
+    LocalRank,
+}
+
+impl DeviceIndex {
+    fn number(self) -> usize {
+        match self {
+            Self::Number(index) => index,
+            Self::LocalRank => local_rank(),
+        }
+    }
+}
+
+impl FromStr for DeviceIndex {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, String> {
+        match typed {
+            "local-rank" => Ok(Self::LocalRank),
+            _ => typed
+                .parse()
+                .map(Self::Number)
+                .map_err(|_| "it must be an index from 0, or `local-rank`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(index) => index.fmt(f),
+            Self::LocalRank => f.write_str("local-rank"),
+        }
+    }
+}
 
 /// A backend of Burn, whether or not it is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +122,8 @@ impl Backend {
     }
 
     /// Starts a device of the backend: the one of that index, or the best one.
-    pub fn open(self, index: Option<usize>) -> Result<Device> {
+    pub fn open(self, index: Option<DeviceIndex>) -> Result<Device> {
+        let index = index.map(DeviceIndex::number);
         if !self.is_built_in() {
             return Err(Failure::request(format!(
                 "backend `{self}` is not built into this binary (available: {})",
@@ -257,6 +300,14 @@ mod tests {
             assert_eq!(backend.name().parse(), Ok(backend));
         }
         assert!("tpu".parse::<Backend>().is_err());
+    }
+
+    #[test]
+    fn a_device_is_an_index_or_the_local_rank() {
+        assert_eq!("2".parse(), Ok(DeviceIndex::Number(2)));
+        assert_eq!("local-rank".parse(), Ok(DeviceIndex::LocalRank));
+        assert!("-1".parse::<DeviceIndex>().is_err());
+        assert_eq!(DeviceIndex::LocalRank.to_string(), "local-rank");
     }
 
     #[test]

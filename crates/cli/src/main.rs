@@ -19,6 +19,7 @@ mod machine_memory;
 mod memory_limit;
 mod preflight;
 mod progress;
+mod ranks;
 mod read_text;
 mod recipe;
 mod report;
@@ -33,11 +34,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Arguments, Command, ConfigCommand, DatasetCommand};
+use crate::ranks::Ranks;
 
 fn main() -> ExitCode {
     allocator::keep_freed_pages();
     let done = match Arguments::parse().command {
-        Command::Train(args) => commands::train::run(*args),
+        Command::Train(args) => Ranks::run(|ranks| commands::train::run(*args, ranks)),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Baseline(args) => commands::baseline::run(&args),
@@ -46,7 +48,9 @@ fn main() -> ExitCode {
         Command::Complete(args) => commands::complete::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
-        Command::Sweep(args) => commands::sweep::run(&args),
+        Command::Sweep(args) => {
+            ranks::refuse_several("sweep").and_then(|()| commands::sweep::run(&args))
+        }
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Import(args) => commands::import::run(args),
         Command::Export(args) => commands::export::run(&args),
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
         Command::Dataset(DatasetCommand::Get { name, from }) => {
             commands::dataset::get(&name, from.as_deref())
         }
-        Command::Devices => commands::devices::run(),
+        Command::Devices => Ranks::run(commands::devices::run),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

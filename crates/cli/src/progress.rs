@@ -32,6 +32,8 @@ pub struct RunBanner {
     pub evaluates_by_steps: bool,
     /// Whether samples are printed.
     pub samples: bool,
+    /// The number of processes that train together.
+    pub ranks: usize,
 }
 
 /// Reports a training as it runs. While a dashboard is shown, lines are held back until it is closed.
@@ -108,7 +110,11 @@ impl Observer for Progress {
         if let Some(interrupter) = self.with_dashboard.take() {
             self.dashboard = Some(Dashboard::open(interrupter, info));
         }
-        let RunBanner { text, network, machine, run, max_steps, .. } = self.banner.clone();
+        let RunBanner { text, network, machine, run, max_steps, ranks, .. } = self.banner.clone();
+        let machine = match ranks {
+            1 => machine,
+            _ => format!("{machine} in each of {ranks} processes"),
+        };
         self.line(format_args!(
             "{BOLD}text{BOLD:#}   {text}: {} training characters, {} validation characters, {vocab_size} distinct",
             with_thousands(train_chars as u64),

@@ -106,12 +106,23 @@ impl Failure {
 
     /// The exit code.
     pub fn code(&self) -> ExitCode {
+        ExitCode::from(self.exit_code())
+    }
+
+    /// The exit code as a number.
+    pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::ClosedPipe => ExitCode::SUCCESS,
-            Kind::Work => ExitCode::from(1),
-            Kind::Request => ExitCode::from(2),
-            Kind::Interrupted => ExitCode::from(INTERRUPTED),
+            Kind::ClosedPipe => 0,
+            Kind::Work => 1,
+            Kind::Request => 2,
+            Kind::Interrupted => INTERRUPTED,
         }
+    }
+
+    /// Whether the work was interrupted, with everything saved.
+    #[cfg(feature = "mpi")]
+    pub fn is_interruption(&self) -> bool {
+        self.kind == Kind::Interrupted
     }
 }
 

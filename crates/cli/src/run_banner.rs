@@ -33,5 +33,6 @@ pub fn banner(config: &RunConfig, run: &RunFolder, machine: &DeviceArgs) -> RunB
         max_steps: config.train.max_steps,
         evaluates_by_steps: matches!(config.train.eval_every, EvalInterval::Steps(_)),
         samples: false,
+        ranks: 1,
     }
 }

@@ -57,6 +57,8 @@ pub use memory::{TrainingMemory, largest_that_fit};
 pub use metrics_csv::MetricsRow;
 pub use norm_history::NormHistory;
 pub use observer::{EvalReport, Observer, RecoveryReport, StepReport, TrainInfo};
+#[cfg(feature = "mpi")]
+pub use process_group::Mpi;
 pub use process_group::{ProcessGroup, SingleProcess};
 pub use recipe::{Plan, RECIPE_KEYS, plan};
 pub use run::Outcome;

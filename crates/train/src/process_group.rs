@@ -1,5 +1,11 @@
 //! [`ProcessGroup`]: the processes that train one model together.
 
+#[cfg(feature = "mpi")]
+mod mpi;
+
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
+
 /// The processes that train one model together, and their collective operations: all ranks call the same ones in the same
 /// order, and each call returns when all have arrived.
 ///

@@ -1,5 +1,7 @@
 //! `charloom train`.
 
+mod followers;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -23,6 +25,7 @@ use crate::loaded_model::load;
 use crate::memory_limit;
 use crate::preflight;
 use crate::progress::{Progress, RunBanner};
+use crate::ranks::Ranks;
 use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{
@@ -35,16 +38,26 @@ use crate::settings::{self, Layer, Layers, SettingsFlags};
 use crate::threads;
 
 /// Trains a model, or the members of an ensemble.
-pub fn run(args: TrainArgs) -> Result<()> {
+pub fn run(args: TrainArgs, ranks: &Ranks) -> Result<()> {
     if args.dry_run {
-        return plan::plan(&args.settings, &args.device);
+        return match ranks.rank() {
+            0 => plan::plan(&args.settings, &args.device),
+            _ => Ok(()),
+        };
     }
     threads::limit(args.device.threads)?;
+    if ranks.rank() > 0 {
+        return followers::follow(ranks, &args.device, &Interrupter::new());
+    }
+    if ranks.size() > 1 && args.members.is_some() {
+        return Err(Failure::request("`--members` can't be given to several processes")
+            .hint("`charloom sweep` with `--only` trains models side by side"));
+    }
     let with_dashboard = !args.plain && dashboard::is_possible();
     let interrupter = Interrupter::new();
     match args.members {
-        Some(members) => train_members(&args, members.into(), with_dashboard, &interrupter),
-        None => train(args, with_dashboard, &interrupter),
+        Some(members) => train_members(&args, members.into(), with_dashboard, &interrupter, ranks),
+        None => train(args, with_dashboard, &interrupter, ranks),
     }
 }
 
@@ -54,6 +67,7 @@ fn train_members(
     members: usize,
     with_dashboard: bool,
     interrupter: &Interrupter,
+    ranks: &Ranks,
 ) -> Result<()> {
     let TrainArgs { settings, runs: RunsDir { runs_dir }, run, .. } = args;
     let base = run.as_deref().unwrap_or_default();
@@ -78,7 +92,7 @@ fn train_members(
                 }
             }
         }
-        train(args, with_dashboard, interrupter)?;
+        train(args, with_dashboard, interrupter, ranks)?;
         names.push(format!(" --run {}", shell_quoted(&name)));
     }
     print_status!(
@@ -91,7 +105,12 @@ fn train_members(
 }
 
 /// Trains a model.
-fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Result<()> {
+fn train(
+    args: TrainArgs,
+    with_dashboard: bool,
+    interrupter: &Interrupter,
+    ranks: &Ranks,
+) -> Result<()> {
     let TrainArgs {
         settings,
         device: machine,
@@ -129,6 +148,12 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         preflight::print(&corpus, fractions);
     }
     let by_recipe = resumed.is_none() && recipe::applies(&layers, &config)?;
+    if by_recipe && ranks.size() > 1 {
+        return Err(Failure::request(
+            "the recipe fits a training to the speed of one process, not of several",
+        )
+        .hint("give the size and the length, as in `--hidden-size 512 --epochs 20`, or a settings file"));
+    }
     let (layers, config) = match by_recipe {
         true => by_recipe_of(layers, &config, &corpus, &device, started)?,
         false => fit::batches(layers, config, corpus.chars())?,
@@ -156,6 +181,10 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
     };
     let trainer =
         trainer.map_err(|error| train_failure(&error, resumed.as_ref(), &corpus, &config))?;
+    followers::send(ranks, &config, &corpus);
+    let trainer = trainer
+        .with_group(ranks.group.clone())
+        .map_err(|error| train_failure(&error, resumed.as_ref(), &corpus, &config))?;
     let config_toml = settings::show(&config, &layers) + &settings::show_changes(trainer.changes());
     let mut trainer = trainer.with_config_toml(config_toml);
     let already_finished = trainer.is_finished();
@@ -168,7 +197,14 @@ fn train(args: TrainArgs, with_dashboard: bool, interrupter: &Interrupter) -> Re
         init.print_vocab_diff(corpus.vocab());
     }
     interrupt::listen(interrupter, with_dashboard)?;
-    let banner = RunBanner { samples: true, ..banner(&config, &run, &machine) };
+    if let Some(cores) = threads::cores_missed().filter(|_| ranks.size() > 1) {
+        print_status!(
+            "note   this process is pinned to {} of {cores} cores that it could use (`mpirun --bind-to none`)",
+            threads::count()
+        );
+    }
+    let banner =
+        RunBanner { samples: true, ranks: ranks.size(), ..banner(&config, &run, &machine) };
     let mut progress = Progress::new(banner, with_dashboard.then(|| interrupter.clone()));
     skipped.iter().for_each(|error| progress.skipped_checkpoint(error));
     let done = trainer.run(&run, interrupter, &mut progress);

@@ -25,6 +25,7 @@ mod readout;
 mod recipe;
 mod score;
 mod settings;
+mod several_processes;
 #[cfg(unix)]
 mod signals;
 mod sweep;
