@@ -12,7 +12,7 @@ use crate::run;
 /// The work of a step. An exit code other than 0 fails the run.
 type Work = fn() -> Result<ExitCode>;
 
-const STEPS: [(&str, Work); 11] = [
+const STEPS: [(&str, Work); 12] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("documentation", documentation),

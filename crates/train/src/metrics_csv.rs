@@ -254,7 +254,7 @@ mod tests {
     fn a_file_of_an_earlier_version_is_given_the_columns_that_it_lacks() {
         let old = "1,10,2.5,2.25,9.5,3.2,0.002,1000.0,0.5";
         let (_folder, run) = run_with(&format!("{HEADER}{old}\n"));
-        let mut log = CsvLog::metrics(&run.metrics(), 10).unwrap();
+        let mut log = CsvLog::metrics(&run.metrics(), 10, false).unwrap();
         log.append(&MetricsRow { step: 20, recoveries: 1, ..run.read_metrics().unwrap()[0] })
             .unwrap();
         log.sync().unwrap();
