@@ -174,7 +174,7 @@ fn a_rank_that_is_killed_ends_all_and_the_run_resumes() {
 fn an_interrupted_training_is_saved_and_resumes() {
     let world = World::with_text();
     let child = long_training(&world);
-    signal("-INT", child.id());
+    signal("-TERM", child.id());
     assert!(ends(child).is_some_and(|code| code != 0));
     resumes(&world);
 }

@@ -1,7 +1,7 @@
 //! [`Layer`]: settings from one place, and [`Layers`]: from all of them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use charloom_train::RunConfig;
 use serde::Deserialize;
@@ -11,66 +11,10 @@ use toml::{Spanned, Table, Value};
 use super::flags::{Flag, SettingsFlags};
 use super::names::{OPTIMIZER, canonical, is_section, unknown};
 use super::schema::{Rule, keys};
+use super::source::Source;
 use super::value::{inline, parse};
 use crate::escapes::unescaped;
 use crate::report::{Failure, Result, command};
-
-/// Where a value was typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// In this line of a settings file or a sweep file.
-    File(PathBuf, usize),
-    /// The same, in the settings that a run or a model was saved with: what they say needs no other source. The last is
-    /// where the value was typed originally, as the comment of that line says.
-    Saved(PathBuf, usize, Option<String>),
-    /// As this flag, for this key.
-    Flag(String, String),
-    /// As `--set` of this key.
-    Set(String),
-    /// Nowhere: it was chosen by the recipe.
-    Recipe,
-    /// Nowhere: it was fitted to the length of the text.
-    Text,
-}
-
-impl Source {
-    /// The place, without what was typed there.
-    pub fn place(&self) -> String {
-        match self {
-            Self::File(path, line) | Self::Saved(path, line, _) => {
-                format!("`{}`, line {line}", path.display())
-            }
-            Self::Flag(flag, _) => format!("`{flag}`"),
-            Self::Set(key) => format!("`--set {key}`"),
-            Self::Recipe => "the recipe".to_owned(),
-            Self::Text => "the length of the text".to_owned(),
-        }
-    }
-
-    /// Where the value was typed originally; for a run's own that is what its settings say.
-    fn original_place(&self) -> Option<String> {
-        match self {
-            Self::Saved(.., origin) => origin.clone(),
-            source => Some(source.place()),
-        }
-    }
-
-    /// The line of a file, from 1; 0 on the command line.
-    pub fn line(&self) -> usize {
-        match self {
-            Self::File(_, line) | Self::Saved(_, line, _) => *line,
-            Self::Flag(..) | Self::Set(_) | Self::Recipe | Self::Text => 0,
-        }
-    }
-
-    /// The place with the key that something is said about, unless the place names it.
-    pub fn place_of(&self, key: &str) -> String {
-        match self {
-            Self::Flag(_, typed) | Self::Set(typed) if typed == key => self.place(),
-            _ => format!("{}: `{key}`", self.place()),
-        }
-    }
-}
 
 /// What stands between the places of a value of which parts were typed in several.
 const AND: &str = " and ";

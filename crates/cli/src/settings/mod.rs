@@ -11,6 +11,7 @@ mod layers;
 mod names;
 mod schema;
 mod show;
+mod source;
 mod sweep;
 mod value;
 

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::layers::Source;
 use super::schema::keys;
+use super::source::Source;
 use crate::report::Failure;
 
 /// The one key whose tables are merged key by key, as sections are.

@@ -20,8 +20,13 @@ impl Training {
     /// Starts a run `long` from a shell, after `setup`, and waits until its training begins.
     fn start(world: &World, setup: &str, flags: &str) -> Self {
         world.write("text.txt", text(40_000));
+        // Whoever runs the tests may ignore signals, as a script does in the background.
+        let defaults = match setup.is_empty() && cfg!(target_os = "linux") {
+            true => "env --default-signal=HUP,INT,TERM",
+            false => "",
+        };
         let line = format!(
-            "{setup} exec charloom train --text text.txt {flags} --layers 1 --epochs 500 --run long \
+            "{setup} exec {defaults} charloom train --text text.txt {flags} --layers 1 --epochs 500 --run long \
              --threads 1 --set sample.length=0"
         );
         let mut command = world.shell(&line);

@@ -189,7 +189,7 @@ fn an_interrupted_sweep_is_resumed_where_it_stopped() {
         }
     }
     let stopped =
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(stopped.unwrap().success());
     for line in lines {
         printed += &format!("{}\n", line.unwrap());

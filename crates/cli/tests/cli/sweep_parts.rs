@@ -109,7 +109,7 @@ fn an_interrupted_run_of_a_sweep_is_resumed_with_the_command_that_is_printed() {
         let line = line.unwrap();
         if line.contains("epoch 2/40") {
             let pid = child.id().to_string();
-            assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         }
         printed += &format!("{line}\n");
     }

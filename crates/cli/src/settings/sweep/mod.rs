@@ -14,7 +14,8 @@ use toml::de::DeTable;
 
 use self::file::SweepFile;
 use self::random::RandomSearch;
-use super::layers::{Setting, Source};
+use super::layers::Setting;
+use super::source::Source;
 use super::{Flag, Layers};
 use crate::report::{Failure, Result};
 
