@@ -193,7 +193,7 @@ impl Layer {
     }
 }
 
-/// Where a value was typed, as [`show`](super::show) wrote it behind the value's line.
+/// Where a value was typed, as [`show()`](fn@super::show) wrote it behind the value's line.
 fn origin_in(line: &str, key: &str) -> Option<String> {
     let key = keys().iter().find(|known| is_part_of(&known.path, key))?;
     let (_, origin) = line.rsplit_once(&format!("# {} (from ", key.summary))?;

@@ -82,11 +82,13 @@ impl ProcessGroup for Mpi {
 
     fn gather(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let root = self.world.process_at_rank(0);
+        // A byte more, because the address of an empty slice is that which Open MPI takes for `MPI_IN_PLACE`.
+        let bytes = [bytes, &[0]].concat();
         // States are far smaller than what a count can hold.
         let length = i32::try_from(bytes.len()).expect("less than 2 GB from each rank");
         if self.rank() > 0 {
             root.gather_into(&length);
-            root.gather_varcount_into(bytes);
+            root.gather_varcount_into(&bytes[..]);
             return Vec::new();
         }
         let mut lengths = vec![0; self.size()];
@@ -99,12 +101,12 @@ impl ProcessGroup for Mpi {
         let starts: Vec<i32> = starts.collect();
         let mut all = vec![0; lengths.iter().map(|length| *length as usize).sum()];
         let mut parts = PartitionMut::new(&mut all[..], &lengths[..], &starts[..]);
-        root.gather_varcount_into_root(bytes, &mut parts);
+        root.gather_varcount_into_root(&bytes[..], &mut parts);
         let mut rest = &all[..];
         let parts = lengths.iter().map(|length| {
             let (part, others) = rest.split_at(*length as usize);
             rest = others;
-            part.to_vec()
+            part[..part.len() - 1].to_vec()
         });
         parts.collect()
     }
