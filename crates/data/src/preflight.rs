@@ -39,7 +39,7 @@ pub enum Oddity {
         /// The fraction of the text that it is.
         fraction: f64,
     },
-    /// The same characters stand in two places.
+    /// The same characters occur twice.
     Repetition {
         /// The number of characters compared.
         chars: usize,

@@ -27,7 +27,7 @@ pub(crate) struct TextFile {
     /// What came through a pipe, which can be read only once.
     spooled: Option<File>,
     pub encoding: &'static Encoding,
-    /// Bytes of the byte-order mark at the start; 0 if there is none.
+    /// Length in bytes of the byte-order mark at the start, or 0.
     pub mark: u64,
     format: TextFormat,
 }

@@ -36,11 +36,18 @@ impl StackDropout {
         let of_input = if index == 0 { input } else { 0.0 };
         let of_rows = |dropout: Dropout| Dropout { rows, ..dropout };
         LayerDropout {
-            input: Dropout::for_layer(of_input, !seed, 0).map(of_rows),
-            output: Dropout::for_layer(of_output, seed, index).map(of_rows),
-            weight_hh: Dropout::for_layer(recurrent_weights, !seed, index + 1),
+            input: for_layer(of_input, !seed, 0).map(of_rows),
+            output: for_layer(of_output, seed, index).map(of_rows),
+            weight_hh: for_layer(recurrent_weights, !seed, index + 1),
         }
     }
+}
+
+/// Dropout with probability `p` and a seed of its own for the `layer`-th of a stack; `None` where nothing is dropped.
+fn for_layer(p: f32, seed: u64, layer: usize) -> Option<Dropout> {
+    // Multiples of 2^64 / φ are far apart in all bits.
+    let seed = seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    (p > 0.0).then_some(Dropout::new(p, seed))
 }
 
 /// Dropout of one layer.

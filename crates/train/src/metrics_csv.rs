@@ -84,15 +84,14 @@ impl CsvLog {
     /// Opens `metrics.csv`, without the rows of evaluations after step `last`. Where several processes train, or did, it has
     /// the column `communication`.
     pub fn metrics(path: &Path, last: usize, several: bool) -> Result<Self, RunError> {
-        let rows: Vec<MetricsRow> = parse(path, &read(path)?)?;
-        let has_column = rows.iter().any(|row| row.communication.is_some());
-        let with_communication = several || has_column;
-        if with_communication && !has_column && !rows.is_empty() {
-            let rows = rows.into_iter();
-            let rows = rows.map(|row| MetricsRow { communication: Some(0.0), ..row });
-            atomic::write(path, &to_bytes(path, rows)?).map_err(failed("write", path))?;
-        }
-        let log = Self::open(path, |row: &MetricsRow| row.step <= last)?;
+        let mut with_communication = several;
+        let log = Self::open(path, |rows: &mut Vec<MetricsRow>| {
+            with_communication |= rows.iter().any(|row| row.communication.is_some());
+            rows.retain(|row| row.step <= last);
+            if with_communication {
+                rows.iter_mut().for_each(|row| _ = row.communication.get_or_insert(0.0));
+            }
+        })?;
         Ok(Self { with_communication, ..log })
     }
 
@@ -104,18 +103,19 @@ impl CsvLog {
 
     /// Opens `steps.csv`, without the rows of steps after step `last`.
     pub fn steps(path: &Path, last: usize) -> Result<Self, RunError> {
-        Self::open(path, |row: &StepRow| row.step <= last)
+        Self::open(path, |rows: &mut Vec<StepRow>| rows.retain(|row| row.step <= last))
     }
 
+    /// Opens a file, whose rows `change` drops or completes.
     fn open<R: Serialize + DeserializeOwned>(
         path: &Path,
-        keep: impl Fn(&R) -> bool,
+        change: impl FnOnce(&mut Vec<R>),
     ) -> Result<Self, RunError> {
         let text = read(path)?;
         let mut rows: Vec<R> = parse(path, &text)?;
-        rows.retain(keep);
+        change(&mut rows);
         let kept = to_bytes(path, rows)?;
-        // Some rows are dropped, or an earlier version had fewer columns.
+        // Some rows are dropped, or there were fewer columns.
         if kept != text {
             atomic::write(path, &kept).map_err(failed("write", path))?;
         }

@@ -51,7 +51,7 @@ pub fn run(args: TrainArgs, ranks: &Ranks) -> Result<()> {
     }
     if ranks.size() > 1 && args.members.is_some() {
         return Err(Failure::request("`--members` can't be given to several processes")
-            .hint("`charloom sweep` with `--only` trains models side by side"));
+            .hint("`charloom sweep` with `--only` trains models in parallel"));
     }
     let with_dashboard = !args.plain && dashboard::is_possible();
     let interrupter = Interrupter::new();

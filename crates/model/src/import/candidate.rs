@@ -39,7 +39,7 @@ pub enum Form {
 /// Most characters that a vocabulary can have: all that Unicode has.
 const MOST: usize = 1_112_064;
 
-/// Keys that promise a vocabulary: if what they hold is none, or not this network's, it is worth saying.
+/// Keys that promise a vocabulary: where their value is not a vocabulary, or not this network's, it is worth saying.
 const PROMISING: [&str; 10] = [
     "tokens",
     "chars",
@@ -137,7 +137,7 @@ pub struct FoundVocab {
 pub enum NoVocab {
     /// Nothing in it looks like one.
     Nowhere,
-    /// The value under this key is none.
+    /// The value under this key is not a vocabulary.
     Invalid(String, VocabularyError),
     /// The value under this key has another number of characters.
     Size(String, usize),

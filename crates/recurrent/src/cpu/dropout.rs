@@ -32,13 +32,6 @@ impl Dropout {
         Self { p, seed, rows: None }
     }
 
-    /// Dropout with probability `p` and a seed of its own for the `layer`-th of a stack; `None` where nothing is dropped.
-    pub(crate) fn for_layer(p: f32, seed: u64, layer: usize) -> Option<Self> {
-        // Multiples of 2^64 / φ are far apart in all bits.
-        let seed = seed.wrapping_add((layer as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        (p > 0.0).then_some(Self::new(p, seed))
-    }
-
     /// The factor of what is kept.
     pub fn scale(self) -> f32 {
         // All elements are dropped at p = 1: any finite scale does, and the threshold, a u32, can't be 2³².

@@ -7,6 +7,7 @@ use super::bf16::{self, PairRows, Products, TransposeRows};
 use super::buffer::Buffer;
 use super::isa::Isa;
 use super::simd::{Simd, VECTORS};
+use super::threads::{for_each_chunk, part};
 
 /// The columns of B that the vectors of a panel hold.
 #[derive(Clone, Copy)]
@@ -101,7 +102,7 @@ impl PackedWeights {
             Precision::Bf16 => bf16::pairs(k),
         };
         let mut data = Buffer::new(panels * rows * row);
-        super::threads::for_each_chunk(&mut data, rows * row, |panel, data| {
+        for_each_chunk(&mut data, rows * row, |panel, data| {
             for vector in 0..layout.vectors() {
                 let span = layout.span(panel, vector, lanes);
                 if span.len() < lanes {
@@ -292,8 +293,8 @@ pub struct Tile {
 pub fn tiles(rows: usize, max_rows: usize) -> impl Iterator<Item = Tile> {
     let count = rows.div_ceil(max_rows);
     (0..count).map(move |index| {
-        let (start, end) = (index * rows / count, (index + 1) * rows / count);
-        Tile { start, rows: end - start, index, count }
+        let range = part(rows, index, count);
+        Tile { start: range.start, rows: range.len(), index, count }
     })
 }
 

@@ -13,10 +13,16 @@ const MIN_ROWS: usize = 4;
 /// The fewest `f32` to write that are worth a second thread.
 const MIN_PARALLEL: usize = 1 << 15;
 
+/// Part `index` of `0..len` in `count` parts of nearly equal size.
+#[inline(always)]
+pub fn part(len: usize, index: usize, count: usize) -> Range<usize> {
+    index * len / count..(index + 1) * len / count
+}
+
 /// Runs `work` on consecutive parts of `0..rows`, one part for each thread.
 pub fn for_each_row_range(rows: usize, work: impl Fn(Range<usize>) + Sync) {
     let parts = rayon::current_num_threads().min(rows.div_ceil(MIN_ROWS)).max(1);
-    for_each_task(parts, |i| work(i * rows / parts..(i + 1) * rows / parts));
+    for_each_task(parts, |i| work(part(rows, i, parts)));
 }
 
 /// The fewest multiply-adds of a thread at a time step that are worth a wait for other threads: some microseconds.
@@ -75,7 +81,7 @@ impl Share<'_> {
 
     /// This thread's part of some panels.
     pub fn panels(&self, panels: usize) -> Range<usize> {
-        self.part * panels / self.parts..(self.part + 1) * panels / self.parts
+        part(panels, self.part, self.parts)
     }
 
     /// Waits for the other threads with these rows. What any of them wrote before, all see afterwards.
@@ -97,9 +103,8 @@ pub fn for_each_share(shape: Shape, work: impl Fn(Share<'_>) + Sync) {
         let parts = shape.unit_parts(threads);
         let (row_part, row_parts) = (index / parts, threads / parts);
         if row_part < row_parts {
-            let first = |part: usize| part * shape.rows / row_parts;
             work(Share {
-                rows: first(row_part)..first(row_part + 1),
+                rows: part(shape.rows, row_part, row_parts),
                 part: index % parts,
                 parts,
                 barrier: Some(&barriers[row_part]),
