@@ -26,11 +26,15 @@ pub fn command(subcommand: &str) -> Result<Command> {
 
 /// `cargo …` on a package in a folder of the repository, in the caller's folder.
 pub fn command_in(subcommand: &str, folder: &str) -> Result<Command> {
-    // The cargo that runs this program, if one does.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = bare();
     command.arg(subcommand).arg("--manifest-path");
     command.arg(root()?.join(folder).join("Cargo.toml"));
+    Ok(command)
+}
+
+/// `cargo`, the one that runs this program if one does.
+pub fn bare() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Variables that cargo sets for this program. Some build scripts depend on them, and would rerun whenever the same
     // package is built without `cargo xtask`.
     for (name, _) in std::env::vars_os() {
@@ -39,7 +43,7 @@ pub fn command_in(subcommand: &str, folder: &str) -> Result<Command> {
             command.env_remove(name);
         }
     }
-    Ok(command)
+    command
 }
 
 /// Cargo's messages about a build: one JSON value for each artifact, fresh or built.

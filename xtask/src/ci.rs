@@ -110,7 +110,7 @@ const FUZZ_TARGETS: [&str; 7] =
 fn fuzzing() -> Result<ExitCode> {
     let fuzz = |arguments: &[&str]| -> Result<Command> {
         // cargo-fuzz has no flag for a manifest: it works on the package in the folder that it runs in.
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = cargo::bare();
         command.arg("fuzz").args(arguments).current_dir(cargo::root()?);
         Ok(command)
     };

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use charloom_data::{BatchConfig, CorpusError, DataConfig, FileKind, Part, Split, Validation};
+use charloom_data::{BatchConfig, Corpus, CorpusError, DataConfig, FileKind, Part, Validation};
 
 use crate::commands::dataset;
-use crate::report::{Failure, command, shell_quoted};
+use crate::report::{Failure, command, quoted_path};
 
-/// The number of characters of the shortest part that is cut into batches, of a text of `chars` characters.
-pub fn shortest_part(chars: usize, data: &DataConfig) -> Option<usize> {
-    let split = Split::new(chars, data.fractions().ok()?);
+/// The number of characters of the shortest part of a text that is divided into batches.
+pub fn shortest_part(corpus: &Corpus, data: &DataConfig) -> Option<usize> {
+    let split = corpus.split(data.fractions().ok()?);
     let mut parts = vec![split.range(Part::Train)];
     if data.validation == Validation::Rows {
         parts.push(split.range(Part::Valid));
@@ -17,9 +17,9 @@ pub fn shortest_part(chars: usize, data: &DataConfig) -> Option<usize> {
     parts.into_iter().map(|part| part.len()).min()
 }
 
-/// A hint at a smaller batch size or sequence length that fits a text of `chars` characters.
-pub fn smaller_batches(chars: usize, data: &DataConfig) -> Option<String> {
-    let shortest = shortest_part(chars, data)?;
+/// A hint at a smaller batch size or sequence length that fits a text.
+pub fn smaller_batches(corpus: &Corpus, data: &DataConfig) -> Option<String> {
+    let shortest = shortest_part(corpus, data)?;
     let batch = data.batch();
     // The largest size below the requested one that makes a batch.
     let largest = |requested: usize, with: &dyn Fn(usize) -> BatchConfig| {
@@ -82,8 +82,8 @@ pub fn corpus_failure(error: &CorpusError) -> Failure {
 
 /// What makes a text of a file of another kind.
 fn other_kind(path: &Path, kind: FileKind) -> Option<String> {
-    let file = quoted(path);
-    let text = quoted(&path.with_extension("txt"));
+    let file = quoted_path(path);
+    let text = quoted_path(&path.with_extension("txt"));
     let piped =
         |program: &str| format!("`{program} {file} | {} train --text -` reads it", command());
     Some(match kind {
@@ -115,18 +115,18 @@ fn other_kind(path: &Path, kind: FileKind) -> Option<String> {
     })
 }
 
-fn quoted(path: &Path) -> String {
-    shell_quoted(&path.to_string_lossy())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(chars: usize) -> Corpus {
+        Corpus::from_text(&"ab".repeat(chars / 2)).unwrap()
+    }
+
     fn hint(chars: usize, batch_size: usize, seq_length: usize) -> Option<String> {
         let validation = Validation::Rows;
         smaller_batches(
-            chars,
+            &text(chars),
             &DataConfig { batch_size, seq_length, validation, ..DataConfig::default() },
         )
     }
@@ -150,6 +150,6 @@ mod tests {
     fn only_training_needs_a_batch_if_all_characters_are_validated() {
         let data = DataConfig { batch_size: 40, seq_length: 8, ..DataConfig::default() };
         let fits = "`--batch-size 11` or `--seq-length 2` would fit";
-        assert_eq!(smaller_batches(100, &data).as_deref(), Some(fits));
+        assert_eq!(smaller_batches(&text(100), &data).as_deref(), Some(fits));
     }
 }

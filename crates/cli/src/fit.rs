@@ -1,5 +1,6 @@
 //! Batch size and sequence length, fitted to a short text where they aren't given.
 
+use charloom_data::Corpus;
 use charloom_train::RunConfig;
 
 use crate::corpus_hints::shortest_part;
@@ -11,9 +12,9 @@ const T: &str = "data.seq_length";
 
 /// The settings with a smaller batch size or sequence length, if neither a layer gives it nor a batch of the defaults fits the
 /// text. In all other cases they are unchanged.
-pub fn batches(layers: Layers, config: RunConfig, chars: usize) -> Result<(Layers, RunConfig)> {
+pub fn batches(layers: Layers, config: RunConfig, corpus: &Corpus) -> Result<(Layers, RunConfig)> {
     let batch = config.data.batch();
-    let Some(shortest) = shortest_part(chars, &config.data) else { return Ok((layers, config)) };
+    let Some(shortest) = shortest_part(corpus, &config.data) else { return Ok((layers, config)) };
     let [free_n, free_t] = [N, T].map(|key| layers.level(key).is_none());
     let fitted = batch.shrunk_to(shortest, 1, free_n, free_t.then_some(1));
     if fitted == batch || fitted.batches_of(shortest) == 0 {

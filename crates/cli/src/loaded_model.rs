@@ -8,7 +8,7 @@ use charloom_train::RunFolder;
 use charloom_train::settings::PrecisionConfig;
 
 use crate::args::{ModelsArgs, PrecisionArg};
-use crate::report::{Failure, Result, command, shell_quoted};
+use crate::report::{Failure, Result, command, quoted_path};
 use crate::run_commands::run_command;
 use crate::runs::find_run;
 use crate::settings::{Layer, Layers, resolve};
@@ -103,7 +103,7 @@ pub fn load(path: &Path, device: &Device) -> Result<TrainedModel> {
             ModelFileError::NotAModel { path, .. } => Some(format!(
                 "`{} import {}` makes a model of PyTorch's weights",
                 command(),
-                shell_quoted(&path.to_string_lossy())
+                quoted_path(path)
             )),
             ModelFileError::Version { .. } => {
                 Some("a newer version of charloom may read it".to_owned())

@@ -10,7 +10,7 @@ use charloom_train::{Plan, RECIPE_KEYS, RunConfig, TrainError, plan};
 use toml::Table;
 
 use crate::report::{Failure, Result, pluralize, print_status, with_thousands};
-use crate::settings::{Layer, Layers};
+use crate::settings::{self, Layer, Layers};
 
 /// The keys that say how large the network is or how long it is trained.
 const SIZES: [&str; 6] = [
@@ -77,18 +77,23 @@ pub fn with_smallest_batches(layers: &Layers, config: &RunConfig) -> RunConfig {
     config
 }
 
-/// What the recipe chooses.
-///
-/// # Errors
-/// If the settings that were given make no training.
-pub fn choose(
-    layers: &Layers,
+/// The settings with what the recipe chooses, which is printed. The inner error is that the settings that were given make no
+/// training.
+pub fn fitted(
+    layers: Layers,
     config: &RunConfig,
     corpus: &Corpus,
     device: &Device,
     started: Instant,
-) -> Result<Plan, TrainError> {
-    plan(config, &|key| is_given(layers, key), corpus, device, started)
+) -> Result<Result<(Layers, RunConfig), TrainError>> {
+    let plan = match plan(config, &|key| is_given(&layers, key), corpus, device, started) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Err(error)),
+    };
+    print(&plan);
+    let layers = over(layers, &plan.config)?;
+    let config = settings::resolve(&layers)?;
+    Ok(Ok((layers, config)))
 }
 
 /// The layers with what the recipe chose for `config` on top of them.
@@ -113,7 +118,7 @@ fn is_given(layers: &Layers, key: &str) -> bool {
 }
 
 /// Says in two lines what the recipe chose, and why.
-pub fn print(plan: &Plan) {
+fn print(plan: &Plan) {
     let RunConfig { data, model, train, .. } = &plan.config;
     let CharRnnConfig { cell, layers, hidden_size, dropout, .. } = *model;
     print_status!(

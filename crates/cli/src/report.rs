@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -207,6 +208,11 @@ pub fn shell_quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// A path as a POSIX shell reads it back as one word.
+pub fn quoted_path(path: &Path) -> String {
+    shell_quoted(&path.to_string_lossy())
 }
 
 /// Seconds as `8.1 s`, `2 min 5 s` or `3 h 20 min`.

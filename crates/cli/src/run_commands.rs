@@ -6,7 +6,7 @@ use charloom_train::RunFolder;
 
 use crate::args::DeviceArgs;
 use crate::device::Backend;
-use crate::report::{command, shell_quoted};
+use crate::report::{command, quoted_path, shell_quoted};
 
 /// The command that runs `subcommand` on a run.
 pub fn run_command(subcommand: &str, run: &RunFolder) -> String {
@@ -25,7 +25,7 @@ pub fn runs_dir_flag(runs_dir: &Path) -> String {
     if runs_dir == Path::new("runs") {
         String::new()
     } else {
-        format!(" --runs-dir {}", shell_quoted(&runs_dir.to_string_lossy()))
+        format!(" --runs-dir {}", quoted_path(runs_dir))
     }
 }
 

@@ -92,11 +92,10 @@ impl DocumentMarker {
     }
 
     /// Ends the last document of the file.
-    pub(crate) fn finish(&mut self, take: &mut dyn FnMut(&str)) {
+    pub(crate) fn finish(self, take: &mut dyn FnMut(&str)) {
         if self.documents != Documents::None && self.started {
             take(END_MARK.encode_utf8(&mut [0; 4]));
         }
-        *self = Self::new(self.documents);
     }
 }
 

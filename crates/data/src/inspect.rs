@@ -2,7 +2,7 @@
 
 use crate::batch::BatchConfig;
 use crate::corpus::Corpus;
-use crate::split::{Fractions, Split};
+use crate::split::Split;
 
 /// Statistics of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,16 +54,6 @@ impl TextStats {
     pub fn least_frequent(&self, n: usize) -> impl Iterator<Item = (char, u64)> {
         self.counts.iter().rev().take(n).copied()
     }
-
-    /// The number of batches in each part of the text.
-    pub fn batches(&self, fractions: Fractions, config: BatchConfig) -> PartBatches {
-        let split = Split::new(self.chars as usize, fractions);
-        PartBatches {
-            train: config.batches_of(split.train.len()),
-            valid: config.batches_of(split.valid.len()),
-            test: config.batches_of(split.test.len()),
-        }
-    }
 }
 
 /// The number of batches in each part of a text; 0 for a part that is too short.
@@ -77,10 +67,22 @@ pub struct PartBatches {
     pub test: usize,
 }
 
+impl PartBatches {
+    /// Those of a text that is divided so.
+    pub fn of(split: &Split, config: BatchConfig) -> Self {
+        Self {
+            train: config.batches_of(split.train.len()),
+            valid: config.batches_of(split.valid.len()),
+            test: config.batches_of(split.test.len()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::batch::LastTarget;
+    use crate::split::Fractions;
     use crate::vocab::Vocab;
 
     fn stats(text: &str) -> TextStats {
@@ -115,10 +117,10 @@ mod tests {
 
     #[test]
     fn batches_are_counted_by_part() {
-        let stats = stats(&"ab".repeat(60)); // 120 characters: 84, 24, 12
-        let fractions = Fractions::new(0.2, 0.1).unwrap();
+        // 120 characters: 84, 24, 12.
+        let split = Split::new(120, Fractions::new(0.2, 0.1).unwrap());
         let config = BatchConfig { batch_size: 2, seq_length: 6, last_target: LastTarget::Next };
         let (train, valid, test) = (6, 1, 0); // ⌊83/12⌋, ⌊23/12⌋, ⌊11/12⌋
-        assert_eq!(stats.batches(fractions, config), PartBatches { train, valid, test });
+        assert_eq!(PartBatches::of(&split, config), PartBatches { train, valid, test });
     }
 }

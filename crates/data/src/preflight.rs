@@ -59,7 +59,7 @@ pub enum Oddity {
 
 /// What is odd about a text that is divided so.
 ///
-/// It is read twice at most; looking for repetitions takes some seconds for a gigabyte.
+/// Looking for repetitions takes some seconds for a gigabyte.
 pub fn preflight(corpus: &Corpus, split: &Split) -> Vec<Oddity> {
     let (ids, vocab) = (corpus.ids(), corpus.vocab());
     let counts = ids.counts(vocab.len());
@@ -86,13 +86,14 @@ pub fn preflight(corpus: &Corpus, split: &Split) -> Vec<Oddity> {
     }
     odd.extend(long_line(corpus));
     odd.extend(repetition(ids, split));
-    let train = ids.slice(split.train.clone()).counts(vocab.len());
-    let valid = ids.slice(split.valid.clone()).counts(vocab.len());
-    let only: Vec<char> = (vocab.chars().iter().zip(train.iter().zip(&valid)))
-        .filter(|(char, (train, valid))| {
-            **train == 0 && **valid > 0 && ![END_MARK, UNKNOWN_MARK].contains(char)
+    // What neither the validation part nor the test part has is in the training part.
+    let [valid, test] =
+        [&split.valid, &split.test].map(|part| ids.slice(part.clone()).counts(vocab.len()));
+    let only: Vec<char> = (counted().zip(valid.iter().zip(&test)))
+        .filter(|((char, all), (valid, test))| {
+            **valid > 0 && *all == **valid + **test && ![END_MARK, UNKNOWN_MARK].contains(char)
         })
-        .map(|(&char, _)| char)
+        .map(|((char, _), _)| char)
         .collect();
     if !only.is_empty() {
         odd.push(Oddity::OnlyInValidation { chars: only });

@@ -180,16 +180,14 @@ impl Text {
         let opening = self.opening();
         for file in &mut self.files {
             let limit = self.limit.saturating_sub(all.total);
-            match count_file(file, limit) {
-                Err(CorpusError::Malformed { offset, .. }) if file.encoding == UTF_8 => {
-                    file.detect(offset)?;
-                }
-                counted => {
-                    is_cut |= add_file(file, counted?, &mut all, &mut notes);
-                    continue;
-                }
+            let mut counted = count_file(file, limit);
+            if let Err(CorpusError::Malformed { offset, .. }) = counted
+                && file.is_assumed_utf8()
+            {
+                file.detect(offset)?;
+                counted = count_file(file, limit);
             }
-            is_cut |= add_file(file, count_file(file, limit)?, &mut all, &mut notes);
+            is_cut |= add_file(file, counted?, &mut all, &mut notes);
         }
         if all.total > 0
             && let Some(mark) = opening

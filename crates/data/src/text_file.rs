@@ -18,7 +18,7 @@ use crate::marks::END_MARK;
 use crate::normalizer::Normalizer;
 use crate::text_format::TextFormat;
 use crate::text_paths::STDIN;
-use crate::utf8::{CHUNK, DecodeError, decode_chunks};
+use crate::utf8::{CHUNK, DecodeError, decode_chunks, read_some};
 
 /// A file of a text.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl TextFile {
 
     /// Decodes the file; `take` may end it early by returning `false`. Returns the number of `\r` in normalised line ends.
     ///
-    /// Where the encoding isn't given and the file isn't UTF-8, call [`detect`](Self::detect) and start again.
+    /// Where UTF-8 [is assumed](Self::is_assumed_utf8) and the file isn't, call [`detect`](Self::detect) and start again.
     pub fn decode(&self, take: &mut dyn FnMut(&str) -> bool) -> Result<u64, CorpusError> {
         self.decode_from(self.bytes()?, take)
     }
@@ -150,15 +150,17 @@ impl TextFile {
         }
     }
 
+    /// Whether it is read as UTF-8 although neither a setting nor a byte-order mark says so.
+    pub fn is_assumed_utf8(&self) -> bool {
+        self.format.encoding.is_none() && self.mark == 0 && self.encoding == UTF_8
+    }
+
     /// Finds the encoding of a file that isn't UTF-8 at `offset`, and uses it. Only Windows-1252 is certain enough.
     ///
     /// # Errors
-    /// If it was another encoding that was given, or the file has another one, or none.
+    /// If the file has another one, or none.
     pub fn detect(&mut self, offset: u64) -> Result<(), CorpusError> {
         let path = self.path.clone();
-        if self.format.encoding.is_some() || self.mark > 0 {
-            return Err(self.failed(DecodeError::Invalid { offset }));
-        }
         let (mut detector, mut head) =
             (EncodingDetector::new(Iso2022JpDetection::Deny), Vec::new());
         let mut bytes = self.bytes()?;
@@ -166,10 +168,8 @@ impl TextFile {
         // Whether a valid character of several bytes stands before the first invalid byte, and what follows from there.
         let (mut before, mut total) = (false, 0);
         loop {
-            let read = match bytes.read(&mut chunk) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read.map_err(|source| unreadable(&path, source))?,
-            };
+            let read =
+                read_some(&mut bytes, &mut chunk).map_err(|source| unreadable(&path, source))?;
             let valid = &chunk[..read.min(offset.saturating_sub(total) as usize)];
             before |= !valid.is_ascii();
             head.extend_from_slice(&chunk[..read.min(HEAD.saturating_sub(head.len()))]);
@@ -240,10 +240,7 @@ fn decode_other(
     let (mut chunk, mut text) = (vec![0; CHUNK], String::with_capacity(4 * CHUNK));
     let mut decoded = 0;
     loop {
-        let read = match bytes.read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(DecodeError::Io)?,
-        };
+        let read = read_some(&mut bytes, &mut chunk).map_err(DecodeError::Io)?;
         let mut rest = &chunk[..read];
         loop {
             let (result, taken) =

@@ -15,6 +15,16 @@ pub(crate) enum DecodeError {
 /// Bytes read at a time: enough to make the number of calls irrelevant, few enough to stay in the cache.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
+/// Reads until there is something, the end or an error: a signal is none.
+pub(crate) fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 /// Passes the text of `reader` to `take` in pieces that end at character boundaries, until the end of the text or until
 /// `take` returns `false`.
 pub(crate) fn decode_chunks(
@@ -26,11 +36,7 @@ pub(crate) fn decode_chunks(
     let mut kept = 0;
     let mut decoded: u64 = 0;
     loop {
-        let read = match reader.read(&mut buffer[kept..]) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(DecodeError::Io(error)),
-        };
+        let read = read_some(&mut reader, &mut buffer[kept..]).map_err(DecodeError::Io)?;
         let filled = kept + read;
         let valid = match std::str::from_utf8(&buffer[..filled]) {
             Ok(_) => filled,

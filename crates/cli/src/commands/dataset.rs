@@ -6,7 +6,7 @@ use charloom_data::{DatasetDescriptor, DownloadError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::{
-    Failure, Result, command, print_output, print_status, shell_quoted, with_thousands,
+    Failure, Result, command, print_output, print_status, quoted_path, with_thousands,
 };
 
 /// Folder that texts are stored in; settings name them by their path in it.
@@ -79,11 +79,7 @@ pub fn get(name: &str, from: Option<&Path>) -> Result<()> {
     }
     .map_err(|error| failure(&error))?;
     print_status!("wrote `{}`: {}", dest.display(), descriptor.title);
-    print_status!(
-        "`{} train --text {}` trains on it",
-        command(),
-        shell_quoted(&dest.to_string_lossy())
-    );
+    print_status!("`{} train --text {}` trains on it", command(), quoted_path(&dest));
     Ok(())
 }
 

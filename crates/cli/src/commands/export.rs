@@ -8,7 +8,7 @@ use charloom_model::ExportFormat;
 use crate::args::ExportArgs;
 use crate::device::Backend;
 use crate::loaded_model::load;
-use crate::report::{Failure, Result, command, print_status, shell_quoted};
+use crate::report::{Failure, Result, command, print_status, quoted_path};
 
 /// Writes a model's weights in another format, and its characters beside them.
 pub fn run(args: &ExportArgs) -> Result<()> {
@@ -47,8 +47,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     print_status!("weights     `{}`", output.display());
     print_status!("characters  `{}`", characters.display());
     if *to != ExportFormat::Npz {
-        let [output, characters] =
-            [&output, &characters].map(|file| shell_quoted(&file.to_string_lossy()));
+        let [output, characters] = [&output, &characters].map(|file| quoted_path(file));
         print_status!(
             "\nto read them back:  {} import {output} --vocab {characters} --output FILE",
             command()

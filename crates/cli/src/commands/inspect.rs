@@ -183,7 +183,7 @@ fn text(corpus: &Corpus, fractions: Fractions, config: BatchConfig) -> Result<()
     print_output!("least frequent  {}", listed(&mut stats.least_frequent(MOST_COUNTED)))?;
 
     print_rare(&stats)?;
-    let PartBatches { train, valid, test } = stats.batches(fractions, config);
+    let PartBatches { train, valid, test } = PartBatches::of(&corpus.split(fractions), config);
     let BatchConfig { batch_size, seq_length, last_target } = config;
     let last_target = match last_target {
         LastTarget::Next => "next",

@@ -5,12 +5,12 @@ use std::time::Instant;
 use charloom_model::has_cpu_kernels;
 use charloom_train::{RunConfig, TrainInfo, Trainer, TrainingMemory};
 
-use super::train::{by_recipe_of, train_failure};
+use super::train::{fitted, train_failure};
 use crate::args::{DeviceArgs, PlanArgs};
 use crate::read_text::read_corpus;
 use crate::report::{Result, byte_size, duration, pluralize, print_output, with_thousands};
 use crate::settings::{self, Layers, SettingsFlags};
-use crate::{fit, machine_memory, memory_limit, recipe, threads};
+use crate::{machine_memory, memory_limit, recipe, threads};
 
 /// Plans a training.
 pub fn run(PlanArgs { settings, device }: &PlanArgs) -> Result<()> {
@@ -25,13 +25,8 @@ pub fn plan(settings: &SettingsFlags, machine: &DeviceArgs) -> Result<()> {
     let layers = Layers::from_settings(settings)?;
     let config = settings::resolve(&layers)?;
     let corpus = read_corpus(&config.data)?;
-    let config = match recipe::applies(&layers, &config)? {
-        true => {
-            memory_limit::check(&config, &corpus, &device)?;
-            by_recipe_of(layers, &config, &corpus, &device, started)?.1
-        }
-        false => fit::batches(layers, config, corpus.chars())?.1,
-    };
+    let by_recipe = recipe::applies(&layers, &config)?;
+    let (_, config) = fitted(layers, config, by_recipe, &corpus, &device, started)?;
     let memory = TrainingMemory::estimate(&config, corpus.chars(), corpus.vocab().len());
     if has_cpu_kernels(&device) {
         print_memory(&memory)?;

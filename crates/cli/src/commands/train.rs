@@ -29,7 +29,7 @@ use crate::ranks::Ranks;
 use crate::read_text::read_corpus;
 use crate::recipe;
 use crate::report::{
-    Failure, Result, command, pluralize, print_status, shell_quoted, with_thousands,
+    Failure, Result, command, pluralize, print_status, quoted_path, shell_quoted, with_thousands,
 };
 use crate::run_banner::banner;
 use crate::run_commands::{resume_command, run_command, runs_dir_flag};
@@ -141,7 +141,6 @@ fn train(
     };
     let config = settings::resolve(&layers)?;
     let corpus = read_corpus(&config.data)?;
-    memory_limit::check(&config, &corpus, &device)?;
     if resumed.is_none()
         && let Ok(fractions) = config.data.fractions()
     {
@@ -154,10 +153,8 @@ fn train(
         )
         .hint("give the size and the length, as in `--hidden-size 512 --epochs 20`, or a settings file"));
     }
-    let (layers, config) = match by_recipe {
-        true => by_recipe_of(layers, &config, &corpus, &device, started)?,
-        false => fit::batches(layers, config, corpus.chars())?,
-    };
+    let (layers, config) = fitted(layers, config, by_recipe, &corpus, &device, started)?;
+    memory_limit::check(&config, &corpus, &device)?;
     let precision = config.train.precision.resolve(&device);
     let precision = precision.map_err(|error| Failure::request_error(&error))?;
     if precision == Precision::Bf16 && Precision::fastest(&device) == Precision::F32 {
@@ -223,20 +220,22 @@ fn train(
     }
 }
 
-/// The settings with what the recipe chooses.
-pub(super) fn by_recipe_of(
+/// The settings with what the recipe chooses, or with batches that fit the text.
+pub(super) fn fitted(
     layers: Layers,
-    config: &RunConfig,
+    config: RunConfig,
+    by_recipe: bool,
     corpus: &Corpus,
     device: &Device,
     started: Instant,
 ) -> Result<(Layers, RunConfig)> {
-    let plan = recipe::choose(&layers, config, corpus, device, started)
-        .map_err(|error| train_failure(&error, None, corpus, config))?;
-    let layers = recipe::over(layers, &plan.config)?;
-    let config = settings::resolve(&layers)?;
-    recipe::print(&plan);
-    Ok((layers, config))
+    if !by_recipe {
+        return fit::batches(layers, config, corpus);
+    }
+    // The recipe measures steps of a network of the sizes that are given.
+    memory_limit::check(&config, corpus, device)?;
+    recipe::fitted(layers, &config, corpus, device, started)?
+        .map_err(|error| train_failure(&error, None, corpus, &config))
 }
 
 /// The run to resume. What decides which training it is stays as it was.
@@ -258,7 +257,7 @@ fn resumed(settings: &SettingsFlags, runs_dir: &Path, name: Option<&str>) -> Res
         .hint(format!(
             "`{} train --config {}` starts it again, under another name",
             command(),
-            shell_quoted(&run.config().to_string_lossy())
+            quoted_path(&run.config())
         )));
     }
     Ok(run)
@@ -328,8 +327,7 @@ fn print_how_to_continue(
         }
         Outcome::Finished { .. } => format!("{resume} --epochs {}", 2 * epochs),
         Outcome::StoppedEarly { .. } => {
-            let [config, model] =
-                [run.config(), run.model()].map(|path| shell_quoted(&path.to_string_lossy()));
+            let [config, model] = [run.config(), run.model()].map(|path| quoted_path(&path));
             format!("{} train --config {config} --init-from {model}", command())
         }
         Outcome::Interrupted { .. } => return,
@@ -347,7 +345,7 @@ pub(super) fn train_failure(
     match error {
         TrainError::Run(error) => run_failure(error),
         TrainError::Batches(BatchError::TooShort(_)) => {
-            Failure::request_error(error).maybe_hint(smaller_batches(corpus.chars(), &config.data))
+            Failure::request_error(error).maybe_hint(smaller_batches(corpus, &config.data))
         }
         TrainError::BatchSchedule { change, source } => {
             let sizes = [

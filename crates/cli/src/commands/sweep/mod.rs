@@ -17,7 +17,7 @@ use crate::args::{Metric, RunsDir, SweepArgs};
 use crate::chart::Chart;
 use crate::interrupt;
 use crate::report::{
-    Failure, Result, command, pluralize, print_output, print_status, shell_quoted,
+    Failure, Result, command, pluralize, print_output, print_status, quoted_path, shell_quoted,
 };
 use crate::run_commands::{device_flags, run_command, runs_dir_flag};
 use crate::settings::{Flag, Sweep};
@@ -165,7 +165,7 @@ fn failures(table: &Table) -> Result<()> {
 /// The command that resumes the sweep.
 fn resume_command(args: &SweepArgs) -> String {
     let SweepArgs { file, minutes, only, device, runs: RunsDir { runs_dir }, .. } = args;
-    let file = shell_quoted(&file.to_string_lossy());
+    let file = quoted_path(file);
     let flag = |name, value: &Option<String>| match value {
         Some(value) => format!(" --{name} {}", shell_quoted(value)),
         None => String::new(),

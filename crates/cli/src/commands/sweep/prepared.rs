@@ -8,7 +8,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use charloom_data::{Corpus, DataConfig, Documents, Newlines, Normalize, TextPaths};
-use charloom_train::{MetricsRow, Outcome, RunConfig, RunError, RunFolder, TrainError, Trainer};
+use charloom_train::{MetricsRow, Outcome, RunError, RunFolder, TrainError, Trainer};
 
 use super::status::{RunStatus, run_status};
 use crate::args::DeviceArgs;
@@ -18,7 +18,7 @@ use crate::recipe;
 use crate::report::{Failure, Result};
 use crate::run_banner::banner;
 use crate::runs::run_failure;
-use crate::settings::{self, Layers, PlannedRun, Sweep};
+use crate::settings::{self, PlannedRun, Sweep};
 
 /// The texts of all runs, each read once.
 pub struct Texts(HashMap<TextKey, Corpus>);
@@ -130,7 +130,10 @@ impl<'a> Prepared<'a> {
             RunStatus::New => create()?,
         };
         let fitted = match planned.by_recipe {
-            true => fit(planned, corpus, device)?,
+            true => {
+                let layers = planned.layers.clone();
+                recipe::fitted(layers, &planned.config, corpus, device, Instant::now())?
+            }
             false => Ok((planned.layers.clone(), planned.config.clone())),
         };
         let (layers, config) = match fitted {
@@ -152,23 +155,6 @@ impl<'a> Prepared<'a> {
         });
         Ok((run, ended))
     }
-}
-
-/// The settings of a run with what the recipe chooses.
-fn fit(
-    planned: &PlannedRun,
-    corpus: &Corpus,
-    device: &Device,
-) -> Result<Result<(Layers, RunConfig), TrainError>> {
-    let PlannedRun { layers, config, .. } = planned;
-    let plan = match recipe::choose(layers, config, corpus, device, Instant::now()) {
-        Ok(plan) => plan,
-        Err(error) => return Ok(Err(error)),
-    };
-    recipe::print(&plan);
-    let layers = recipe::over(layers.clone(), &plan.config)?;
-    let config = settings::resolve(&layers)?;
-    Ok(Ok((layers, config)))
 }
 
 /// The evaluations of a run, if there are any.
