@@ -4,13 +4,13 @@ mod npz;
 mod pytorch;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use charloom_data::atomic;
 use rawzip::{ZipArchiveWriter, ZipDataWriterConfig};
 
+use crate::file::write_file;
 use crate::{Bias, ModelFileError, TrainedModel, safetensors_writer};
 
 /// A format of files that hold weights alone, under the names that they have in PyTorch.
@@ -46,23 +46,14 @@ impl TrainedModel {
     /// # Errors
     /// If the file can't be written.
     pub fn export(&self, format: ExportFormat, path: &Path) -> Result<(), ModelFileError> {
-        let write = || -> io::Result<()> {
-            let mut out = BufWriter::new(atomic::create_temp(path)?);
-            let tensors = self.state_dict();
-            match format {
-                ExportFormat::PyTorch => pytorch::write(&mut out, tensors)?,
-                ExportFormat::Npz => npz::write(&mut out, tensors)?,
-                ExportFormat::Safetensors => {
-                    let metadata = BTreeMap::from([("format", "pt".to_owned())]);
-                    safetensors_writer::write(&mut out, &metadata, tensors)?;
-                }
+        let tensors = self.state_dict();
+        write_file(path, |mut out| match format {
+            ExportFormat::PyTorch => pytorch::write(&mut out, tensors),
+            ExportFormat::Npz => npz::write(&mut out, tensors),
+            ExportFormat::Safetensors => {
+                let metadata = BTreeMap::from([("format", "pt".to_owned())]);
+                safetensors_writer::write(&mut out, &metadata, tensors)
             }
-            atomic::persist(out.into_inner().map_err(io::IntoInnerError::into_error)?, path)
-        };
-        write().map_err(|source| ModelFileError::Io {
-            action: "write",
-            path: path.to_path_buf(),
-            source,
         })
     }
 

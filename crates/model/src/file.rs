@@ -1,7 +1,7 @@
 //! The model file: `model.safetensors`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
@@ -155,15 +155,8 @@ impl TrainedModel {
         let found = self.network.config().parameters(self.network.vocab_size());
         check_shapes(&expected, &shapes(&found)).map_err(tensor_error(path))?;
 
-        let write = || -> io::Result<()> {
-            let mut out = BufWriter::new(atomic::create_temp(path)?);
-            safetensors_writer::write(&mut out, &self.metadata()?, self.network.parameters())?;
-            atomic::persist(out.into_inner().map_err(io::IntoInnerError::into_error)?, path)
-        };
-        write().map_err(|source| ModelFileError::Io {
-            action: "write",
-            path: path.to_path_buf(),
-            source,
+        write_file(path, |mut out| {
+            safetensors_writer::write(&mut out, &self.metadata()?, self.network.parameters())
         })
     }
 
@@ -265,4 +258,21 @@ fn check_tensors(
         }
     }
     Ok(())
+}
+
+/// Writes a file as a whole, or leaves the one that is there.
+pub(crate) fn write_file(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), ModelFileError> {
+    let write = || {
+        let mut out = BufWriter::new(atomic::create_temp(path)?);
+        content(&mut out)?;
+        atomic::persist(out.into_inner().map_err(io::IntoInnerError::into_error)?, path)
+    };
+    write().map_err(|source| ModelFileError::Io {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
+    })
 }

@@ -44,6 +44,7 @@ mod optional_number;
 mod params;
 mod safetensors_file;
 mod safetensors_writer;
+mod strides;
 mod vocab_remap;
 
 pub use charloom_recurrent::{

@@ -7,6 +7,7 @@ use rawzip::ZipArchiveWriter;
 
 use super::add_file;
 use crate::safetensors_writer::write_values;
+use crate::strides::row_major;
 
 /// Writes the file. Each tensor has a storage of its own.
 pub fn write(out: &mut impl Write, tensors: Vec<(String, TensorData)>) -> io::Result<()> {
@@ -29,10 +30,7 @@ fn pickle(tensors: &[(String, TensorData)]) -> Vec<u8> {
     let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(".to_vec();
     for (index, (name, data)) in tensors.iter().enumerate() {
         let shape = data.shape().to_vec();
-        let mut strides = vec![1; shape.len()];
-        for axis in (1..shape.len()).rev() {
-            strides[axis - 1] = strides[axis] * shape[axis];
-        }
+        let strides = row_major(&shape);
         text(&mut pickle, name);
         pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n(");
         // The persistent id of the storage: kind, type, key, device, number of elements.

@@ -182,8 +182,7 @@ impl Walk<'_> {
         }
         let (name, file) = (self.name(place)?, self.file);
         let scope = self.path[place as usize].scope as usize;
-        let is_same =
-            |other: &FoundTensor| other.file == file && is_same_view(&other.tensor, tensor);
+        let is_same = |other: &FoundTensor| other.file == file && other.tensor == *tensor;
         let first = found.tensors.iter().position(is_same);
         match first.map(|first| &mut found.tensors[first]) {
             Some(other) if other.scope != scope => {
@@ -306,13 +305,6 @@ impl Walk<'_> {
         keys.reverse();
         Ok(keys.join("."))
     }
-}
-
-/// Whether two tensors are the same numbers of the same storage.
-fn is_same_view(a: &Tensor, b: &Tensor) -> bool {
-    a.storage.key == b.storage.key
-        && (a.offset, &a.shape, &a.strides) == (b.offset, &b.shape, &b.strides)
-        && a.storage.element == b.storage.element
 }
 
 #[cfg(test)]

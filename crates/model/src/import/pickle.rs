@@ -111,8 +111,6 @@ pub struct Storage {
     /// Name within the file.
     pub key: Rc<str>,
     pub element: Element,
-    /// Number of elements.
-    pub len: usize,
 }
 
 /// A view of a storage: offset and strides count elements.

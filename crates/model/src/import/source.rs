@@ -16,6 +16,7 @@ use super::storages::Storages;
 use super::{ImportError, NotPyTorch, torch_file};
 use crate::file::CONFIG;
 use crate::safetensors_file::{ReadError, read_header};
+use crate::strides::row_major;
 
 /// The files that were read, and what they hold.
 pub struct Source {
@@ -142,7 +143,7 @@ impl Source {
             let (from, to) = info.data_offsets;
             ranges.insert(name.clone(), start as usize + from..start as usize + to);
             let (key, shape) = (Rc::from(&*name), info.shape.clone());
-            let storage = Storage { key, element, len: (to - from) / element.size() };
+            let storage = Storage { key, element };
             let tensor =
                 Tensor { storage: storage.into(), offset: 0, strides: row_major(&shape), shape };
             let (view, tensor) = (self.contents.tensors.len(), tensor.into());
@@ -155,15 +156,6 @@ impl Source {
         }
         Ok(Storages::File { bytes, ranges })
     }
-}
-
-/// The strides of a tensor whose last axis is contiguous.
-fn row_major(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
-    }
-    strides
 }
 
 /// Reads a file whole. Memory that can't be had is an error.

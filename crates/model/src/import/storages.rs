@@ -9,6 +9,7 @@ use burn::tensor::{bf16, f16};
 
 use super::archive::Archive;
 use super::pickle::{Element, Storage, Tensor};
+use crate::strides::is_contiguous;
 
 /// The storages of a file, in memory.
 pub enum Storages {
@@ -80,10 +81,12 @@ impl Storages {
         match (count, last) {
             (Some(0), _) => Ok(0),
             (Some(count), Some(last)) if count <= len && last < len => Ok(count),
-            _ => Err("has more values than its storage in the file".into()),
+            _ => Err(TOO_SMALL.into()),
         }
     }
 }
+
+const TOO_SMALL: &str = "has more values than its storage in the file";
 
 /// What is said of a tensor of quantized numbers.
 pub const QUANTIZED: &str = "holds quantized numbers, which charloom doesn't compute with";
@@ -96,43 +99,37 @@ pub fn values(tensor: &Tensor, bytes: &[u8]) -> Result<Vec<f32>, TensorError> {
     let Tensor { storage, offset, shape, strides } = tensor;
     let Storage { element, .. } = **storage;
     let count = shape.iter().product::<usize>();
-    let values = if is_contiguous(shape, strides) {
-        let range = offset * element.size()..(offset + count) * element.size();
-        let range = if count == 0 { 0..0 } else { range };
-        numbers(element, bytes.get(range).ok_or("has more values than its storage in the file")?)?
+    let size = element.size();
+    let gathered;
+    let bytes = if is_contiguous(shape, strides) {
+        let range = if count == 0 { 0..0 } else { offset * size..(offset + count) * size };
+        bytes.get(range).ok_or(TOO_SMALL)?
     } else {
-        let all = numbers(element, bytes)?;
-        strided(&all, *offset, shape, strides, count)
+        gathered = strided(bytes, size, *offset, shape, strides)?;
+        &gathered
     };
+    let values = numbers(element, bytes)?;
     match values.iter().find(|value| !value.is_finite()) {
         Some(_) => Err("has values that are infinite or not a number".into()),
         None => Ok(values),
     }
 }
 
-/// Whether row-major order is the order in the storage.
-fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
-    let mut expected = 1;
-    shape.iter().zip(strides).rev().all(|(&size, &stride)| {
-        let fits = size <= 1 || stride == expected;
-        expected *= size;
-        fits
-    })
-}
-
-/// The elements of a view that has been checked.
+/// The bytes of a view's elements, each of `size` bytes, in row-major order.
 fn strided(
-    all: &[f32],
+    bytes: &[u8],
+    size: usize,
     offset: usize,
     shape: &[usize],
     strides: &[usize],
-    count: usize,
-) -> Vec<f32> {
-    let mut values = Vec::with_capacity(count);
+) -> Result<Vec<u8>, TensorError> {
+    let count = shape.iter().product::<usize>();
+    let mut values = Vec::with_capacity(count * size);
     let mut index = vec![0; shape.len()];
     for _ in 0..count {
         let at = index.iter().zip(strides).map(|(i, stride)| i * stride).sum::<usize>();
-        values.push(all[offset + at]);
+        let at = (offset + at) * size;
+        values.extend(bytes.get(at..at + size).ok_or(TOO_SMALL)?);
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             if index[axis] < shape[axis] {
@@ -141,7 +138,7 @@ fn strided(
             index[axis] = 0;
         }
     }
-    values
+    Ok(values)
 }
 
 /// Numbers of any precision in single precision. Bytes that make no whole number are left out.
@@ -192,7 +189,7 @@ mod tests {
     }
 
     fn view(key: &str, offset: usize, shape: &[usize], strides: &[usize]) -> Tensor {
-        let storage = Rc::new(Storage { key: key.into(), element: Element::F32, len: 6 });
+        let storage = Rc::new(Storage { key: key.into(), element: Element::F32 });
         Tensor { storage, offset, shape: shape.to_vec(), strides: strides.to_vec() }
     }
 

@@ -56,14 +56,6 @@ impl<'a> Machine<'a> {
         &self.values[id as usize]
     }
 
-    /// The value of this index, if there is one and it is a string.
-    pub fn text_of(&self, id: Option<Id>) -> Option<&str> {
-        match self.value(id?) {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(TRUNCATED)?;
         self.rest = rest;

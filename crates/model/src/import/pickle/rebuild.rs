@@ -75,6 +75,14 @@ impl Machine<'_> {
         }))
     }
 
+    /// The value of this index, if there is one and it is a string.
+    fn text_of(&self, id: Option<Id>) -> Option<&str> {
+        match self.value(id?) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn size(&self, id: Id) -> Result<usize> {
         match self.value(id) {
             Value::Int(number) => usize::try_from(*number).map_err(|_| MALFORMED),
@@ -92,8 +100,7 @@ impl Machine<'_> {
         let storage = if element == storage.element {
             Rc::clone(storage)
         } else {
-            let len = storage.len.saturating_mul(storage.element.size()) / element.size();
-            Rc::new(Storage { key: Rc::clone(&storage.key), element, len })
+            Rc::new(Storage { key: Rc::clone(&storage.key), element })
         };
         let sizes = |id: Id| match self.value(id) {
             // PyTorch's own limit.
@@ -127,8 +134,9 @@ impl Machine<'_> {
                         return Err("the name of a storage is longer than 500 bytes");
                     }
                     (Value::Class(Class::Storage(element)), Value::Text(key)) => {
-                        let (key, len) = (Rc::clone(key), self.size(len)?);
-                        Value::Storage(Storage { key, element: *element, len }.into())
+                        let key = Rc::clone(key);
+                        self.size(len)?;
+                        Value::Storage(Storage { key, element: *element }.into())
                     }
                     _ => return Err(MALFORMED),
                 }
